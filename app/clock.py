@@ -1,0 +1,23 @@
+"""The one clock: aware UTC inside, Asia/Shanghai on the wire."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def now() -> datetime:
+    """The present, aware, in UTC. Tests move it by patching this function."""
+    return datetime.now(UTC)
+
+
+def in_shanghai(at: datetime) -> datetime:
+    """The same instant on the wall clock of Asia/Shanghai (+08:00, no daylight saving)."""
+    return at.astimezone(SHANGHAI)
+
+
+def rfc3339(at: datetime) -> str:
+    """The instant as the contract writes it: `2026-11-21T09:30:00+08:00`, whole seconds."""
+    return in_shanghai(at).isoformat(timespec="seconds")

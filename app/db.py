@@ -1,0 +1,213 @@
+"""The database: one session an entry, one commit an entry, tables that say how they are distributed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Engine, LargeBinary, MetaData, create_engine, event, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+log = logging.getLogger(__name__)
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class TableClass(StrEnum):
+    """How a table lies on many machines; every table says it in `Table.info`."""
+
+    DISTRIBUTED = "distributed"  # by the column named in `by`, which leads every key
+    REFERENCE = "reference"  # small and global, a copy on each node
+    GLOBAL_HASH = "global-hash"  # global, spread by the key named in `by`
+    LOCAL = "local"  # of one node, never queried by the application
+
+
+def distributed(by: str = "community_id", **more: Any) -> dict[str, Any]:
+    """`info` of a table that is distributed by `by`. `append_only=True`: no role but retention rewrites it."""
+    return {"class": TableClass.DISTRIBUTED, "by": by, **more}
+
+
+def reference(**more: Any) -> dict[str, Any]:
+    """`info` of a small table that every node holds whole."""
+    return {"class": TableClass.REFERENCE, **more}
+
+
+def global_hash(by: str, **more: Any) -> dict[str, Any]:
+    """`info` of a global table that is spread by the hash of `by`."""
+    return {"class": TableClass.GLOBAL_HASH, "by": by, **more}
+
+
+class Base(DeclarativeBase):
+    """All models. Times are aware, ids are UUIDs made by the application, enums are stored by value."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012  read by SQLAlchemy as a class attribute
+        datetime: DateTime(timezone=True),
+        UUID: PgUuid(as_uuid=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        bytes: LargeBinary,
+    }
+
+
+BigInt = BigInteger
+
+_engine: Engine | None = None
+_current: ContextVar[Session | None] = ContextVar("session", default=None)
+
+# SQLSTATEs after which the same unit of work may simply be run again: serialization, deadlock,
+# connection trouble, and a server that is starting or stopping.
+_PASSING = ("40001", "40P01", "08", "57P01", "57P02", "57P03")
+
+
+def configure(url: str, *, pool_size: int = 12) -> Engine:
+    """Make `url` the process's database. Connections are opened on first use, checked before reuse."""
+    global _engine
+    if _engine is not None:
+        _engine.dispose()
+    _engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 5, "application_name": "jiayuan"},
+    )
+
+    @event.listens_for(_engine, "connect")
+    def _guards(connection: Any, _: Any) -> None:
+        # A forgotten transaction or a lock held too long hurts everyone; a request never needs longer.
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; SET lock_timeout = '10s'")
+        connection.commit()
+
+    return _engine
+
+
+def engine() -> Engine:
+    """The process's engine."""
+    if _engine is None:
+        raise RuntimeError("app.boot() has not run")
+    return _engine
+
+
+def dispose_after_fork() -> None:
+    """Forget inherited connections in a child, without closing the parent's sockets."""
+    if _engine is not None:
+        _engine.dispose(close=False)
+
+
+def session() -> Session:
+    """The session of the entry that is running. Raises RuntimeError outside transaction() and reading()."""
+    current = _current.get()
+    if current is None:
+        raise RuntimeError("no transaction is open: entries (views, jobs, commands) open it")
+    return current
+
+
+def in_transaction() -> bool:
+    """Is an entry's session open? The network must not be used then."""
+    return _current.get() is not None
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One unit of work: commits at its end, rolls back on any exception, then rings the bells.
+
+    Opened by entries only (view, job, command); refuses to nest.
+    """
+    if _current.get() is not None:
+        raise RuntimeError("transaction() does not nest: the entry commits, services don't")
+    current = Session(engine(), expire_on_commit=False)
+    token = _current.set(current)
+    try:
+        with current:
+            yield current
+            current.commit()
+    finally:
+        _current.reset(token)
+    for after in current.info.get("after_commit", ()):
+        try:
+            after()
+        except Exception:
+            log.exception("after-commit action failed; the sweeper will do its work")
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A read-only session for one question; PostgreSQL refuses writes in it."""
+    if _current.get() is not None:
+        raise RuntimeError("reading() does not nest")
+    current = Session(engine().execution_options(postgresql_readonly=True), expire_on_commit=False, autoflush=False)
+    token = _current.set(current)
+    try:
+        with current:
+            yield current
+    finally:
+        _current.reset(token)
+
+
+def after_commit(action: Callable[[], None]) -> None:
+    """Run `action` once this unit of work is durable; never when it rolls back."""
+    session().info.setdefault("after_commit", []).append(action)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def is_passing(error: BaseException) -> bool:
+    """May the same unit of work simply be tried again?"""
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    # psycopg reports a refused or lost connection without a SQLSTATE.
+    return state.startswith(_PASSING) or (state == "" and type(error).__name__ == "OperationalError")
+
+
+def retrying(unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run an idempotent unit of work, again up to 4 times after serialization, deadlock or a lost connection."""
+    for pause in (0.05, 0.2, 0.8, 2.0):
+        try:
+            return unit(*args, **kwargs)
+        except DBAPIError as e:
+            if not is_passing(e):
+                raise
+            log.warning("unit of work is tried again: %s", type(e.orig).__name__)
+            time.sleep(pause)
+    return unit(*args, **kwargs)
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """The name of the constraint that was broken, for mapping races to refusals."""
+    diag = getattr(error.orig, "diag", None)
+    return getattr(diag, "constraint_name", None)
+
+
+def answers() -> bool:
+    """Does the database answer now?"""
+    try:
+        with engine().connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError:
+        return False
+    return True

@@ -1,0 +1,185 @@
+"""The outbox: what was promised in a business transaction and is still to be done outside it.
+
+A row is written with the business rows, leased by a worker (`SKIP LOCKED`), done, and marked. Killing the
+worker, emptying Redis or restarting PostgreSQL delays it; nothing loses it. Handlers may run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Index, SmallInteger, String, UniqueConstraint, bindparam, delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import clock, db, ids, queue
+
+MAX_ATTEMPTS = 40
+# Seconds before the next try: soon at first, because most trouble is over in moments.
+_BACKOFF = (2, 5, 15, 30, 60, 120, 300, 600, 900)
+
+
+class OutboxState(StrEnum):
+    """open → done, or failed after MAX_ATTEMPTS (shown in /metrics, kept for a person to look at)."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Outbox(db.Base):
+    """One promise. `community_id` is a community, or the lane of a person (`ids.lane_of`)."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("community_id", "idem"),
+        Index("ix_outbox_due", "community_id", "queue", "not_before", postgresql_where=text("state = 'open'")),
+        Index("ix_outbox_sweep", "not_before", postgresql_where=text("state = 'open'")),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(48))
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(8), server_default=OutboxState.OPEN)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    not_before: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    idem: Mapped[str] = mapped_column(String(120))
+    last_error: Mapped[str | None] = mapped_column(String(120))
+    created_at: Mapped[datetime]
+
+
+class Leased(NamedTuple):
+    """A row this worker holds until its lease ends."""
+
+    community_id: int
+    id: UUID
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+def put(
+    *,
+    community_id: int,
+    kind: str,
+    payload: dict[str, Any],
+    idem: str,
+    on: queue.Queue = queue.Queue.DEFAULT,
+    not_before: datetime | None = None,
+) -> None:
+    """Promise `kind` in this transaction, at most once for `idem` in the community, and ring after the commit."""
+    now = clock.now()
+    db.session().execute(
+        insert(Outbox)
+        .values(
+            community_id=community_id,
+            id=ids.new_id(),
+            queue=on.value,
+            kind=kind,
+            payload=payload,
+            idem=idem,
+            not_before=not_before or now,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["community_id", "idem"])
+    )
+    if not_before is None or not_before <= now:
+        queue.enqueue_after_commit(on, queue.Job.DRAIN, community_id, on.value)
+
+
+def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Leased]:
+    """Up to `limit` due rows of one community and queue, now held by the caller for `seconds`."""
+    now = clock.now()
+    due = (
+        select(Outbox.id)
+        .where(
+            Outbox.community_id == community_id,
+            Outbox.queue == on,
+            Outbox.state == OutboxState.OPEN,
+            Outbox.not_before <= now,
+            (Outbox.lease_until.is_(None)) | (Outbox.lease_until <= now),
+        )
+        .order_by(Outbox.not_before)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = db.session().execute(
+        update(Outbox)
+        .where(Outbox.community_id == community_id, Outbox.id.in_(due))
+        .values(lease_until=now + timedelta(seconds=seconds), attempts=Outbox.attempts + 1)
+        .returning(Outbox.community_id, Outbox.id, Outbox.kind, Outbox.payload, Outbox.attempts, Outbox.created_at)
+        .execution_options(synchronize_session=False)
+    )
+    return [Leased(*row) for row in rows]
+
+
+def done(row: Leased) -> None:
+    """The promise is kept. The row stays a week, so that the same `idem` is not promised again."""
+    _settle(row, state=OutboxState.DONE, lease_until=None, last_error=None)
+
+
+def again(row: Leased, *, error: str, after_s: int | None = None) -> None:
+    """Not kept yet: due again after `after_s` seconds (by default a growing pause); failed after MAX_ATTEMPTS.
+
+    `error` is a short word for operators, never a person's data.
+    """
+    pause = _BACKOFF[min(row.attempts, len(_BACKOFF)) - 1] if after_s is None else after_s
+    state = OutboxState.FAILED if row.attempts >= MAX_ATTEMPTS else OutboxState.OPEN
+    _settle(
+        row, state=state, lease_until=None, last_error=error[:120], not_before=clock.now() + timedelta(seconds=pause)
+    )
+
+
+def _settle(row: Leased, **values: Any) -> None:
+    # `attempts` fences: a worker whose lease ran out must not settle the row that another one now holds.
+    db.session().execute(
+        update(Outbox)
+        .where(Outbox.community_id == row.community_id, Outbox.id == row.id, Outbox.attempts == row.attempts)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def due_everywhere() -> Sequence[tuple[int, str]]:
+    """(community_id, queue) pairs with something due now; for the sweeper, across communities, without locks."""
+    now = clock.now()
+    rows = db.session().execute(
+        select(Outbox.community_id, Outbox.queue)
+        .where(
+            Outbox.state == OutboxState.OPEN,
+            Outbox.not_before <= now,
+            (Outbox.lease_until.is_(None)) | (Outbox.lease_until <= now),
+        )
+        .distinct()
+        .execution_options(cross_community="sweeper")
+    )
+    return [(community_id, name) for community_id, name in rows]
+
+
+def backlog() -> list[tuple[str, str, int]]:
+    """(kind, state, rows) of everything open or failed; for /metrics."""
+    rows = db.session().execute(
+        text("SELECT kind, state, count(*) FROM outbox WHERE state <> :done GROUP BY kind, state")
+        .bindparams(bindparam("done", OutboxState.DONE.value))
+        .execution_options(cross_community="metrics")
+    )
+    return [(kind, state, rows_) for kind, state, rows_ in rows]
+
+
+def forget_done(*, before: datetime) -> int:
+    """Delete rows that were done and created before that time; how many."""
+    result = db.session().execute(
+        delete(Outbox)
+        .where(Outbox.state == OutboxState.DONE, Outbox.created_at < before)
+        .execution_options(synchronize_session=False, cross_community="retention")
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE or DELETE gives a CursorResult

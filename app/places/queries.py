@@ -1,0 +1,255 @@
+"""Reading places: which estate is here, who governs it, who answers for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from app import clock, db
+from app.errors import NotFound
+from app.ids import Ref
+from app.places.coordinates import Point, contains, distance_m
+from app.places.models import (
+    Building,
+    Estate,
+    EstateTerm,
+    Grid,
+    GridCover,
+    Org,
+    OrgKind,
+    Region,
+    RegionKind,
+    RegionTerm,
+    Responsibility,
+)
+
+NEAR_M = 300.0  # an estate without an outline reaches this far from its centre
+
+
+def today() -> date:
+    """The calendar day in Asia/Shanghai, which dated rows are compared with."""
+    return clock.in_shanghai(clock.now()).date()
+
+
+def _valid(model: type[RegionTerm | EstateTerm | GridCover | Responsibility], on: date) -> ColumnElement[bool]:
+    return and_(model.valid_from <= on, or_(model.valid_to.is_(None), model.valid_to > on))
+
+
+def estate_at(point: Point) -> Estate | None:
+    """The estate whose outline contains the WGS-84 point, else the nearest within 300 m of its centre, else None."""
+    boxes = db.session().scalars(
+        select(Estate)
+        .where(
+            Estate.min_lng <= point.lng,
+            Estate.max_lng >= point.lng,
+            Estate.min_lat <= point.lat,
+            Estate.max_lat >= point.lat,
+        )
+        .execution_options(cross_community="which estate is here")
+    )
+    near: list[tuple[float, Estate]] = []
+    for estate in boxes:
+        if estate.outline is not None and contains(estate.outline, point):
+            return estate
+        away = distance_m(point, Point(estate.lng, estate.lat))
+        if estate.outline is None and away <= NEAR_M:
+            near.append((away, estate))
+    return min(near, key=lambda pair: pair[0])[1] if near else None
+
+
+def estates_named(q: str, *, limit: int) -> list[Estate]:
+    """Estates whose name or address contains `q`, by name; all of them for an empty `q`."""
+    pattern = f"%{q.replace(chr(92), chr(92) * 2).replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%"
+    rows = db.session().scalars(
+        select(Estate)
+        .where(or_(Estate.name.like(pattern), Estate.address.like(pattern)))
+        .order_by(Estate.name, Estate.id)
+        .limit(limit)
+        .execution_options(cross_community="find an estate by name")
+    )
+    return list(rows)
+
+
+def estate(ref: Ref) -> Estate:
+    """The estate. Raises NotFound."""
+    found = db.session().get(Estate, ref)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def estates(refs: Iterable[Ref]) -> dict[Ref, Estate]:
+    """Those of the named estates that exist, in one query."""
+    refs = set(refs)
+    if not refs:
+        return {}
+    rows = db.session().scalars(
+        select(Estate).where(
+            Estate.community_id.in_({r.community_id for r in refs}), Estate.id.in_({r.id for r in refs})
+        )
+    )
+    return {Ref(e.community_id, e.id): e for e in rows}
+
+
+def buildings_of(ref: Ref) -> list[Building]:
+    """The buildings of an estate, by name."""
+    rows = db.session().scalars(
+        select(Building)
+        .where(Building.community_id == ref.community_id, Building.estate_id == ref.id)
+        .order_by(Building.name)
+    )
+    return list(rows)
+
+
+def grid_covering(estate_ref: Ref) -> UUID | None:
+    """The grid that covers the estate today, or None. Where grids share an estate by building: the first by code."""
+    return db.session().scalar(
+        select(GridCover.grid_id)
+        .join(Grid, and_(Grid.community_id == GridCover.community_id, Grid.id == GridCover.grid_id))
+        .where(
+            GridCover.community_id == estate_ref.community_id,
+            GridCover.estate_id == estate_ref.id,
+            _valid(GridCover, today()),
+        )
+        .order_by(GridCover.building_id.is_not(None), Grid.code)
+        .limit(1)
+    )
+
+
+def governed_estates(region_ids: Iterable[int]) -> list[Ref]:
+    """Estates that these communities govern today, each by its home."""
+    rows = db.session().execute(
+        select(EstateTerm.community_id, EstateTerm.estate_id)
+        .where(EstateTerm.governed_by.in_(set(region_ids)), _valid(EstateTerm, today()))
+        .execution_options(cross_community="which estates a community governs")
+    )
+    return [Ref(community_id, estate_id) for community_id, estate_id in rows]
+
+
+def communities_under(region_id: int) -> list[int]:
+    """The communities in and below a region, as the tree stands today."""
+    on = today()
+    found: list[int] = []
+    frontier = [region_id]
+    kinds = dict(db.session().execute(select(Region.id, Region.kind)).tuples().all())
+    children: dict[int, list[int]] = {}
+    for child, parent in db.session().execute(
+        select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, on))
+    ):
+        children.setdefault(parent, []).append(child)
+    while frontier:
+        here = frontier.pop()
+        if kinds.get(here) == RegionKind.COMMUNITY:
+            found.append(here)
+        frontier.extend(children.get(here, ()))
+    return sorted(found)
+
+
+def regions() -> list[Region]:
+    """The whole tree's nodes."""
+    return list(db.session().scalars(select(Region).order_by(Region.id)))
+
+
+def region(region_id: int) -> Region | None:
+    """One node of the tree."""
+    return db.session().get(Region, region_id)
+
+
+def grids_in(community_ids: Iterable[int]) -> list[Grid]:
+    """The grids of these communities, by code."""
+    rows = db.session().scalars(
+        select(Grid).where(Grid.community_id.in_(set(community_ids))).order_by(Grid.community_id, Grid.code)
+    )
+    return list(rows)
+
+
+def orgs() -> list[Org]:
+    """All active organisations."""
+    return list(db.session().scalars(select(Org).where(Org.is_active).order_by(Org.kind, Org.name, Org.id)))
+
+
+def org(org_id: UUID) -> Org | None:
+    """One organisation, whether active or not."""
+    return db.session().get(Org, org_id)
+
+
+def org_names(org_ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Names of organisations, in one query."""
+    wanted = {o for o in org_ids if o is not None}
+    if not wanted:
+        return {}
+    return dict(db.session().execute(select(Org.id, Org.name).where(Org.id.in_(wanted))).tuples().all())
+
+
+def orgs_answering_in(community_id: int) -> set[UUID]:
+    """Organisations that may be given work of a community: those responsible there today and its own desk."""
+    responsible = db.session().scalars(
+        select(Responsibility.org_id).where(
+            Responsibility.community_id == community_id, _valid(Responsibility, today())
+        )
+    )
+    found = set(responsible)
+    above = _above(community_id)
+    found |= set(db.session().scalars(select(Org.id).where(Org.region_id.in_([community_id, *above]), Org.is_active)))
+    return found
+
+
+def _above(region_id: int) -> list[int]:
+    parents = dict(
+        db.session()
+        .execute(select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today())))
+        .tuples()
+        .all()
+    )
+    chain: list[int] = []
+    while (parent := parents.get(region_id)) is not None and parent not in chain:
+        chain.append(parent)
+        region_id = parent
+    return chain
+
+
+class Answer(NamedTuple):
+    """Who should handle it, and why there."""
+
+    org: Org
+    why: str  # estate_and_category | category | estate | desk
+
+
+def who_answers(*, community_id: int, estate_id: UUID | None, category_code: str | None) -> Answer | None:
+    """The organisation for a category at a place: by rule, else the community's own desk; None if it has no desk."""
+    rows = (
+        db.session()
+        .execute(
+            select(Responsibility, Org)
+            .join(Org, Org.id == Responsibility.org_id)
+            .where(
+                Responsibility.community_id == community_id,
+                _valid(Responsibility, today()),
+                or_(Responsibility.estate_id.is_(None), Responsibility.estate_id == estate_id),
+                or_(Responsibility.category_code.is_(None), Responsibility.category_code == category_code),
+                Org.is_active,
+            )
+        )
+        .tuples()
+        .all()
+    )
+    ranks = {(True, True): "estate_and_category", (False, True): "category", (True, False): "estate"}
+    best: Answer | None = None
+    best_rank = len(ranks)
+    for rule, found in rows:
+        why = ranks.get((rule.estate_id is not None, rule.category_code is not None))
+        if why is not None and (rank := list(ranks.values()).index(why)) < best_rank:
+            best, best_rank = Answer(found, why), rank
+    if best is not None:
+        return best
+    desk = db.session().scalar(
+        select(Org)
+        .where(Org.region_id == community_id, Org.kind == OrgKind.COMMUNITY_COMMITTEE, Org.is_active)
+        .order_by(Org.id)
+        .limit(1)
+    )
+    return Answer(desk, "desk") if desk is not None else None

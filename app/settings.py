@@ -1,0 +1,160 @@
+"""Everything that can be set from outside, in one typed list."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+class SettingsError(Exception):
+    """The start can't go on: names every setting that is missing or unreadable, in one sentence."""
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _flag(raw: str) -> bool:
+    if raw.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if raw.lower() in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("expected 0 or 1")
+
+
+def _long_secret(raw: str) -> str:
+    if len(raw) < 32:
+        raise ValueError("needs at least 32 characters")
+    return raw
+
+
+def _key32(raw: str) -> bytes:
+    try:
+        key = base64.b64decode(raw, validate=True)
+    except binascii.Error as e:
+        raise ValueError("not base64") from e
+    if len(key) != 32:
+        raise ValueError("needs 32 bytes in base64")
+    return key
+
+
+def _keyring(raw: str) -> dict[int, bytes]:
+    ring: dict[int, bytes] = {}
+    for part in raw.split(","):
+        version, _, key = part.strip().partition(":")
+        ring[int(version)] = _key32(key)
+    if not all(0 < version < 256 for version in ring):
+        raise ValueError("key versions go from 1 to 255")
+    return ring
+
+
+def _database_url(raw: str) -> str:
+    """SQLAlchemy 2.1 knows no `postgres://`; `postgresql://` means psycopg 3 there."""
+    if raw.startswith("postgres://"):
+        raw = "postgresql://" + raw.removeprefix("postgres://")
+    if not raw.startswith(("postgresql://", "postgresql+psycopg://")):
+        raise ValueError("must start with postgresql://")
+    return raw
+
+
+def _templates(raw: str) -> dict[str, str]:
+    value = json.loads(raw)
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ValueError('expected JSON such as {"ticket_progress": "template id"}')
+    return value
+
+
+def _base_url(raw: str) -> str:
+    if not raw.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return raw.rstrip("/")
+
+
+def _from(env: str, read: Callable[[str], Any] = _text, *, default: Any = ..., secret: bool = False) -> Any:
+    """One row of the list: the environment name, how it is read, what holds when it is absent."""
+    meta = {"env": env, "read": read, "required": default is ...}
+    if default is ...:
+        return field(metadata=meta, repr=not secret)
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=meta, repr=not secret)
+    return field(default=default, metadata=meta, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one process. A missing required one stops the start (`from_env`)."""
+
+    # Where the data lives. The app role may not rewrite append-only tables; migrations run as the owner.
+    database_url: str = _from("DATABASE_URL", _database_url, secret=True)
+    migration_database_url: str = _from("MIGRATION_DATABASE_URL", _database_url, default="", secret=True)
+    redis_url: str = _from("REDIS_URL", secret=True)
+    storage_url: str = _from("STORAGE_URL", secret=True)
+
+    # Secrets. DATA_KEYS holds versions ("1:<base64>,2:<base64>"); the highest one encrypts, all decrypt.
+    secret_key: str = _from("SECRET_KEY", _long_secret, secret=True)
+    data_keys: dict[int, bytes] = _from("DATA_KEYS", _keyring, secret=True)
+    hash_key: bytes = _from("HASH_KEY", _key32, secret=True)
+
+    # How the world reaches us: signed photo links and WeChat's media check use it.
+    public_base_url: str = _from("PUBLIC_BASE_URL", _base_url)
+    trusted_proxies: int = _from("TRUSTED_PROXIES", int, default=0)
+
+    # WeChat mini-program (mp.weixin.qq.com > 开发管理).
+    wechat_api_base: str = _from("WECHAT_API_BASE", default="https://api.weixin.qq.com/")
+    wechat_appid: str = _from("WECHAT_APPID")
+    wechat_secret: str = _from("WECHAT_SECRET", secret=True)
+    wechat_push_token: str = _from("WECHAT_PUSH_TOKEN", secret=True)
+    wechat_push_aes_key: str = _from("WECHAT_PUSH_AES_KEY", secret=True)
+    wechat_templates: dict[str, str] = _from("WECHAT_TEMPLATES", _templates, default={})
+    wechat_timeout_s: float = _from("WECHAT_TIMEOUT_S", float, default=5.0)
+    wechat_state: str = _from("WECHAT_STATE", default="formal")
+
+    # Work behind the request. Seconds.
+    ring_bells: bool = _from("RING_BELLS", _flag, default=True)
+    lease_s: int = _from("LEASE_S", int, default=60)
+    sweep_s: int = _from("SWEEP_S", int, default=3)
+
+    # Sessions. Seconds.
+    access_token_s: int = _from("ACCESS_TOKEN_S", int, default=1800)
+    refresh_token_s: int = _from("REFRESH_TOKEN_S", int, default=30 * 86400)
+    staff_session_s: int = _from("STAFF_SESSION_S", int, default=12 * 3600)
+
+    log_level: str = _from("LOG_LEVEL", default="INFO")
+    metrics_port: int = _from("METRICS_PORT", int, default=0)
+    demo: bool = _from("DEMO", _flag, default=False)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings that `env` (by default the process's) gives.
+
+        Raises SettingsError naming every missing or unreadable setting at once, never its value.
+        """
+        env = os.environ if env is None else env
+        missing: list[str] = []
+        unreadable: list[str] = []
+        values: dict[str, Any] = {}
+        for row in fields(cls):
+            name = row.metadata["env"]
+            raw = env.get(name, "")
+            if raw == "":
+                if row.metadata["required"]:
+                    missing.append(name)
+                continue
+            try:
+                values[row.name] = row.metadata["read"](raw)
+            except (ValueError, TypeError) as e:
+                unreadable.append(f"{name} ({e})")
+        if missing or unreadable:
+            parts = []
+            if missing:
+                parts.append("these settings are missing: " + ", ".join(missing))
+            if unreadable:
+                parts.append("these settings can't be read: " + ", ".join(unreadable))
+            raise SettingsError("Jiayuan can't start: " + "; ".join(parts) + ".")
+        values.setdefault("migration_database_url", values["database_url"])
+        return cls(**values)
