@@ -1,0 +1,174 @@
+"""People: residents and staff, how they log in, what they agreed to, what staff may do where."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, SmallInteger, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import db
+
+
+class IdentityKind(StrEnum):
+    """What is unique across the whole installation."""
+
+    OPENID = "openid"
+    PHONE = "phone"
+
+
+class ConsentKey(StrEnum):
+    """What a resident may agree to, each by itself (个人信息保护法 29)."""
+
+    PHOTO_POSITION = "photo_position"
+
+
+class Resident(db.Base):
+    """A resident of the mini-program (居民). Openid and phone are encrypted; look-up goes through identity_keys."""
+
+    __tablename__ = "residents"
+    __table_args__ = {"info": db.distributed("id")}  # noqa: RUF012
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    openid_sealed: Mapped[bytes]
+    nickname_sealed: Mapped[bytes | None]
+    phone_sealed: Mapped[bytes | None]
+    phone_verified_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class IdentityKey(db.Base):
+    """Who holds an openid or a phone, by keyed hash; claimed in the transaction that needs it."""
+
+    __tablename__ = "identity_keys"
+    __table_args__ = (Index("ix_identity_keys_person_id", "person_id"), {"info": db.global_hash("key_hash")})
+
+    key_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12), primary_key=True)
+    person_id: Mapped[UUID]
+    claimed_at: Mapped[datetime]
+
+
+class PersonKey(db.Base):
+    """The key under which a person's words in append-only tables are sealed; closing the account destroys it."""
+
+    __tablename__ = "person_keys"
+    __table_args__ = {"info": db.distributed("person_id")}  # noqa: RUF012
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wrapped: Mapped[bytes]
+
+
+class ResidentSession(db.Base):
+    """A login and the family of its rotating refresh tokens. WeChat's session_key never leaves this row."""
+
+    __tablename__ = "resident_sessions"
+    __table_args__ = {"info": db.distributed("resident_id")}  # noqa: RUF012
+
+    resident_id: Mapped[UUID] = mapped_column(ForeignKey("residents.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    refresh_hash: Mapped[bytes]
+    session_key_sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+    rotated_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(24))  # logout | reuse
+
+
+class Consent(db.Base):
+    """One consent in its latest version; giving and withdrawing are audited."""
+
+    __tablename__ = "consents"
+    __table_args__ = {"info": db.distributed("resident_id")}  # noqa: RUF012
+
+    resident_id: Mapped[UUID] = mapped_column(ForeignKey("residents.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    version: Mapped[int] = mapped_column(SmallInteger)
+    granted_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class ResidentIndex(db.Base):
+    """What is mine, wherever it lives: read by 'my tickets' and home. Soft references, checked nightly."""
+
+    __tablename__ = "resident_index"
+    __table_args__ = (
+        Index("ix_resident_index_latest", "resident_id", "kind", "updated_at", "object_id"),
+        {"info": db.distributed("resident_id")},
+    )
+
+    resident_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    object_id: Mapped[UUID] = mapped_column(primary_key=True)
+    updated_at: Mapped[datetime]
+
+
+class StaffStatus(StrEnum):
+    """May this account log in?"""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Staff(db.Base):
+    """A member of grid, property, community or street staff (工作人员)."""
+
+    __tablename__ = "staff"
+    __table_args__ = (UniqueConstraint("account"), {"info": db.reference()})
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(40))  # official capacity: shown to colleagues, never to residents
+    password_hash: Mapped[str] = mapped_column(String(160))
+    status: Mapped[str] = mapped_column(String(12))
+    failed_logins: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class Role(StrEnum):
+    """Roles of this story; the registry brings the rest."""
+
+    STREET = "street"
+    COMMUNITY = "community"
+    GRID = "grid"
+    PROPERTY = "property"
+
+
+class StaffRole(db.Base):
+    """A role within a scope, dated: a region (street, community), a grid, or an organisation (property company)."""
+
+    __tablename__ = "staff_roles"
+    __table_args__ = (Index("ix_staff_roles_staff_id", "staff_id"), {"info": db.reference()})
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    role: Mapped[str] = mapped_column(String(16))
+    region_id: Mapped[int | None] = mapped_column(db.BigInt, ForeignKey("regions.id"))
+    grid_community_id: Mapped[int | None] = mapped_column(db.BigInt)
+    grid_id: Mapped[UUID | None]  # soft: a reference table can't point into a distributed one
+    org_id: Mapped[UUID] = mapped_column(ForeignKey("orgs.id"))
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]  # exclusive
+
+
+class StaffSession(db.Base):
+    """A staff login; the token itself is never stored."""
+
+    __tablename__ = "staff_sessions"
+    __table_args__ = (Index("ix_staff_sessions_staff_id", "staff_id"), {"info": db.global_hash("token_hash")})
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    id: Mapped[UUID]
+    staff_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

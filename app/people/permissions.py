@@ -1,0 +1,56 @@
+"""The one permission table: what each role may do. Where it may do it is its scope (`StaffRole`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from app.people.models import Role
+
+
+class Permission(StrEnum):
+    """An action that an endpoint or a move asks for."""
+
+    TICKET_VIEW = "ticket.view"
+    TICKET_INTAKE = "ticket.intake"
+    TICKET_ACCEPT = "ticket.accept"
+    TICKET_REJECT = "ticket.reject"
+    TICKET_CLASSIFY = "ticket.classify"
+    TICKET_DISPATCH = "ticket.dispatch"
+    TICKET_HANDLE = "ticket.handle"
+    TICKET_VERIFY = "ticket.verify"
+    TICKET_CLOSE = "ticket.close"
+    TICKET_REOPEN = "ticket.reopen"
+    TICKET_COMMENT = "ticket.comment"
+    TICKET_IDENTITY = "ticket.identity"  # who reported, also when she asked to stay anonymous to others
+    TICKET_UNMASK = "ticket.unmask"  # the whole phone number, with a purpose, audited
+    PHOTO_POSITION = "photo.position"
+    PHOTO_REVIEW = "photo.review"
+    FILE_UPLOAD = "file.upload"
+    PLACE_VIEW = "place.view"
+
+
+_P = Permission
+_EVERYONE = frozenset({_P.TICKET_VIEW, _P.TICKET_HANDLE, _P.TICKET_COMMENT, _P.FILE_UPLOAD, _P.PLACE_VIEW})
+_DESK = _EVERYONE | {
+    _P.TICKET_INTAKE,
+    _P.TICKET_ACCEPT,
+    _P.TICKET_REJECT,
+    _P.TICKET_CLASSIFY,
+    _P.TICKET_DISPATCH,
+    _P.TICKET_VERIFY,
+    _P.TICKET_CLOSE,
+    _P.TICKET_REOPEN,
+    _P.TICKET_IDENTITY,
+    _P.TICKET_UNMASK,
+    _P.PHOTO_POSITION,
+    _P.PHOTO_REVIEW,
+}
+
+GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.STREET: _DESK,
+    Role.COMMUNITY: _DESK,
+    # Grid workers check on the spot what others fixed, and know their residents by name.
+    Role.GRID: _EVERYONE | {_P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
+    # Property staff handle what they are given; an anonymous reporter stays unknown to them.
+    Role.PROPERTY: _EVERYONE | {_P.TICKET_UNMASK},
+}

@@ -1,0 +1,175 @@
+"""Reading people: who is this, what may she see, what did she agree to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import or_, select, tuple_
+
+from app import clock, crypto, db
+from app.ids import Ref
+from app.people.errors import StaffTokenRefused
+from app.people.models import (
+    Consent,
+    ConsentKey,
+    PersonKey,
+    Resident,
+    ResidentIndex,
+    Role,
+    Staff,
+    StaffRole,
+    StaffSession,
+    StaffStatus,
+)
+from app.people.scopes import Grant, StaffActor
+from app.places import queries as places
+
+
+def mask_phone(phone: str) -> str:
+    """138****1234: enough to recognise one's own number, too little to call it."""
+    return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 8 else "****"
+
+
+def resident(resident_id: UUID) -> Resident | None:
+    """The resident, or None when the account is gone."""
+    return db.session().get(Resident, resident_id)
+
+
+def openid_of(resident: Resident) -> str:
+    """The openid in clear, for a call to WeChat."""
+    return crypto.keys().decrypt(resident.openid_sealed, f"openid:{resident.id}").decode()
+
+
+def phone_of(resident: Resident) -> str | None:
+    """The bound phone in clear, or None."""
+    if resident.phone_sealed is None:
+        return None
+    return crypto.keys().decrypt(resident.phone_sealed, f"phone:{resident.id}").decode()
+
+
+def nickname_of(resident: Resident) -> str | None:
+    """What the resident calls herself, or None."""
+    if resident.nickname_sealed is None:
+        return None
+    return crypto.keys().decrypt(resident.nickname_sealed, f"nickname:{resident.id}").decode()
+
+
+def residents(resident_ids: Iterable[UUID | None]) -> dict[UUID, Resident]:
+    """Those residents that exist, in one query."""
+    wanted = {r for r in resident_ids if r is not None}
+    if not wanted:
+        return {}
+    return {r.id: r for r in db.session().scalars(select(Resident).where(Resident.id.in_(wanted)))}
+
+
+def consents_of(resident_id: UUID) -> dict[str, Consent]:
+    """The resident's consents by key, given or withdrawn."""
+    rows = db.session().scalars(select(Consent).where(Consent.resident_id == resident_id))
+    return {row.key: row for row in rows}
+
+
+def has_consent(resident_id: UUID, key: ConsentKey, version: int) -> bool:
+    """Does this consent hold now, in its present version?"""
+    row = db.session().get(Consent, (resident_id, key))
+    return row is not None and row.granted_at is not None and row.version == version
+
+
+def ciphers_of(person_ids: Iterable[UUID]) -> dict[UUID, AESGCM]:
+    """The ciphers of those persons whose keys still exist, in one query."""
+    wanted = set(person_ids)
+    if not wanted:
+        return {}
+    rows = db.session().execute(select(PersonKey.person_id, PersonKey.wrapped).where(PersonKey.person_id.in_(wanted)))
+    return {
+        person_id: AESGCM(crypto.keys().decrypt(wrapped, f"person_key:{person_id}")) for person_id, wrapped in rows
+    }
+
+
+class IndexEntry(NamedTuple):
+    """One object of mine, with its place in the list."""
+
+    ref: Ref
+    updated_at: datetime
+
+
+def mine(
+    resident_id: UUID, kind: str, *, limit: int, before: tuple[datetime, UUID] | None = None
+) -> list[IndexEntry]:
+    """My objects of a kind, latest change first; `before` continues after that entry."""
+    query = select(ResidentIndex).where(ResidentIndex.resident_id == resident_id, ResidentIndex.kind == kind)
+    if before is not None:
+        query = query.where(tuple_(ResidentIndex.updated_at, ResidentIndex.object_id) < before)
+    rows = db.session().scalars(
+        query.order_by(ResidentIndex.updated_at.desc(), ResidentIndex.object_id.desc()).limit(limit)
+    )
+    return [IndexEntry(Ref(r.community_id, r.object_id), r.updated_at) for r in rows]
+
+
+def staff_by_token(token_hash: bytes) -> StaffActor:
+    """Who carries this staff token, with roles and reach as of today. Raises StaffTokenRefused."""
+    row = db.session().execute(
+        select(StaffSession, Staff)
+        .join(Staff, Staff.id == StaffSession.staff_id)
+        .where(StaffSession.token_hash == token_hash)
+    ).one_or_none()
+    if row is None:
+        raise StaffTokenRefused
+    session, staff = row
+    if session.ended_at is not None or session.expires_at <= clock.now() or staff.status != StaffStatus.ACTIVE:
+        raise StaffTokenRefused
+    return StaffActor(
+        id=staff.id, account=staff.account, name=staff.name, session_hash=token_hash, grants=tuple(_grants(staff.id))
+    )
+
+
+def _grants(staff_id: UUID) -> list[Grant]:
+    on = places.today()
+    rows = db.session().scalars(
+        select(StaffRole).where(
+            StaffRole.staff_id == staff_id,
+            StaffRole.valid_from <= on,
+            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
+        )
+    )
+    grants = []
+    for row in rows:
+        role = Role(row.role)
+        if role in (Role.STREET, Role.COMMUNITY) and row.region_id is not None:
+            communities = frozenset(places.communities_under(row.region_id))
+            estates = frozenset(places.governed_estates(communities))
+            grants.append(Grant(role, row.org_id, communities=communities, estates=estates))
+        elif role is Role.GRID and row.grid_community_id is not None and row.grid_id is not None:
+            grants.append(Grant(role, row.org_id, grid=Ref(row.grid_community_id, row.grid_id)))
+        elif role is Role.PROPERTY:
+            grants.append(Grant(role, row.org_id))
+    return grants
+
+
+def staff_names(staff_ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Names of staff, for colleagues, in one query."""
+    wanted = {s for s in staff_ids if s is not None}
+    if not wanted:
+        return {}
+    return dict(db.session().execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted))).tuples().all())
+
+
+def works_for(staff_id: UUID, org_id: UUID) -> bool:
+    """Does this member of staff hold a role in that organisation today?"""
+    on = places.today()
+    return (
+        db.session().scalar(
+            select(StaffRole.id)
+            .where(
+                StaffRole.staff_id == staff_id,
+                StaffRole.org_id == org_id,
+                StaffRole.valid_from <= on,
+                or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
+            )
+            .limit(1)
+        )
+        is not None
+    )

@@ -1,0 +1,449 @@
+"""Writing people: sessions, phones, consents, staff accounts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from app import audit, clock, crypto, db, ids
+from app.audit import Actor, ActorKind
+from app.errors import StaleVersion
+from app.ids import Ref
+from app.people import passwords, queries, tokens
+from app.people.errors import (
+    AccountTaken,
+    LockedOut,
+    LoginRefused,
+    RefreshRefused,
+    UnknownConsent,
+)
+from app.people.models import (
+    Consent,
+    ConsentKey,
+    IdentityKey,
+    IdentityKind,
+    PersonKey,
+    Resident,
+    ResidentIndex,
+    ResidentSession,
+    Role,
+    Staff,
+    StaffRole,
+    StaffSession,
+    StaffStatus,
+)
+
+LOCK_AFTER = 5  # wrong passwords in a row
+LOCK_MINUTES = 15
+
+# What may be agreed to now, by version; an older version no longer counts and is asked again.
+CONSENT_VERSIONS = {ConsentKey.PHOTO_POSITION: 1}
+
+
+@dataclass(frozen=True)
+class OpenedSession:
+    """What the client gets at login and at each rotation."""
+
+    resident: Resident
+    session_id: UUID
+    refresh_token: str
+
+
+def _openid_hash(openid: str) -> bytes:
+    return crypto.keys().keyed_hash(openid, IdentityKind.OPENID)
+
+
+def open_session(*, openid: str, session_key: str, refresh_token_s: int, is_demo: bool = False) -> OpenedSession:
+    """Log the holder of this openid in; a first visit makes the resident. Two first visits at once make one."""
+    now = clock.now()
+    key_hash = _openid_hash(openid)
+    candidate = ids.new_id()
+    claimed = db.session().scalar(
+        insert(IdentityKey)
+        .values(key_hash=key_hash, kind=IdentityKind.OPENID, person_id=candidate, claimed_at=now)
+        .on_conflict_do_nothing(index_elements=["key_hash", "kind"])
+        .returning(IdentityKey.person_id)
+    )
+    if claimed is not None:
+        resident = _new_resident(candidate, openid, is_demo=is_demo)
+    else:
+        person_id = db.session().scalar(
+            select(IdentityKey.person_id).where(
+                IdentityKey.key_hash == key_hash, IdentityKey.kind == IdentityKind.OPENID
+            )
+        )
+        found = db.session().get(Resident, person_id)
+        if found is None:
+            raise RuntimeError("an openid points to nobody")
+        resident = found
+        resident.last_seen_at = now
+    secret = tokens.new_secret()
+    session_id = ids.new_id()
+    db.session().add(
+        ResidentSession(
+            resident_id=resident.id,
+            id=session_id,
+            refresh_hash=tokens.hash_of(secret),
+            session_key_sealed=crypto.keys().encrypt(session_key.encode(), f"session_key:{session_id}"),
+            created_at=now,
+            rotated_at=now,
+            expires_at=now + timedelta(seconds=refresh_token_s),
+        )
+    )
+    audit.record(
+        Actor(ActorKind.RESIDENT, resident.id),
+        "session.opened",
+        community_id=ids.lane_of(resident.id),
+        object_kind="session",
+        object_id=session_id,
+    )
+    return OpenedSession(
+        resident, session_id, tokens.write_refresh_token(tokens.Refresh(resident.id, session_id, secret))
+    )
+
+
+def _new_resident(resident_id: UUID, openid: str, *, is_demo: bool) -> Resident:
+    now = clock.now()
+    resident = Resident(
+        id=resident_id,
+        openid_sealed=crypto.keys().encrypt(openid.encode(), f"openid:{resident_id}"),
+        created_at=now,
+        last_seen_at=now,
+        version=1,
+        is_demo=is_demo,
+    )
+    key = os.urandom(32)
+    db.session().add(resident)
+    db.session().add(
+        PersonKey(person_id=resident_id, wrapped=crypto.keys().encrypt(key, f"person_key:{resident_id}"))
+    )
+    db.session().flush()  # the session's foreign key needs the resident
+    return resident
+
+
+def rotate(*, refresh_token: str, refresh_token_s: int) -> OpenedSession | None:
+    """A fresh refresh token for this login; the old one is spent.
+
+    None means an old token came back and the family has just been ended: the entry commits and then answers
+    RefreshReused. Raises RefreshRefused for unknown, expired and ended logins.
+    """
+    parts = tokens.read_refresh_token(refresh_token)
+    row = db.session().get(ResidentSession, (parts.resident_id, parts.session_id), with_for_update=True)
+    now = clock.now()
+    if row is None or row.ended_at is not None or row.expires_at <= now:
+        raise RefreshRefused
+    if not tokens.same(row.refresh_hash, tokens.hash_of(parts.secret)):
+        row.ended_at, row.end_reason = now, "reuse"
+        audit.record(
+            audit.SYSTEM,
+            "session.ended_for_reuse",
+            community_id=ids.lane_of(row.resident_id),
+            object_kind="session",
+            object_id=row.id,
+        )
+        return None
+    secret = tokens.new_secret()
+    row.refresh_hash, row.rotated_at = tokens.hash_of(secret), now
+    row.expires_at = now + timedelta(seconds=refresh_token_s)
+    resident = db.session().get_one(Resident, parts.resident_id)
+    resident.last_seen_at = now
+    return OpenedSession(
+        resident, row.id, tokens.write_refresh_token(tokens.Refresh(row.resident_id, row.id, secret))
+    )
+
+
+def end_session(*, resident_id: UUID, session_id: UUID) -> None:
+    """Log out. A second time changes nothing."""
+    row = db.session().get(ResidentSession, (resident_id, session_id), with_for_update=True)
+    if row is not None and row.ended_at is None:
+        row.ended_at, row.end_reason = clock.now(), "logout"
+        audit.record(
+            Actor(ActorKind.RESIDENT, resident_id),
+            "session.ended",
+            community_id=ids.lane_of(resident_id),
+            object_kind="session",
+            object_id=session_id,
+        )
+
+
+def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
+    """Bind a WeChat-verified phone; the latest binding wins. Returns the resident who lost it, if any.
+
+    Numbers are re-used by carriers: whoever proves the number now holds it. Audited for both.
+    """
+    now = clock.now()
+    key_hash = crypto.keys().keyed_hash(phone, IdentityKind.PHONE)
+    holder = db.session().scalar(
+        select(IdentityKey)
+        .where(IdentityKey.key_hash == key_hash, IdentityKey.kind == IdentityKind.PHONE)
+        .with_for_update()
+    )
+    former: UUID | None = None
+    if holder is not None and holder.person_id != resident_id:
+        former = holder.person_id
+        db.session().execute(
+            update(Resident)
+            .where(Resident.id == former)
+            .values(phone_sealed=None, phone_verified_at=None, version=Resident.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+        audit.record(
+            Actor(ActorKind.RESIDENT, resident_id),
+            "phone.lost",
+            community_id=ids.lane_of(former),
+            object_kind="resident",
+            object_id=former,
+        )
+    # Whatever number this resident had before is free again.
+    db.session().execute(
+        delete(IdentityKey)
+        .where(
+            IdentityKey.person_id == resident_id,
+            IdentityKey.kind == IdentityKind.PHONE,
+            IdentityKey.key_hash != key_hash,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    claim = insert(IdentityKey).values(
+        key_hash=key_hash, kind=IdentityKind.PHONE, person_id=resident_id, claimed_at=now
+    )
+    db.session().execute(
+        claim.on_conflict_do_update(
+            index_elements=["key_hash", "kind"],
+            set_={"person_id": claim.excluded.person_id, "claimed_at": claim.excluded.claimed_at},
+        )
+    )
+    db.session().execute(
+        update(Resident)
+        .where(Resident.id == resident_id)
+        .values(
+            phone_sealed=crypto.keys().encrypt(phone.encode(), f"phone:{resident_id}"),
+            phone_verified_at=now,
+            version=Resident.version + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    audit.record(
+        Actor(ActorKind.RESIDENT, resident_id),
+        "phone.bound",
+        community_id=ids.lane_of(resident_id),
+        object_kind="resident",
+        object_id=resident_id,
+    )
+    return former
+
+
+@dataclass(frozen=True)
+class ConsentChange:
+    """One consent given or withdrawn, in the version the resident saw."""
+
+    key: str
+    version: int
+    granted: bool
+
+
+def update_me(
+    *,
+    resident_id: UUID,
+    version: int,
+    nickname: str | None = None,
+    consents: Sequence[ConsentChange] = (),
+) -> Resident:
+    """Change one's nickname and consents. Raises StaleVersion, UnknownConsent."""
+    resident = db.session().get_one(Resident, resident_id, with_for_update=True, populate_existing=True)
+    if resident.version != version:
+        raise StaleVersion
+    me = Actor(ActorKind.RESIDENT, resident_id)
+    if nickname is not None:
+        resident.nickname_sealed = (
+            crypto.keys().encrypt(nickname.encode(), f"nickname:{resident_id}") if nickname else None
+        )
+    for change in consents:
+        _set_consent(resident_id, change, me)
+    resident.version += 1
+    audit.record(
+        me, "resident.updated", community_id=ids.lane_of(resident_id), object_kind="resident", object_id=resident_id
+    )
+    return resident
+
+
+def _set_consent(resident_id: UUID, change: ConsentChange, me: Actor) -> None:
+    if change.key not in ConsentKey or CONSENT_VERSIONS[ConsentKey(change.key)] != change.version:
+        raise UnknownConsent
+    now = clock.now()
+    values = {
+        "version": change.version,
+        "granted_at": now if change.granted else None,
+        "withdrawn_at": None if change.granted else now,
+    }
+    db.session().execute(
+        insert(Consent)
+        .values(resident_id=resident_id, key=change.key, **values)
+        .on_conflict_do_update(index_elements=["resident_id", "key"], set_=values)
+    )
+    audit.record(
+        me,
+        "consent.given" if change.granted else "consent.withdrawn",
+        community_id=ids.lane_of(resident_id),
+        object_kind="consent",
+        object_id=resident_id,
+        key=change.key,
+        version=change.version,
+    )
+
+
+def remember(*, resident_id: UUID, kind: str, ref: Ref) -> None:
+    """Note in the resident's index that this object is hers and has just changed."""
+    row = insert(ResidentIndex).values(
+        resident_id=resident_id,
+        kind=kind,
+        community_id=ref.community_id,
+        object_id=ref.id,
+        updated_at=clock.now(),
+    )
+    db.session().execute(
+        row.on_conflict_do_update(
+            index_elements=["resident_id", "kind", "community_id", "object_id"],
+            set_={"updated_at": row.excluded.updated_at},
+        )
+    )
+
+
+def seal_words(*, person_id: UUID, words: str, context: str) -> bytes:
+    """Words of a person for an append-only table, under her own key."""
+    cipher = queries.ciphers_of([person_id])[person_id]
+    return crypto.seal(cipher, words.encode(), context)
+
+
+# --- staff -----------------------------------------------------------------------------------------------
+
+
+def add_staff(*, account: str, name: str, password: str, acting_user: Actor, is_demo: bool = False) -> Staff:
+    """A new staff account. Raises WeakPassword, AccountTaken."""
+    staff = Staff(
+        id=ids.new_id(),
+        account=account,
+        name=name,
+        password_hash=passwords.hash_password(password),
+        status=StaffStatus.ACTIVE,
+        failed_logins=0,
+        created_at=clock.now(),
+        is_demo=is_demo,
+    )
+    try:
+        with db.session().begin_nested():
+            db.session().add(staff)
+    except IntegrityError as e:
+        if db.constraint_of(e) == "uq_staff_account":
+            raise AccountTaken from e
+        raise
+    audit.record(
+        acting_user, "staff.added", community_id=ids.lane_of(staff.id), object_kind="staff", object_id=staff.id
+    )
+    return staff
+
+
+def grant_role(
+    *,
+    staff_id: UUID,
+    role: Role,
+    org_id: UUID,
+    since: date,
+    acting_user: Actor,
+    region_id: int | None = None,
+    grid: Ref | None = None,
+) -> None:
+    """Give a role within a region, a grid, or (property) an organisation, from a day on."""
+    db.session().add(
+        StaffRole(
+            id=ids.new_id(),
+            staff_id=staff_id,
+            role=role,
+            region_id=region_id,
+            grid_community_id=grid.community_id if grid else None,
+            grid_id=grid.id if grid else None,
+            org_id=org_id,
+            valid_from=since,
+        )
+    )
+    audit.record(
+        acting_user,
+        "role.granted",
+        community_id=ids.lane_of(staff_id),
+        object_kind="staff",
+        object_id=staff_id,
+        role=role.value,
+    )
+
+
+@dataclass(frozen=True)
+class StaffLogin:
+    """A staff login that succeeded."""
+
+    staff_id: UUID
+    token: str
+    expires_in: int
+
+
+def staff_login(*, account: str, password: str, session_s: int) -> StaffLogin | LoginRefused | LockedOut:
+    """Check a password and open a session.
+
+    A refusal is returned, not raised: counting the failure must be committed. Unknown accounts take as long as
+    known ones and get the same answer.
+    """
+    now = clock.now()
+    staff = db.session().scalar(select(Staff).where(Staff.account == account).with_for_update())
+    if staff is None or staff.status != StaffStatus.ACTIVE:
+        passwords.matches(passwords.nobody(), password)
+        return LoginRefused()
+    if staff.locked_until is not None and staff.locked_until > now:
+        left = int((staff.locked_until - now).total_seconds()) + 1
+        return LockedOut(minutes=-(-left // 60), retry_after=left)
+    actor = Actor(ActorKind.STAFF, staff.id)
+    if not passwords.matches(staff.password_hash, password):
+        staff.failed_logins += 1
+        if staff.failed_logins >= LOCK_AFTER:
+            staff.failed_logins = 0
+            staff.locked_until = now + timedelta(minutes=LOCK_MINUTES)
+        audit.record(
+            actor, "login.failed", community_id=ids.lane_of(staff.id), object_kind="staff", object_id=staff.id
+        )
+        return LoginRefused()
+    staff.failed_logins, staff.locked_until = 0, None
+    token = tokens.new_secret()
+    session_id = ids.new_id()
+    db.session().add(
+        StaffSession(
+            token_hash=tokens.hash_of(token),
+            id=session_id,
+            staff_id=staff.id,
+            created_at=now,
+            expires_at=now + timedelta(seconds=session_s),
+        )
+    )
+    audit.record(
+        actor, "login.succeeded", community_id=ids.lane_of(staff.id), object_kind="session", object_id=session_id
+    )
+    return StaffLogin(staff.id, token, session_s)
+
+
+def staff_logout(*, token_hash: bytes) -> None:
+    """End the staff session. A second time changes nothing."""
+    row = db.session().get(StaffSession, token_hash, with_for_update=True)
+    if row is not None and row.ended_at is None:
+        row.ended_at = clock.now()
+        audit.record(
+            Actor(ActorKind.STAFF, row.staff_id),
+            "logout",
+            community_id=ids.lane_of(row.staff_id),
+            object_kind="session",
+            object_id=row.id,
+        )
+

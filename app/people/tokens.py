@@ -1,0 +1,92 @@
+"""The tokens residents and staff carry.
+
+Residents: a short-lived HS256 access token, verified without the database, and a rotating refresh token of
+which only the hash is stored. Staff: one random token, hash stored, looked up on every request so that
+revoking takes effect at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import NamedTuple
+from uuid import UUID
+
+import jwt
+
+from app import clock, ids
+from app.ids import BadId, Kind
+from app.people.errors import BadToken, RefreshRefused
+
+_AUDIENCE = "jiayuan-resident"
+
+
+def access_token(resident_id: UUID, session_id: UUID, *, secret: str, seconds: int) -> str:
+    """A signed access token of a resident for `seconds`."""
+    now = int(clock.now().timestamp())
+    claims = {"sub": str(resident_id), "sid": str(session_id), "aud": _AUDIENCE, "iat": now, "exp": now + seconds}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+class Access(NamedTuple):
+    """Who carries the token."""
+
+    resident_id: UUID
+    session_id: UUID
+
+
+def read_access_token(token: str, *, secret: str) -> Access:
+    """Who carries it. Raises BadToken for anything not signed by us, for residents, and still valid."""
+    try:
+        claims = jwt.decode(
+            token,
+            secret,
+            algorithms=["HS256"],
+            audience=_AUDIENCE,
+            options={"require": ["exp", "sub", "aud"], "verify_exp": False, "verify_iat": False},
+        )
+        if clock.now().timestamp() >= float(claims["exp"]):
+            raise BadToken
+        return Access(UUID(claims["sub"]), UUID(claims["sid"]))
+    except (jwt.InvalidTokenError, ValueError, KeyError, TypeError) as e:
+        raise BadToken from e
+
+
+class Refresh(NamedTuple):
+    """A refresh token taken apart."""
+
+    resident_id: UUID
+    session_id: UUID
+    secret: str
+
+
+def new_secret() -> str:
+    """256 random bits in base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_of(secret: str) -> bytes:
+    """What is stored of a random secret: SHA-256 suffices for 256 random bits."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def same(a: bytes, b: bytes) -> bool:
+    """Constant-time comparison."""
+    return hmac.compare_digest(a, b)
+
+
+def write_refresh_token(parts: Refresh) -> str:
+    """The form the client stores."""
+    return ".".join(
+        (ids.encode(Kind.RESIDENT, parts.resident_id), ids.encode(Kind.SESSION, parts.session_id), parts.secret)
+    )
+
+
+def read_refresh_token(token: str) -> Refresh:
+    """Its parts. Raises RefreshRefused."""
+    try:
+        resident, session, secret = token.split(".")
+        return Refresh(ids.decode_id(Kind.RESIDENT, resident), ids.decode_id(Kind.SESSION, session), secret)
+    except (ValueError, BadId) as e:
+        raise RefreshRefused from e
