@@ -118,39 +118,47 @@ def read(data: bytes) -> Header:
 
 def _read_jpeg(data: bytes) -> Header:
     """Segments up to the first scan, then the end marker (ITU-T T.81 annex B)."""
-    at, size, exif = 2, None, None
-    while True:
+    frame, exif = None, None
+    for marker, start, end in _jpeg_segments(data):
+        if marker == 0xE1 and exif is None and data.startswith(b"Exif\x00", start, end):
+            exif = data[start + 6 : end]
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if frame is not None:
+                raise PhotoBroken
+            frame = marker, *struct.unpack_from(">BHHB", data, start)
+    if frame is None:
+        raise PhotoBroken
+    process, precision, height, width, components = frame
+    if process not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or precision != 8:
+        raise PhotoType  # lossless, hierarchical or 12-bit: no phone and no browser knows them
+    # Inside scans every 0xFF of the data is followed by 0x00, so FF D9 behind the first scan means that the
+    # picture is whole; phones append a motion clip or a depth map behind it.
+    if not data.endswith(b"\xff\xd9") and data.find(b"\xff\xd9", end) < 0:
+        raise PhotoBroken
+    # The scan's header begins with its number of components: with all of them in it there is no second scan.
+    several_scans = process in (0xC2, 0xCA) or data[start] < components
+    if several_scans and data.count(b"\xff\xda", end, data.find(b"\xff\xd9", end)) > _MAX_SCANS:
+        raise PhotoBroken
+    return Header(PhotoKind.JPEG, width, height, exif)
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end of body) of each segment; the first start of scan is the last one given."""
+    at, marker = 2, 0
+    while marker != 0xDA:
         if data[at] != 0xFF:
             raise PhotoBroken
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
-            continue
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # stand alone
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # stand alone
             at += 2
-            continue
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        body = data[at + 4 : at + 2 + length]
-        if length < 2 or len(body) != length - 2 or marker == 0xD9:
-            raise PhotoBroken
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            if marker not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or body[0] != 8:
-                raise PhotoType  # lossless, hierarchical or 12-bit: no phone and no browser knows them
-            if size is not None:
+        else:
+            (length,) = struct.unpack_from(">H", data, at + 2)
+            if length < 2 or at + 2 + length > len(data) or marker == 0xD9:
                 raise PhotoBroken
-            size = struct.unpack_from(">HH", body, 1)
-        elif marker == 0xE1 and exif is None and body.startswith(b"Exif\x00"):
-            exif = body[6:]
-        at += 2 + length
-        if marker == 0xDA:
-            break
-    # Inside scans every 0xFF of the data is followed by 0x00, so the first FF D9 is the true end; what phones
-    # append behind it (a motion clip, a depth map) is of no interest.
-    end = data.find(b"\xff\xd9", at)
-    if size is None or end < 0 or data.count(b"\xff\xda", at, end) > _MAX_SCANS:
-        raise PhotoBroken
-    height, width = size
-    return Header(PhotoKind.JPEG, width, height, exif)
+            yield marker, at + 4, at + 2 + length
+            at += 2 + length
 
 
 def _read_png(data: bytes) -> Header:

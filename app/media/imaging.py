@@ -120,7 +120,7 @@ def render(data: bytes, max_edges: Sequence[int] = EDGES) -> dict[int, Rendered]
         rendered: dict[int, Rendered] = {}
         for edge in sorted(set(max_edges), reverse=True):
             picture = _shrink(picture, edge)
-            rendered[edge] = Rendered(_jpeg(picture, progressive=edge > 640), picture.width, picture.height)
+            rendered[edge] = Rendered(_jpeg(picture), picture.width, picture.height)
         return rendered
     except PhotoRefused:
         raise
@@ -146,7 +146,7 @@ def placeholder(edge: int) -> bytes:
     draw.rounded_rectangle(at(0.27, 0.37, 0.73, 0.68), radius=side * 0.04, fill=ink)
     draw.ellipse(at(0.395, 0.415, 0.605, 0.625), fill=paper)
     draw.ellipse(at(0.435, 0.455, 0.565, 0.585), fill=ink)
-    return _jpeg(picture.resize((side // 4, side // 4), Image.Resampling.BOX), progressive=False)
+    return _jpeg(picture.resize((side // 4, side // 4), Image.Resampling.BOX))
 
 
 _TURNS = {
@@ -279,12 +279,15 @@ def _shrink(picture: Image.Image, edge: int) -> Image.Image:
     size = _fit(picture.size, edge)
     if size == picture.size:
         return picture
-    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    # Bicubic: behind the scaled decoding at most a factor of two is left, where Lanczos costs half as much
+    # again and shows nothing more.
+    return picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
-def _jpeg(picture: Image.Image, *, progressive: bool) -> bytes:
+def _jpeg(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     # The decoder's leftovers (comment, resolution, profile) live in `info`, and Pillow writes some of them.
     picture.info = {}
-    picture.save(out, "JPEG", quality=_QUALITY, progressive=progressive, optimize=True)
+    # Not progressive: at 1600 px that took 27 CPU ms more, of 140 in all, for 3 % fewer bytes.
+    picture.save(out, "JPEG", quality=_QUALITY, optimize=True)
     return out.getvalue()
