@@ -1,0 +1,62 @@
+"""Reading photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app import crypto, db
+from app.ids import Ref
+from app.media.models import CheckState, Photo, PhotoStatus, Upload
+from app.places.coordinates import Point
+
+
+def upload_of(owner_id: UUID, upload_id: UUID) -> Upload | None:
+    """One's own upload."""
+    return db.session().get(Upload, (owner_id, upload_id))
+
+
+def photo(ref: Ref) -> Photo | None:
+    """A photo of a thing of a community."""
+    return db.session().get(Photo, ref)
+
+
+def photos_of(community_id: int, object_kind: str, object_ids: Iterable[UUID]) -> dict[UUID, list[Photo]]:
+    """The photos of these things, each list in its order, in one query."""
+    wanted = list(object_ids)
+    if not wanted:
+        return {}
+    rows = db.session().scalars(
+        select(Photo)
+        .where(Photo.community_id == community_id, Photo.object_kind == object_kind, Photo.object_id.in_(wanted))
+        .order_by(Photo.stage.desc(), Photo.attached_at, Photo.position)
+    )
+    found: dict[UUID, list[Photo]] = {}
+    for row in rows:
+        found.setdefault(row.object_id, []).append(row)
+    return found
+
+
+def awaiting_review(community_ids: Iterable[int], *, limit: int, after: tuple[int, UUID] | None = None) -> list[Photo]:
+    """Photos that wait for a person's verdict, oldest first."""
+    query = select(Photo).where(
+        Photo.community_id.in_(set(community_ids)), Photo.check_state == CheckState.REVIEW
+    )
+    if after is not None:
+        query = query.where(Photo.id > after[1])
+    return list(db.session().scalars(query.order_by(Photo.id).limit(limit)))
+
+
+def position_of(photo: Photo) -> Point | None:
+    """Where the picture was taken (WGS-84), if that was kept."""
+    if photo.position_sealed is None:
+        return None
+    lng, _, lat = crypto.keys().decrypt(photo.position_sealed, f"photo_position:{photo.id}").decode().partition(",")
+    return Point(float(lng), float(lat))
+
+
+def is_shown(row: Photo | Upload) -> bool:
+    """Can a picture be shown at all? A refused or risky one can't; one in processing is a placeholder."""
+    return row.status != PhotoStatus.REFUSED and row.check_state != CheckState.RISKY

@@ -1,0 +1,120 @@
+"""Messages to residents: the inbox, WeChat subscribe notices with their credits, and WeChat's own events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, Integer, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import db
+
+
+class NoticeKind(StrEnum):
+    """What a message tells."""
+
+    TICKET_RECEIVED = "ticket_received"
+    TICKET_ACCEPTED = "ticket_accepted"
+    TICKET_REJECTED = "ticket_rejected"
+    TICKET_DISPATCHED = "ticket_dispatched"
+    TICKET_STARTED = "ticket_started"
+    TICKET_RESOLVED = "ticket_resolved"
+    TICKET_VERIFIED = "ticket_verified"
+    TICKET_REWORK = "ticket_rework"
+    TICKET_CLOSED = "ticket_closed"
+    TICKET_REOPENED = "ticket_reopened"
+    TICKET_WITHDRAWN = "ticket_withdrawn"
+    TICKET_COMMENTED = "ticket_commented"
+    PHONE_BOUND = "phone_bound"
+    PHONE_LOST = "phone_lost"
+
+
+class InboxMessage(db.Base):
+    """One message in a resident's inbox; it stays also when WeChat refuses the notice."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("resident_id", "idem"),
+        Index("ix_inbox_latest", "resident_id", "id"),
+        Index("ix_inbox_unread", "resident_id", postgresql_where=text("read_at IS NULL")),
+        {"info": db.distributed("resident_id")},
+    )
+
+    resident_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    title: Mapped[str] = mapped_column(String(60))
+    text: Mapped[str] = mapped_column(String(500))
+    target_type: Mapped[str | None] = mapped_column(String(16))
+    target_id: Mapped[str | None] = mapped_column(String(60))  # the wire id
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+    idem: Mapped[str] = mapped_column(String(80))
+
+
+class NoticeState(StrEnum):
+    """queued → sent | refused | unknown | failed. Unknown: WeChat didn't answer; it is not sent again blindly."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+class WeChatNotice(db.Base):
+    """A subscribe message that is owed; this row is its own outbox."""
+
+    __tablename__ = "wechat_notices"
+    __table_args__ = (
+        Index("ix_wechat_notices_due", "community_id", "not_before", postgresql_where=text("state = 'queued'")),
+        Index("ix_wechat_notices_sweep", "not_before", postgresql_where=text("state = 'queued'")),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    resident_id: Mapped[UUID]
+    template_id: Mapped[str] = mapped_column(String(64))
+    page: Mapped[str] = mapped_column(String(200))
+    data: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(8), server_default=NoticeState.QUEUED)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    not_before: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    errcode: Mapped[int | None] = mapped_column(Integer)
+
+
+class SubscribeCredit(db.Base):
+    """How many messages of a template the resident still allows: one accept is one send.
+
+    `credits` come from WeChat's push event, which is the truth; `hinted` from the mini-program, until the event.
+    """
+
+    __tablename__ = "subscribe_credits"
+    __table_args__ = {"info": db.distributed("resident_id")}  # noqa: RUF012
+
+    resident_id: Mapped[UUID] = mapped_column(primary_key=True)
+    template_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    credits: Mapped[int] = mapped_column(Integer, server_default="0")
+    hinted: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_event_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class WeChatEvent(db.Base):
+    """A pushed event, stored raw (sealed) before the answer and applied in a job. WeChat repeats; the key doesn't."""
+
+    __tablename__ = "wechat_events"
+    __table_args__ = {"info": db.global_hash("dedup_hash")}  # noqa: RUF012
+
+    dedup_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    event: Mapped[str] = mapped_column(String(48))
+    sealed: Mapped[bytes]
+    received_at: Mapped[datetime]
+    applied_at: Mapped[datetime | None]

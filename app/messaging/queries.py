@@ -1,0 +1,50 @@
+"""Reading messages."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+
+from app import clock, db
+from app.messaging.models import InboxMessage, NoticeState, SubscribeCredit, WeChatNotice
+
+
+def inbox(resident_id: UUID, *, limit: int, before: UUID | None = None) -> list[InboxMessage]:
+    """The resident's messages, newest first (ids sort by time); `before` continues after that message."""
+    query = select(InboxMessage).where(InboxMessage.resident_id == resident_id)
+    if before is not None:
+        query = query.where(InboxMessage.id < before)
+    return list(db.session().scalars(query.order_by(InboxMessage.id.desc()).limit(limit)))
+
+
+def unread(resident_id: UUID) -> int:
+    """How many messages wait to be read."""
+    query = select(func.count()).where(InboxMessage.resident_id == resident_id, InboxMessage.read_at.is_(None))
+    return int(db.session().scalar(query) or 0)
+
+
+def credits(resident_id: UUID) -> dict[str, int]:
+    """Template id → messages still allowed."""
+    rows = db.session().execute(
+        select(SubscribeCredit.template_id, SubscribeCredit.credits + SubscribeCredit.hinted).where(
+            SubscribeCredit.resident_id == resident_id
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+def notices_due_everywhere() -> list[int]:
+    """Communities with a WeChat notice due now; for the sweeper."""
+    now = clock.now()
+    rows = db.session().scalars(
+        select(WeChatNotice.community_id)
+        .where(
+            WeChatNotice.state == NoticeState.QUEUED,
+            WeChatNotice.not_before <= now,
+            or_(WeChatNotice.lease_until.is_(None), WeChatNotice.lease_until <= now),
+        )
+        .distinct()
+        .execution_options(cross_community="sweeper")
+    )
+    return list(rows)
