@@ -54,7 +54,7 @@ def check_key(key: str) -> str:
 
 
 def from_url(url: str) -> Storage:
-    """The store that STORAGE_URL names; nothing is connected to yet.
+    """The store that STORAGE_URL names; an S3 store is connected to on first use.
 
     `folder:/absolute/path`, or `s3://KEY:SECRET@host[:port]/bucket?region=…&tls=0` (KEY and SECRET
     percent-encoded; region us-east-1 and tls 1 unless said). Raises BadStorageUrl.

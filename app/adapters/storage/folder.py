@@ -18,13 +18,17 @@ class FolderStorage:
     """`objects/ab/cd/<key>` below `path`, where abcd begins the key's SHA-256: no folder grows large.
 
     A slash of the key is written `+`, so that `a` and `a/b` can both exist. The content type is not kept: who
-    stores an object knows what it is. Folders are made on first use.
+    stores an object knows what it is.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._objects = Path(path) / "objects"
         self._unfinished = Path(path) / "unfinished"
         self._next_cleaning = 0.0
+        # Only here, never by a later write: below a disk that got unmounted photos would disappear.
+        with contextlib.suppress(OSError):  # `healthy` and the first use say so
+            for folder in (self._objects, self._unfinished):
+                folder.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     def __repr__(self) -> str:
         return f"FolderStorage({str(self._objects.parent)!r})"
@@ -43,9 +47,7 @@ class FolderStorage:
         try:
             return target.read_bytes()
         except FileNotFoundError as e:
-            # A disk that is not mounted must not look like photos that were never there.
-            if not self._objects.is_dir():
-                raise StorageUnavailable("storage folder: not there") from e
+            self._require_folder()
             raise ObjectMissing(key) from e
         except OSError as e:
             raise StorageUnavailable(f"storage folder: {e.strerror or 'cannot read'}") from e
@@ -63,6 +65,7 @@ class FolderStorage:
         try:
             self._file(key).stat()
         except FileNotFoundError:
+            self._require_folder()
             return False
         except OSError as e:
             raise StorageUnavailable(f"storage folder: {e.strerror or 'cannot read'}") from e
@@ -77,6 +80,11 @@ class FolderStorage:
             return False
         return True
 
+    def _require_folder(self) -> None:
+        """A disk that is not mounted must not look like photos that were never there."""
+        if not self._objects.is_dir():
+            raise StorageUnavailable("storage folder: not there")
+
     def _file(self, key: str) -> Path:
         digest = hashlib.sha256(check_key(key).encode()).hexdigest()
         return self._objects / digest[:2] / digest[2:4] / key.replace("/", "+")
@@ -88,8 +96,9 @@ class FolderStorage:
             # one is synced.
             changed = [target.parent]
             if not target.parent.is_dir():
-                target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-                changed += [target.parent.parent, self._objects, self._objects.parent]
+                target.parent.parent.mkdir(mode=0o750, exist_ok=True)
+                target.parent.mkdir(mode=0o750, exist_ok=True)
+                changed += [target.parent.parent, self._objects]
             unfinished.replace(target)
             for folder in changed:
                 _sync_folder(folder)
@@ -98,7 +107,6 @@ class FolderStorage:
             raise
 
     def _write_unfinished(self, data: bytes) -> Path:
-        self._unfinished.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._clean()
         unfinished = self._unfinished / secrets.token_hex(16)
         try:
