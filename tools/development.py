@@ -1,0 +1,121 @@
+"""The settings of a development run: generated secrets, and checks of servers named from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tools import processes
+from tools.processes import ServerError
+
+REACH_PATIENCE_S = 5
+
+
+def secrets_of(path: Path) -> dict[str, str]:
+    """The secrets in `path` (lines NAME=value), made the first time and kept, as the data needs them."""
+    if not path.exists():
+        processes.write_private(path, "".join(f"{name}={value}\n" for name, value in _fresh().items()))
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ServerError(f"{path} cannot be read: {error.strerror}.") from error
+    found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    # A setting that a newer version added.
+    added = {name: value for name, value in _fresh().items() if name not in found}
+    if added:
+        processes.write_private(path, "".join(f"{name}={value}\n" for name, value in (found | added).items()))
+    return found | added
+
+
+def _fresh() -> dict[str, str]:
+    key = b64encode(secrets.token_bytes(32)).decode()
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATA_KEYS": f"1:{key}",
+        "HASH_KEY": b64encode(secrets.token_bytes(32)).decode(),
+        # In the shapes that WeChat gives them.
+        "WECHAT_APPID": f"wx{secrets.token_hex(8)}",
+        "WECHAT_SECRET": secrets.token_hex(16),
+        "WECHAT_PUSH_TOKEN": secrets.token_hex(12),
+        "WECHAT_PUSH_AES_KEY": _aes_key(),
+        "WECHAT_TEMPLATES": json.dumps({"ticket_progress": secrets.token_urlsafe(32)}),
+    }
+
+
+def _aes_key() -> str:
+    """43 letters and digits, base64 of 32 bytes without its `=`; WeChat gives none with + or /."""
+    while True:
+        key = b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        if key.isalnum():
+            return key
+
+
+def environment(var: Path, port: int, *, database: str, owner: str, redis: str) -> dict[str, str]:
+    """What the programs of a run find in their environment; what the caller has set there comes first."""
+    ours = secrets_of(var / "dev.env") | {
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
+        "STORAGE_URL": f"folder:{var / 'photos'}",
+        "WECHAT_API_BASE": f"http://127.0.0.1:{port + 1}/",
+        "DEMO": "1",
+    }
+    given = {name: value for name, value in os.environ.items() if value or name not in ours}
+    return (
+        ours
+        | given
+        | {
+            "DATABASE_URL": database,
+            "MIGRATION_DATABASE_URL": owner,
+            "REDIS_URL": redis,
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
+
+
+def check_database(name: str, url: str) -> None:
+    """Return when PostgreSQL answers at `url`; else ServerError with one sentence that names the setting."""
+    import psycopg
+
+    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    try:
+        psycopg.connect(plain, connect_timeout=REACH_PATIENCE_S).close()
+    except psycopg.Error as error:
+        raise ServerError(
+            f"The database of {name} ({_place(url)}) cannot be used: {_one_line(error)}"
+        ) from error
+
+
+def check_redis(name: str, url: str) -> None:
+    """Return when Redis answers at `url`; else ServerError with one sentence that names the setting."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(
+            url, socket_connect_timeout=REACH_PATIENCE_S, socket_timeout=REACH_PATIENCE_S
+        ) as it:
+            it.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise ServerError(
+            f"The Redis of {name} ({_place(url)}) cannot be used: {_one_line(error)}"
+        ) from error
+
+
+def _place(url: str) -> str:
+    """The address without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "no address"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.endswith(".") else f"{text}."
+
+
+def only_one_role(env: Mapping[str, str]) -> bool:
+    """Whether the application would connect as the owner of its own tables."""
+    owner = env.get("MIGRATION_DATABASE_URL", "")
+    return not owner or urlsplit(owner).username == urlsplit(env["DATABASE_URL"]).username
