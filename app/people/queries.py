@@ -145,7 +145,8 @@ def _grants(staff_id: UUID) -> list[Grant]:
         elif role is Role.GRID and row.grid_community_id is not None and row.grid_id is not None:
             grants.append(Grant(role, row.org_id, grid=Ref(row.grid_community_id, row.grid_id)))
         elif role is Role.PROPERTY:
-            grants.append(Grant(role, row.org_id))
+            communities = frozenset(places.communities_of_org(row.org_id))
+            grants.append(Grant(role, row.org_id, communities=communities))
     return grants
 
 

@@ -198,6 +198,17 @@ def orgs_answering_in(community_id: int) -> set[UUID]:
     return found
 
 
+def communities_of_org(org_id: UUID) -> list[int]:
+    """Communities in which the organisation answers for something today."""
+    rows = db.session().scalars(
+        select(Responsibility.community_id)
+        .where(Responsibility.org_id == org_id, _valid(Responsibility, today()))
+        .distinct()
+        .execution_options(cross_community="where an organisation works")
+    )
+    return sorted(rows)
+
+
 def _above(region_id: int) -> list[int]:
     parents = dict(
         db.session()

@@ -1,0 +1,225 @@
+"""Tickets (工单): the report, its events, its number, its clocks."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import db
+
+
+class TicketStatus(StrEnum):
+    """The states of the contract. Suspended, merged and referred come with the complete loop."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    DISPATCHED = "dispatched"
+    IN_PROGRESS = "in_progress"
+    RESOLVED = "resolved"
+    VERIFIED = "verified"
+    CLOSED = "closed"
+    RETURNED = "returned"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class Channel(StrEnum):
+    """How the report reached us."""
+
+    MINI_PROGRAM = "mini_program"
+    PHONE = "phone"
+    VISIT = "visit"
+    PATROL = "patrol"
+
+
+class Visibility(StrEnum):
+    """Who reads an event: the reporter and staff, or staff alone."""
+
+    REPORTER = "reporter"
+    INTERNAL = "internal"
+
+
+class TextCheck(StrEnum):
+    """WeChat's verdict on the words of the report; it never blocks the report."""
+
+    NONE = "none"  # no text, or not from a resident
+    PENDING = "pending"
+    PASSED = "passed"
+    REVIEW = "review"
+    RISKY = "risky"
+    UNCHECKED = "unchecked"  # WeChat would not check it
+
+
+class Category(db.Base):
+    """A class of problems (问题类别)."""
+
+    __tablename__ = "categories"
+    __table_args__ = {"info": db.reference()}  # noqa: RUF012
+
+    code: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    hint: Mapped[str] = mapped_column(String(120))
+    needs_photo: Mapped[bool] = mapped_column(Boolean)
+    is_public: Mapped[bool] = mapped_column(Boolean)  # may others be told that it was reported
+    is_urgent: Mapped[bool] = mapped_column(Boolean)
+    questions: Mapped[list[Any]]  # [{key, label, type: text|choice, options[]}]
+    sort: Mapped[int] = mapped_column(SmallInteger)
+    is_active: Mapped[bool] = mapped_column(Boolean, server_default="true")
+
+
+class CalendarDay(db.Base):
+    """Is this a working day? Days that the State Council hasn't announced yet are marked unconfirmed."""
+
+    __tablename__ = "calendar_days"
+    __table_args__ = {"info": db.reference()}  # noqa: RUF012
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    is_working: Mapped[bool] = mapped_column(Boolean)
+    is_confirmed: Mapped[bool] = mapped_column(Boolean)
+
+
+class NumberCounter(db.Base):
+    """The next ticket number of a community in a year."""
+
+    __tablename__ = "number_counters"
+    __table_args__ = (ForeignKeyConstraint(["community_id"], ["regions.id"]), {"info": db.distributed()})
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    year: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    last: Mapped[int] = mapped_column(Integer)
+
+
+class ClientToken(db.Base):
+    """The tap that made a ticket: claimed by its resident before the community is chosen, so a retry finds it."""
+
+    __tablename__ = "client_tokens"
+    __table_args__ = {"info": db.distributed("resident_id")}  # noqa: RUF012
+
+    resident_id: Mapped[UUID] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    community_id: Mapped[int | None] = mapped_column(db.BigInt)
+    ticket_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
+class Ticket(db.Base):
+    """One problem from the report to its end. Position is WGS-84. The `…_at` and `…_by` columns cache the events."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id"], ["regions.id"]),
+        ForeignKeyConstraint(["community_id", "estate_id"], ["estates.community_id", "estates.id"]),
+        ForeignKeyConstraint(["community_id", "grid_id"], ["grids.community_id", "grids.id"]),
+        UniqueConstraint("community_id", "number"),
+        CheckConstraint("rating_stars BETWEEN 1 AND 5", name="stars"),
+        Index("ix_tickets_board", "community_id", "status", "id"),
+        Index("ix_tickets_org", "community_id", "org_id", "status", "id"),
+        Index("ix_tickets_grid", "community_id", "grid_id", "id"),
+        Index("ix_tickets_estate", "community_id", "estate_id", "id"),
+        Index(
+            "ix_tickets_due",
+            "community_id",
+            "due_at",
+            postgresql_where=text("status NOT IN ('closed', 'rejected', 'withdrawn')"),
+        ),
+        Index("ix_tickets_closed_at", "community_id", "closed_at"),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(24))
+    status: Mapped[str] = mapped_column(String(12))
+    channel: Mapped[str] = mapped_column(String(16))
+    category_code: Mapped[str | None] = mapped_column(String(32), ForeignKey("categories.code"))
+    is_urgent: Mapped[bool] = mapped_column(Boolean)
+    text: Mapped[str | None] = mapped_column(Text)
+    text_check: Mapped[str] = mapped_column(String(10))
+    answers: Mapped[dict[str, Any]]
+
+    # Who reported. Soft reference: residents live under their own key. An anonymous reporter is known to the
+    # street and the community only.
+    reporter_id: Mapped[UUID | None]
+    is_anonymous: Mapped[bool] = mapped_column(Boolean)
+    reporter_name_sealed: Mapped[bytes | None]  # intake on behalf
+    contact_phone_sealed: Mapped[bytes | None]
+
+    # Where.
+    estate_id: Mapped[UUID | None]
+    grid_id: Mapped[UUID | None]
+    lng: Mapped[float | None]
+    lat: Mapped[float | None]
+    accuracy_m: Mapped[float | None]
+    address: Mapped[str | None] = mapped_column(String(200))
+
+    # Who has it.
+    org_id: Mapped[UUID | None] = mapped_column(ForeignKey("orgs.id"))
+    dispatch_why: Mapped[str | None] = mapped_column(String(24))
+    handler_id: Mapped[UUID | None]
+    resolver_id: Mapped[UUID | None]
+
+    reported_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]  # closed, rejected or withdrawn
+    accept_by: Mapped[datetime]
+    dispatch_by: Mapped[datetime]
+    due_at: Mapped[datetime]
+
+    rating_stars: Mapped[int | None] = mapped_column(SmallInteger)
+    rating_solved: Mapped[bool | None] = mapped_column(Boolean)
+    rated_at: Mapped[datetime | None]
+    reopened: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+    version: Mapped[int] = mapped_column(Integer)
+    last_seq: Mapped[int] = mapped_column(Integer)
+    updated_at: Mapped[datetime]
+    is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class TicketEvent(db.Base):
+    """What happened to a ticket; the timeline. Append-only. Words are sealed under the key of who wrote them."""
+
+    __tablename__ = "ticket_events"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        UniqueConstraint("community_id", "ticket_id", "seq"),
+        {"info": db.distributed(append_only=True)},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    ticket_id: Mapped[UUID]
+    seq: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(16))
+    from_status: Mapped[str | None] = mapped_column(String(12))
+    to_status: Mapped[str] = mapped_column(String(12))
+    visibility: Mapped[str] = mapped_column(String(8))
+    actor_kind: Mapped[str] = mapped_column(String(12))
+    actor_id: Mapped[UUID | None]
+    org_id: Mapped[UUID | None]  # the organisation the actor stood for, or that the ticket went to
+    words_sealed: Mapped[bytes | None]
+    words_key_of: Mapped[UUID | None]  # the person whose key seals the words; empty: the installation's key
+    data: Mapped[dict[str, Any]]
