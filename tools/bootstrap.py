@@ -5,6 +5,8 @@ Nothing happens when the environment already holds the lock, which a stamp besid
 with the development lock serves `run` as well.
 """
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os

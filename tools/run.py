@@ -153,7 +153,7 @@ class Launcher:
         program = Program(
             name,
             [sys.executable, "-m", *module],
-            env=self.env | extra,
+            env={**self.env, **extra},
             cwd=TOP,
             log=LOGS / f"{name}.log",
             patience_s=patience_s,
@@ -319,8 +319,8 @@ def _choose_port(asked: str | None) -> int:
         taken = [str(port) for port in _block(int(asked)) if not processes.port_is_free(port)]
         if taken:
             raise ServerError(
-                f"Port {' and '.join(taken)} cannot be used (another program listens there, or it is reserved): "
-                "choose another, with PORT=."
+                f"Port {' and '.join(taken)} cannot be used, another program listens there or it is reserved: "
+                "choose another with PORT=."
             )
         return int(asked)
     for first in range(FIRST_PORT, LAST_PORT + 1, 10):
@@ -365,9 +365,44 @@ def _reason(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _welcome(port: int, accounts: Any, seconds: float) -> str:
+def _welcome(port: int, accounts: Sequence[Mapping[str, Any]], seconds: float) -> str:
+    """Where to click, who can log in, and a line that shows that it works."""
     base = f"http://127.0.0.1:{port}"
-    return f"{base} {accounts} {seconds}"
+    residents = [account for account in accounts if account.get("code")]
+    staff = [account for account in accounts if account.get("account")]
+    code = (
+        "demo-wang"
+        if any(r["code"] == "demo-wang" for r in residents) or not residents
+        else residents[0]["code"]
+    )
+    login = f"""curl -s {base}/bff/v1/session -H 'Content-Type: application/json' -d '{{"code": "{code}"}}'"""
+    pick = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
+    lines = [
+        "",
+        f"Jiayuan runs (ready after {seconds:.0f} s; Ctrl-C stops everything, data stays in var/).",
+        "",
+        f"  documentation      {base}/docs",
+        f"  resident face      {base}/bff/v1",
+        f"  staff face         {base}/admin/api/v1",
+        f"  WeChat stand-in    http://127.0.0.1:{port + 1}/   what every phone received; make it fail",
+        f"  metrics            http://127.0.0.1:{port + 2}/metrics",
+        f"  logs               {LOGS.relative_to(TOP)}/",
+        "",
+        "  staff: account, password, role, where",
+        *(_row(who["account"], who.get("password"), who.get("role"), who.get("where")) for who in staff),
+        "",
+        "  residents: log in with a WeChat code; any demo-<name> is a new one",
+        *(_row(who["code"], who.get("where")) for who in residents),
+        "",
+        "  try: log in as a resident and read her first screen",
+        f'    curl -s -H "Authorization: Bearer $({login} | {pick})" {base}/bff/v1/home',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(*cells: object) -> str:
+    return "    " + "  ".join(f"{cell or '':<18}" for cell in cells).rstrip()
 
 
 if __name__ == "__main__":

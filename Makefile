@@ -1,0 +1,80 @@
+# Every command of the project. `make` alone lists them.
+# Python 3.11 or newer and make are all that has to be there: the rest comes into .venv from the locks.
+
+PYTHON ?= python3
+VENV := .venv/bin
+PORT ?=
+NAME ?=
+ARGS ?=
+TESTS ?= 1
+
+# What is checked for types: whatever of these is there.
+TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/env.py wsgi.py)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run smoke test check lint types contracts migrations openapi-unchanged tests openapi bench \
+        format lock clean dev
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
+	do printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+run: ## Everything on this machine, until Ctrl-C (PORT=8000: web; the next two as well)
+	@$(PYTHON) tools/bootstrap.py run && exec $(VENV)/python -m tools.run $(if $(PORT),--port '$(PORT)')
+
+smoke: dev ## Play the whole story against a running `make run` (PORT= as given there)
+	@port='$(PORT)'; $(VENV)/python tools/smoke.py --port "$${port:-$$($(VENV)/python -m tools.run --which-port)}" $(ARGS)
+
+test: dev ## All tests, in parallel and in random order (ARGS= for pytest)
+	@$(VENV)/python -m pytest -n auto $(ARGS)
+
+check: lint types contracts migrations openapi-unchanged $(if $(filter 0,$(TESTS)),,tests) ## Everything that has to hold before a change goes in (TESTS=0: all but the tests)
+	@echo "check: all is well"
+
+lint: dev
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+
+types: dev
+	@$(VENV)/mypy $(TYPED)
+
+contracts: dev
+	@$(VENV)/lint-imports --no-logo
+
+migrations: dev
+	@$(VENV)/python -m tools.check_migrations
+
+openapi-unchanged: dev
+	@$(VENV)/python -m tools.openapi --check
+
+tests: dev
+	@$(VENV)/python -m pytest -n auto $(ARGS)
+
+openapi: dev ## Write openapi/*.json anew
+	@$(VENV)/python -m tools.openapi
+
+bench: dev ## A side-by-side measurement (NAME=photo, N= for larger sizes)
+	@test -n '$(NAME)' || { echo 'Which one? make bench NAME=photo'; exit 2; }
+	@$(VENV)/python -m bench.$(subst -,_,$(NAME)) $(ARGS)
+
+format: dev ## Put the code into shape
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+# The dependencies stand in pyproject.toml; this writes what they resolve to, with hashes and without addresses.
+# The development lock is held to the versions of the first, so that what is tested is what runs.
+UV ?= uv
+LOCK := pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --quiet
+
+lock: ## Write the lock files anew (needs uv; ARGS=--upgrade for newer versions)
+	@command -v $(UV) >/dev/null || { echo 'uv is needed: $(PYTHON) -m pip install uv, or make lock UV=/path/to/uv'; exit 2; }
+	$(UV) $(LOCK) $(ARGS) -o requirements.lock
+	$(UV) $(LOCK) $(ARGS) --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and caches; the data in var/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+dev:
+	@$(PYTHON) tools/bootstrap.py dev
