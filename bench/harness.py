@@ -80,7 +80,7 @@ def _show(value: float) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """`<=`, `>=` or `=` a bound. `slowdown` (see Yardstick) widens a bound of time or rate, not of a ratio."""
+    """`<=`, `>=` or `=` a bound. `slowdown` (see Yardstick) widens bounds of times and rates, not of ratios."""
 
     sense: str
     bound: float

@@ -142,6 +142,20 @@ def _read_jpeg(data: bytes) -> Header:
     return Header(PhotoKind.JPEG, width, height, exif)
 
 
+def without_metadata(jpeg: bytes) -> bytes:
+    """The JPEG without the segments that describe it; pixels and colours (JFIF, Adobe, ICC) stay.
+
+    So the decoder never looks into EXIF, XMP or a second picture that somebody else wrote.
+    """
+    kept, described = [jpeg[:2]], (*range(0xE1, 0xEE), 0xEF, 0xFE)
+    at = 2
+    for marker, start, end in _jpeg_segments(jpeg):
+        if marker not in described or jpeg.startswith(b"ICC_PROFILE\x00", start, end):
+            kept.append(jpeg[start - 4 : end])
+        at = end
+    return b"".join([*kept, jpeg[at:]])
+
+
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end of body) of each segment; the first start of scan is the last one given."""
     at, marker = 2, 0

@@ -169,7 +169,7 @@ def _fit(size: tuple[int, int], edge: int) -> tuple[int, int]:
 
 
 def _decode_jpeg(data: bytes, edge: int) -> tuple[Image.Image, bytes | None]:
-    picture = Image.open(io.BytesIO(data), formats=["JPEG"])
+    picture = Image.open(io.BytesIO(headers.without_metadata(data)), formats=["JPEG"])
     profile = picture.info.get("icc_profile")
     longer = max(picture.size)
     if longer > edge:
