@@ -47,7 +47,9 @@ class BadId(ValueError):
     """The string names nothing of that kind. Faces answer 404."""
 
 
-_OF_COMMUNITY = frozenset({Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO})
+OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
+    {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO}
+)
 _LANES = 64
 
 
@@ -70,7 +72,7 @@ def lane_of(person_id: UUID) -> int:
 
 def encode(kind: Kind, ref: Ref | UUID) -> str:
     """The wire form, e.g. `tkt_…`: lower-case base32 without padding."""
-    if kind in _OF_COMMUNITY:
+    if kind in OF_COMMUNITY:
         if not isinstance(ref, Ref):
             raise TypeError(f"{kind.name} is named by (community_id, uuid)")
         raw = ref.community_id.to_bytes(4, "big") + ref.id.bytes
@@ -83,7 +85,7 @@ def encode(kind: Kind, ref: Ref | UUID) -> str:
 
 def _raw(kind: Kind, text: str) -> bytes:
     prefix, _, body = text.partition("_")
-    size = 20 if kind in _OF_COMMUNITY else 16
+    size = 20 if kind in OF_COMMUNITY else 16
     if prefix != kind or len(body) != (size * 8 + 4) // 5 or body != body.lower():
         raise BadId(text)
     try:
@@ -97,7 +99,7 @@ def _raw(kind: Kind, text: str) -> bytes:
 
 def decode_ref(kind: Kind, text: str) -> Ref:
     """(community_id, uuid) of a wire id of that kind. Raises BadId."""
-    if kind not in _OF_COMMUNITY:
+    if kind not in OF_COMMUNITY:
         raise TypeError(f"{kind.name} carries no community")
     raw = _raw(kind, text)
     return Ref(int.from_bytes(raw[:4], "big"), UUID(bytes=raw[4:]))
@@ -105,6 +107,6 @@ def decode_ref(kind: Kind, text: str) -> Ref:
 
 def decode_id(kind: Kind, text: str) -> UUID:
     """uuid of a wire id of that kind. Raises BadId."""
-    if kind in _OF_COMMUNITY:
+    if kind in OF_COMMUNITY:
         raise TypeError(f"{kind.name} carries a community")
     return UUID(bytes=_raw(kind, text))

@@ -1,0 +1,29 @@
+"""What the software knows. `boot` makes a process ready; `create_app` adds the web application's frame."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app import adapters, crypto, db, logs, queue
+from app.media import links
+from app.messaging import service as messaging
+from app.settings import Settings
+
+
+def boot(settings: Settings) -> None:
+    """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
+    logs.configure(settings.log_level)
+    crypto.configure(crypto.Keyring(settings.data_keys, settings.hash_key))
+    db.configure(settings.database_url)
+    redis = queue.configure(settings.redis_url, ring_bells=settings.ring_bells)
+    adapters.configure(settings, redis)
+    links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
+    messaging.configure(settings.wechat_templates)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The web application without its faces; `bff.init_app` adds them."""
+    boot(settings)
+    flask = Flask("jiayuan", static_folder=None)
+    flask.config["SETTINGS"] = settings
+    return flask

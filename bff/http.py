@@ -1,0 +1,216 @@
+"""What all faces share of HTTP: entries that commit, ids in paths, keyset pages, ETags, versions."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ParamSpec, cast
+from uuid import UUID
+
+import orjson
+from flask import Response, g, make_response, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, ValidationError
+
+from app import db, idempotency, ids
+from app.errors import AppError, Invalid
+from app.idempotency import MAX_KEY
+from app.ids import BadId, Kind
+from bff import errors
+
+P = ParamSpec("P")
+PAGE = 20
+MAX_PAGE = 100
+
+
+class VersionRequired(HTTPException):
+    """A change of an editable object without If-Match (RFC 6585 §3)."""
+
+    code = 428
+
+
+class BadCursor(Invalid):
+    """The cursor isn't one of ours."""
+
+    code = "bad_cursor"
+    zh = "翻页位置已失效，请从第一页重新查看。"
+    en = "This page cursor is not valid; start from the first page."
+
+
+class BadKey(Invalid):
+    """The Idempotency-Key is empty or longer than 255 characters."""
+
+    code = "bad_idempotency_key"
+    zh = "提交编号不正确。"
+    en = "Idempotency-Key needs 1 to 255 characters."
+
+
+# --- entries ---------------------------------------------------------------------------------------------
+
+
+def _fingerprint() -> bytes:
+    """What makes two requests the same: method, path, query, and the body. A multipart body is taken by its
+    parts, because a retry gets another boundary."""
+    digest = hashlib.sha256(f"{request.method}\0{request.full_path}\0".encode())
+    if request.mimetype == "multipart/form-data":
+        for name, value in sorted(request.form.items(multi=True)):
+            digest.update(f"{name}\0{value}\0".encode())
+        for name, file in sorted(request.files.items(multi=True), key=lambda pair: pair[0]):
+            digest.update(f"{name}\0".encode() + hashlib.sha256(file.stream.read()).digest())
+            file.stream.seek(0)
+    else:
+        digest.update(request.get_data(cache=True))
+    return digest.digest()
+
+
+def writes(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """The entry of a write: one transaction around the view and its answer, and the Idempotency-Key.
+
+    Stands outermost (below `route`), so that the stored answer is what the client got, byte for byte. A
+    refusal of the domain is an answer too; what the schema refuses was never begun.
+    """
+
+    @functools.wraps(view)
+    def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        key = request.headers.get("Idempotency-Key")
+        if key is None or request.method != "POST":
+            with db.transaction():
+                return make_response(view(*args, **kwargs))
+        if not 0 < len(key) <= MAX_KEY:
+            raise BadKey
+        actor_id: UUID = g.actor_id
+        fingerprint = _fingerprint()
+        with db.transaction() as session:
+            first = idempotency.begin(actor_id=actor_id, key=key, fingerprint=fingerprint)
+            if first is not None:
+                return Response(first.body, status=first.status, headers=first.headers)
+            try:
+                with session.begin_nested():
+                    response = make_response(view(*args, **kwargs))
+            except AppError as refusal:
+                session.info.pop("bells", None)
+                session.info.pop("after_commit", None)
+                response = errors.from_app_error(refusal)
+            kept = {
+                name: value
+                for name, value in response.headers.items()
+                if name in {"Content-Type", "Location", "ETag", "Content-Language", "Retry-After"}
+            }
+            idempotency.finish(
+                actor_id=actor_id, key=key, status=response.status_code, headers=kept, body=response.get_data()
+            )
+            return response
+
+    return cast(Callable[P, ResponseReturnValue], entry)
+
+
+def reads(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """The entry of a read: one read-only session around the view and its answer."""
+
+    @functools.wraps(view)
+    def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        with db.reading():
+            return make_response(view(*args, **kwargs))
+
+    return cast(Callable[P, ResponseReturnValue], entry)
+
+
+def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """A GET with an ETag over its bytes; 304 when the client has them (RFC 9110 §13.1.2)."""
+
+    @functools.wraps(view)
+    def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        response = make_response(view(*args, **kwargs))
+        if response.status_code == 200:
+            response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+            response.headers.setdefault("Cache-Control", "private, no-cache")
+            response.make_conditional(request)
+        return response
+
+    return cast(Callable[P, ResponseReturnValue], entry)
+
+
+# --- versions --------------------------------------------------------------------------------------------
+
+
+def _version(required: bool) -> int | None:
+    tags = request.if_match
+    if not tags and "If-Match" not in request.headers:
+        if required:
+            raise VersionRequired
+        return None
+    for tag in tags.as_set():
+        if tag.isascii() and tag.isdigit() and len(tag) < 10:
+            return int(tag)
+    return -1  # a tag of another kind never matches
+
+
+def wanted_version() -> int:
+    """The version that If-Match names; 428 without it. -1 never matches."""
+    return cast(int, _version(required=True))
+
+
+def asked_version() -> int | None:
+    """The version that If-Match names, or None when the client doesn't say."""
+    return _version(required=False)
+
+
+# --- ids in paths ----------------------------------------------------------------------------------------
+
+
+class RefConverter(BaseConverter):
+    """`<ref(tkt):ref>`: the wire id of a thing; a string that names nothing is no path of ours (404)."""
+
+    part_isolating = True
+    regex = r"[a-z]{3}_[a-z2-7]{26,32}"
+
+    def __init__(self, map: Any, kind: str) -> None:  # noqa: A002  werkzeug's name
+        super().__init__(map)
+        self.kind = Kind(kind)
+
+    def to_python(self, value: str) -> Any:
+        """(community_id, uuid), or the uuid of a person's or global thing."""
+        try:
+            if self.kind in ids.OF_COMMUNITY:
+                return ids.decode_ref(self.kind, value)
+            return ids.decode_id(self.kind, value)
+        except BadId as e:
+            raise ValidationError from e
+
+    def to_url(self, value: Any) -> str:
+        """The wire id."""
+        return ids.encode(self.kind, value)
+
+
+# --- pages -----------------------------------------------------------------------------------------------
+
+
+def write_cursor(*parts: Any) -> str:
+    """An opaque cursor of datetimes, UUIDs, numbers and strings."""
+    raw = [p.isoformat() if isinstance(p, datetime) else str(p) if isinstance(p, UUID) else p for p in parts]
+    return base64.urlsafe_b64encode(orjson.dumps(raw)).rstrip(b"=").decode()
+
+
+@contextmanager
+def _as_bad_cursor() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as e:
+        raise BadCursor from e
+
+
+def read_cursor(text: str | None, *kinds: Callable[[Any], Any]) -> tuple[Any, ...] | None:
+    """The parts of a cursor, each through its kind (`datetime.fromisoformat`, `UUID`, `int`); None without one.
+
+    Raises BadCursor.
+    """
+    if not text:
+        return None
+    with _as_bad_cursor():
+        raw = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        return tuple(kind(part) for kind, part in zip(kinds, raw, strict=True))
