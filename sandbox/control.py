@@ -127,7 +127,7 @@ def set_fault() -> ResponseReturnValue:
     """Make an API fail: `{api, mode, times?, delay_s?, after?}`; mode null lets it work again.
 
     `api`: a name such as `subscribe_send`, its path, or `*`. `mode`: any errcode as text, `timeout` (no
-    answer for `delay_s`, by default 30), `html200`, `empty`, `badjson`, `close`, `http503` and the like, `slow`
+    answer for `delay_s`, by default 30), `html200`, `empty`, `badjson`, `close`, `http503` and so on, `slow`
     (the right answer, late). `times` null: for ever. `after` true: the work is done, only the answer fails.
     """
     body = _body()

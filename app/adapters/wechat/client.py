@@ -94,6 +94,9 @@ class _Http(BaseWeChatClient):  # type: ignore[misc]  # wechatpy carries no type
     def fetch_access_token(self) -> None:
         raise AssertionError("every call brings its token along")
 
+    def close(self) -> None:
+        self._http.close()
+
 
 class WeChatClientAdapter:
     """The real WeChat. Made once per process; safe to share between threads."""
@@ -125,6 +128,10 @@ class WeChatClientAdapter:
             timeout_s=settings.wechat_timeout_s,
             redis=redis,
         )
+
+    def close(self) -> None:
+        """Give the connections back; the adapter may still be used afterwards."""
+        self._http.close()
 
     def code_to_session(self, code: str) -> WeChatSession:
         """See `WeChat.code_to_session`. wechatpy's own method would fetch an access token first."""
