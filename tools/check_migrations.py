@@ -23,7 +23,7 @@ VERSIONS = TOP / "migrations" / "versions"
 DATABASE = "migration_check"
 
 
-class Broken(Exception):  # noqa: N818 - read as a sentence: the migrations are broken
+class Broken(Exception):
     """A step failed; the text is what its tool said."""
 
 

@@ -86,7 +86,11 @@ class Postgres:
     def __init__(
         self, home: Path, *, fast: bool = False, adopt: bool = True, die_with_parent: bool = True
     ) -> None:
-        """`fast`: no durability, for tests. `adopt=False`: a left-over server is stopped and started anew."""
+        """Nothing is started yet.
+
+        `fast`: for tests, survives a kill of the server but no power cut. `adopt=False`: a left-over server is
+        stopped and started anew.
+        """
         self.home = home.resolve()
         self.fast = fast
         self.adopt = adopt
@@ -121,7 +125,7 @@ class Postgres:
         self._reap()
 
     def kill9(self) -> None:
-        """Kill the server as a power cut would; `start()` brings it back on the same data."""
+        """Kill the server with -9; `start()` brings it back on the same data."""
         if self.server and self.server.is_alive():
             os.kill(self.server.pid, signal.SIGKILL)
             processes.wait_gone(self.server, 5)
@@ -338,10 +342,10 @@ class Postgres:
             "max_connections": "100",
         }
         if self.fast:
+            # The machine may not crash, but the server may: a commit is still handed to the system at once.
             settings |= {
                 "fsync": "off",
                 "full_page_writes": "off",
-                "synchronous_commit": "off",
                 "wal_level": "minimal",
                 "max_wal_senders": "0",
                 "max_connections": "300",

@@ -1,7 +1,8 @@
 """`make run`: the whole of Jiayuan on this machine, until Ctrl-C.
 
 PostgreSQL and Valkey (unless DATABASE_URL and REDIS_URL name others), migrations, demo data, the WeChat
-stand-in, web server and workers; then it prints where to click and who can log in. It keeps all in `var/`.
+stand-in, web server and workers; then it prints where to click and who can log in. It keeps all in `var/`
+(or in the folder that JIAYUAN_VAR names).
 
 A launcher that was killed leaves no mess: the kernel stops its children, and whatever got away is recognised
 at the next start by its pid and start time, or by the mark in its environment, and stopped.
@@ -30,7 +31,7 @@ from tools.processes import Identity, ServerError
 from tools.program import Program
 
 TOP = Path(__file__).resolve().parent.parent
-VAR = TOP / "var"
+VAR = Path(os.environ.get("JIAYUAN_VAR") or TOP / "var").resolve()
 LOGS = VAR / "log"
 STATE = VAR / "run.json"
 
@@ -45,7 +46,7 @@ ONE_ROLE = (
 )
 
 
-class Stop(Exception):  # noqa: N818 - it is no error
+class Stop(Exception):
     """Somebody wants us to end: Ctrl-C, SIGTERM or the terminal's hang-up."""
 
 
@@ -185,7 +186,7 @@ class Launcher:
 
     def _run_to_end(self, name: str, *module: str) -> str:
         """What `python -m module` prints; ServerError with the end of its log when it fails."""
-        log, printed = LOGS / f"{module[0]}.log", VAR / "printed"
+        log, printed = LOGS / f"{module[0]}.log", LOGS / f"{module[0]}.out"
         with printed.open("wb") as out, log.open("ab") as err:
             process = processes.start(
                 [sys.executable, "-m", *module],
@@ -200,11 +201,11 @@ class Launcher:
         except BaseException:
             process.terminate()
             raise
+        text = printed.read_text(encoding="utf-8", errors="replace")
         if code:
-            raise ServerError(
-                f"{name} failed ({_reason(code)}); the end of {log}:\n{processes.last_lines(log, 12)}"
-            )
-        return printed.read_text(encoding="utf-8")
+            said = f"{text}\n{processes.last_lines(log, 12)}".strip()
+            raise ServerError(f"{name} failed ({_reason(code)}), see {log}:\n{said}")
+        return text
 
     def _note(self, state: str) -> None:
         """Write down what the next start has to look for, should this one be killed."""
@@ -319,7 +320,7 @@ def _choose_port(asked: str | None) -> int:
         taken = [str(port) for port in _block(int(asked)) if not processes.port_is_free(port)]
         if taken:
             raise ServerError(
-                f"Port {' and '.join(taken)} cannot be used, another program listens there or it is reserved: "
+                f"Port {' and '.join(taken)} cannot be used (another program has it, or it is reserved): "
                 "choose another with PORT=."
             )
         return int(asked)
@@ -379,14 +380,14 @@ def _welcome(port: int, accounts: Sequence[Mapping[str, Any]], seconds: float) -
     pick = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
     lines = [
         "",
-        f"Jiayuan runs (ready after {seconds:.0f} s; Ctrl-C stops everything, data stays in var/).",
+        f"Jiayuan runs (ready after {seconds:.0f} s; Ctrl-C stops everything, data stays in {VAR}).",
         "",
         f"  documentation      {base}/docs",
         f"  resident face      {base}/bff/v1",
         f"  staff face         {base}/admin/api/v1",
         f"  WeChat stand-in    http://127.0.0.1:{port + 1}/   what every phone received; make it fail",
         f"  metrics            http://127.0.0.1:{port + 2}/metrics",
-        f"  logs               {LOGS.relative_to(TOP)}/",
+        f"  logs               {LOGS}/",
         "",
         "  staff: account, password, role, where",
         *(_row(who["account"], who.get("password"), who.get("role"), who.get("where")) for who in staff),

@@ -78,7 +78,7 @@ class Valkey:
         (self.home / "server.json").unlink(missing_ok=True)
 
     def kill9(self) -> None:
-        """Kill it as a power cut would; `start()` brings it back on the same port."""
+        """Kill it with -9; `start()` brings it back on the same port."""
         if self.server and self.server.is_alive():
             os.kill(self.server.pid, signal.SIGKILL)
             processes.wait_gone(self.server, 5)
