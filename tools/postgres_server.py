@@ -88,8 +88,8 @@ class Postgres:
     ) -> None:
         """Nothing is started yet.
 
-        `fast`: for tests, survives a kill of the server but no power cut. `adopt=False`: a left-over server is
-        stopped and started anew.
+        `fast`: for tests, survives a kill of the server but no power cut. `adopt=False`: a left-over server
+        is stopped and started anew.
         """
         self.home = home.resolve()
         self.fast = fast
