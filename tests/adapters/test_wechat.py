@@ -313,7 +313,7 @@ def test_the_token_is_kept_in_this_process_while_redis_is_away(
 
 def test_sixteen_cold_threads_without_redis_fetch_one_token(world: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = Redis(port=taken.getsockname()[1], socket_connect_timeout=0.2)
+        nobody = Redis.from_url(f"redis://127.0.0.1:{taken.getsockname()[1]}", socket_connect_timeout=0.2)
     adapters = [world.adapter(redis=nobody) for _ in range(4)]
     openid = login(adapters[0])
     start = threading.Barrier(16)

@@ -161,7 +161,7 @@ def media_verdict(message: PushMessage) -> MediaVerdict:
     if message.event != "wxa_media_check" or not isinstance(trace_id, str) or not trace_id:
         raise PushRejected("no media verdict")
     result = fields.get("result")
-    if isinstance(result, dict) and result.get("suggest") in set(Suggest):
+    if isinstance(result, dict) and result.get("suggest") in list(Suggest):
         errcode = _int(fields.get("errcode")) or 0
         if errcode == 0:
             return MediaVerdict(trace_id, Suggest(result["suggest"]), _int(result.get("label")), 0)
