@@ -1,7 +1,7 @@
 """The three things an EXIF block is read for: which way is up, when, and where.
 
 A reader of its own, because the block comes from anybody: it follows two links, looks at a dozen tags and
-never complains. Damaged metadata is no reason to refuse a photo. (TIFF 6.0 section 2; EXIF 2.32, CIPA DC-008.)
+never complains. Damaged metadata is no reason to refuse a photo. (TIFF 6.0, EXIF 2.32.)
 """
 
 from __future__ import annotations

@@ -12,15 +12,15 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*", re.ASCII)
 MAX_KEY_LENGTH = 200
 
 
-class ObjectMissing(Exception):  # noqa: N818 - says what is the case, like the domain's refusals
+class ObjectMissing(Exception):
     """There is nothing under this key."""
 
 
-class StorageUnavailable(Exception):  # noqa: N818 - likewise
+class StorageUnavailable(Exception):
     """The store did not answer, is full, or refuses us: try again later; the data is not at fault."""
 
 
-class BadStorageUrl(ValueError):  # noqa: N818 - likewise
+class BadStorageUrl(ValueError):
     """STORAGE_URL can't be understood; one sentence, without the secret."""
 
 
