@@ -5,6 +5,7 @@ From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, M
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -13,7 +14,21 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from app import db, logs
+metrics_port = int(os.environ.get("METRICS_PORT") or 0)
+_own_metrics_folder = ""
+if metrics_port:
+    # The processes keep their counters in files of one folder, which the metrics port adds up. It starts
+    # empty: files of an earlier run would be counted again. prometheus_client reads the variable on import.
+    _given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if _given:
+        Path(_given).mkdir(parents=True, exist_ok=True)
+        for _left in Path(_given).glob("*.db"):
+            _left.unlink()
+    else:
+        _own_metrics_folder = tempfile.mkdtemp(prefix="jiayuan-metrics-")
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_metrics_folder
+
+from app import db, logs  # noqa: E402 - nothing may import prometheus_client before the folder is named
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
@@ -58,29 +73,15 @@ class JsonErrors(Logger):
 
 logger_class = JsonErrors
 
-metrics_port = int(os.environ.get("METRICS_PORT") or 0)
-_own_metrics_folder = ""
-if metrics_port:
-    # The processes keep their counters in files of one folder, which the metrics port adds up. It starts
-    # empty: files of an earlier run would be counted again. prometheus_client reads the variable on import.
-    _given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if _given:
-        Path(_given).mkdir(parents=True, exist_ok=True)
-        for _left in Path(_given).glob("*.db"):
-            _left.unlink()
-    else:
-        _own_metrics_folder = tempfile.mkdtemp(prefix="jiayuan-metrics-")
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_metrics_folder
-
 
 def when_ready(server: Any) -> None:
     """Serve the metrics of all workers from the parent, which lives as long as the server does."""
     if not metrics_port:
         return
-    serve_metrics = importlib.import_module("bff.metrics").serve_metrics
     try:
-        serve_metrics(metrics_port)
-    except OSError as error:
+        module = "app.metrics" if importlib.util.find_spec("app.metrics") else "bff.metrics"
+        importlib.import_module(module).serve_metrics(metrics_port)
+    except (ImportError, OSError) as error:
         server.log.error("metrics are not served on port %s: %s", metrics_port, error)
 
 

@@ -465,7 +465,8 @@ def _copied_binaries(source: PostgresBinaries) -> PostgresBinaries:
             shutil.copytree(source.libraries, fresh / source.libraries.name, symlinks=True)
         _open_to_readers(fresh)
         for older in place.glob("postgres-*"):
-            shutil.rmtree(older, ignore_errors=True)
+            if older != version:  # which another start may have put there meanwhile
+                shutil.rmtree(older, ignore_errors=True)
         with contextlib.suppress(OSError):  # another start was quicker: its copy is as good
             fresh.rename(version)
     finally:
