@@ -446,12 +446,29 @@ def test_an_answer_in_a_strange_shape_is_unknown(world: Any, body: str) -> None:
 
 
 def test_a_redirect_is_not_followed_with_our_secret(world: Any) -> None:
-    raw = f"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: {world.url}x\r\n\r\n"
+    config = world.sandbox.config
+    query = f"appid={config.appid}&secret={config.secret}&js_code=demo-lin&grant_type=authorization_code"
+    target = f"{world.url}sns/jscode2session?{query}"
+    raw = f"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: {target}\r\n\r\n"
     with answering(raw.encode()) as url:
         odd = WeChatClientAdapter(api_base=url, appid="wx1", secret="s", timeout_s=1, redis=None)
         with pytest.raises(WeChatUnavailable):
             odd.code_to_session("demo-lin")
         odd.close()
+
+
+def test_a_message_that_found_no_connection_was_certainly_not_sent(world: Any) -> None:
+    wechat = world.adapter()
+    openid = login(wechat)
+    wechat._tokens.get()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    gone = WeChatClientAdapter(
+        api_base=nowhere, appid="wxsandbox0000001", secret="s", timeout_s=1, redis=world.redis
+    )
+    assert gone._tokens.get() == wechat._tokens.get(), "it has a token and gets as far as the sending"
+    assert send(gone, world, openid) == SendResult(Outcome.THROTTLED)
+    gone.close()
 
 
 # Content checks

@@ -171,6 +171,14 @@ def test_an_envelope_in_xml_is_opened_too() -> None:
     assert push().open(args, xml.encode()).event == "subscribe_msg_popup_event"
 
 
+def test_an_entity_is_not_expanded_even_to_something_well_sealed() -> None:
+    args, body = seal(EVENT)
+    sealed = json.loads(body)["Encrypt"]
+    xml = f'<!DOCTYPE xml [<!ENTITY s "{sealed}">]><xml><Encrypt>&s;</Encrypt></xml>'
+    with pytest.raises(PushRejected, match="XML"):
+        push().open(args, xml.encode())
+
+
 def test_in_compatible_mode_only_the_sealed_part_counts() -> None:
     args, body = seal(EVENT)
     body = json.dumps(json.loads(body) | EVENT | {"FromUserName": "oFORGED"}).encode()
