@@ -9,6 +9,7 @@ import importlib.util
 import locale
 import os
 import platform
+import pwd
 import re
 import secrets
 import shutil
@@ -37,7 +38,8 @@ ROLE_NAMES: Mapping[Role, str] = {
 DATABASE = "jiayuan"
 
 OLDEST_POSTGRES = 15
-NOBODY = 65534  # whom PostgreSQL becomes when we are root, which it refuses to be
+# Whom PostgreSQL becomes when we are root, which it refuses to be: the first that the machine knows.
+PLAIN_USERS = (65534, "nobody", "postgres", "daemon")
 NEUTRAL_PLACE = Path("/var/tmp")  # noqa: S108 - survives a restart, open to every user, and we check whose it is
 START_PATIENCE_S = 120  # recovery after a kill -9 may take its time on a slow disk
 
@@ -206,13 +208,18 @@ class Postgres:
         """
         self._binaries = find_postgres()
         if os.geteuid() != 0:
+            if _user(os.geteuid()) is None:
+                raise ServerError(
+                    f"This user (id {os.geteuid()}) has no name on this machine, and PostgreSQL's initdb wants one: "
+                    "add a line to /etc/passwd, or set DATABASE_URL."
+                )
             if self._data.exists() and self._data.stat().st_uid != os.geteuid():
                 raise ServerError(
                     f"{self._data} belongs to user {self._data.stat().st_uid}: "
                     f"start as the user who made it, or remove {self.home}."
                 )
             return
-        self._uid = NOBODY
+        self._uid = plain_user()
         if self._data.exists() and self._data.stat().st_uid != 0:
             self._uid = self._data.stat().st_uid  # made by an ordinary user: it stays that user's
         if not _may_reach(self._binaries.bin / "postgres", self._uid):
@@ -409,6 +416,24 @@ def _character_classes() -> str:
     finally:
         locale.setlocale(locale.LC_CTYPE, before)
     raise ServerError("This machine has no UTF-8 locale (C.UTF-8), which searching in Chinese needs.")
+
+
+def plain_user() -> int:
+    """The number of the user who runs root's database."""
+    for name in PLAIN_USERS:
+        found = _user(name)
+        if found and found.pw_uid != 0:
+            return found.pw_uid
+    raise ServerError(
+        f"There is no user but root on this machine, and PostgreSQL refuses root: add {PLAIN_USERS[1]}."
+    )
+
+
+def _user(name: int | str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwuid(name) if isinstance(name, int) else pwd.getpwnam(name)
+    except KeyError:
+        return None
 
 
 def _runs_on(pid: int, data: Path) -> bool:

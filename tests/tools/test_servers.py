@@ -203,7 +203,7 @@ def test_root_leaves_a_private_folder_as_it_was(home: Path) -> None:
         try:
             server.start()
             assert server.server
-            assert Path(f"/proc/{server.server.pid}").stat().st_uid == postgres_server.NOBODY
+            assert Path(f"/proc/{server.server.pid}").stat().st_uid == postgres_server.plain_user()
             assert stat.S_IMODE(private.stat().st_mode) == 0o700
             assert private.stat().st_uid == 0
             assert private not in server._data.parents
@@ -212,6 +212,12 @@ def test_root_leaves_a_private_folder_as_it_was(home: Path) -> None:
             server.remove()
             if server._binaries and private not in server._binaries.bin.parents:
                 shutil.rmtree(server._binaries.bin.parents[3])
+
+
+def test_a_user_without_a_name_is_told_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+    with pytest.raises(servers.ServerError, match="has no name on this machine"):
+        servers.Postgres(home).start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
