@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,11 +34,14 @@ def main() -> int:
     except ConfigError as e:
         sys.stderr.write(f"{e}\n")
         return 2
-    except (OSError, SystemExit) as e:
-        sys.stderr.write(f"The sandbox can't start: port {args.port} on {HOST} can't be taken ({e}).\n")
+    except (OSError, sqlite3.Error) as e:
+        what = (
+            f"{HOST}:{args.port}" if args.state is None else f"{HOST}:{args.port} with state in {args.state}"
+        )
+        sys.stderr.write(f"The sandbox can't start on {what}: {getattr(e, 'strerror', None) or e}.\n")
         return 2
     signal.signal(signal.SIGTERM, _stop)
-    logging.getLogger(__name__).info("sandbox WeChat on http://%s:%s/", HOST, server.server_port)
+    logging.getLogger(__name__).info("sandbox WeChat on http://%s:%s/", HOST, server.port)
     try:
         server.serve_forever()
     except (KeyboardInterrupt, SystemExit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Config:
                 ' {"ticket_progress": "template id"}.'
             )
         appid, secret, push_token, push_aes_key = (env[name] for name in names)
+        if not re.fullmatch(r"[A-Za-z0-9+/]{43}", push_aes_key):
+            raise ConfigError("The sandbox can't start: WECHAT_PUSH_AES_KEY needs 43 characters of base64.")
         return cls(
             appid=appid,
             secret=secret,

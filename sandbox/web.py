@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,9 +58,21 @@ def create_app(config: Config) -> Flask:
 
 
 def bind(config: Config, port: int) -> BaseWSGIServer:
-    """A server for the sandbox, bound to loopback but not yet running; port 0 takes any free one."""
+    """A server for the sandbox, bound to loopback but not yet running; port 0 takes any free one.
+
+    Raises OSError when the port is taken.
+    """
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    return make_server(HOST, port, create_app(config), threaded=True, request_handler=_Quiet)
+    # Bound here: werkzeug, finding a port taken, prints advice of its own and exits.
+    with socket.create_server((HOST, port), backlog=128) as bound:
+        return make_server(
+            HOST,
+            bound.getsockname()[1],
+            create_app(config),
+            threaded=True,
+            request_handler=_Quiet,
+            fd=bound.fileno(),
+        )
 
 
 @contextmanager
@@ -70,7 +83,7 @@ def running(config: Config, port: int = 0) -> Iterator[tuple[str, Sandbox]]:
     thread.start()
     sandbox = server.app.extensions["sandbox"]  # type: ignore[attr-defined]
     try:
-        yield f"http://{HOST}:{server.server_port}/", sandbox
+        yield f"http://{HOST}:{server.port}/", sandbox
     finally:
         sandbox.state.release()
         server.shutdown()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -492,6 +493,23 @@ def test_the_program_says_in_one_sentence_what_is_missing() -> None:
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert "WECHAT_SECRET, WECHAT_PUSH_TOKEN, WECHAT_PUSH_AES_KEY" in ended.stderr
+
+
+def test_a_taken_port_is_said_in_one_sentence() -> None:
+    env = {
+        "PYTHONPATH": ".",
+        "WECHAT_APPID": APPID,
+        "WECHAT_SECRET": SECRET,
+        "WECHAT_PUSH_TOKEN": "t",
+        "WECHAT_PUSH_AES_KEY": "k" * 43,
+    }
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "sandbox", "--port", str(port)]
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert str(port) in ended.stderr
 
 
 def test_the_program_serves_and_ends_on_sigterm(tmp_path: Path) -> None:

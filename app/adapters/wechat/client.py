@@ -47,7 +47,8 @@ SEND_LATER = BUSY | STALE_TOKEN | {43108}
 PIECE = 2500
 OVERLAP = 30
 
-_CODE = re.compile(r"[!-~]{1,512}")
+# Blanks, control characters and halves of surrogate pairs are in no code.
+_CODE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,512}")
 
 
 class WeChatSettings(Protocol):
