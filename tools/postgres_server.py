@@ -210,7 +210,7 @@ class Postgres:
         if os.geteuid() != 0:
             if _user(os.geteuid()) is None:
                 raise ServerError(
-                    f"This user (id {os.geteuid()}) has no name on this machine, and PostgreSQL's initdb wants one: "
+                    f"This user (id {os.geteuid()}) has no name on this machine, and initdb wants one: "
                     "add a line to /etc/passwd, or set DATABASE_URL."
                 )
             if self._data.exists() and self._data.stat().st_uid != os.geteuid():
@@ -424,9 +424,7 @@ def plain_user() -> int:
         found = _user(name)
         if found and found.pw_uid != 0:
             return found.pw_uid
-    raise ServerError(
-        f"There is no user but root on this machine, and PostgreSQL refuses root: add {PLAIN_USERS[1]}."
-    )
+    raise ServerError("PostgreSQL refuses to run as root, and this machine has no user nobody: add one.")
 
 
 def _user(name: int | str) -> pwd.struct_passwd | None:
