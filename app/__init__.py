@@ -1,17 +1,24 @@
-"""What the software knows. `boot` makes a process ready; `create_app` adds the web application's frame."""
+"""What the software knows. `boot` makes a process ready; `create_app` adds the web application's frame.
+
+The imports stand inside the functions: importing one module of the domain must not cost the whole application.
+"""
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from app import adapters, crypto, db, logs, queue
-from app.media import links
-from app.messaging import service as messaging
-from app.settings import Settings
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.settings import Settings
 
 
 def boot(settings: Settings) -> None:
     """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
+    from app import adapters, crypto, db, logs, queue
+    from app.media import links
+    from app.messaging import service as messaging
+
     logs.configure(settings.log_level)
     crypto.configure(crypto.Keyring(settings.data_keys, settings.hash_key))
     db.configure(settings.database_url)
@@ -23,6 +30,8 @@ def boot(settings: Settings) -> None:
 
 def create_app(settings: Settings) -> Flask:
     """The web application without its faces; `bff.init_app` adds them."""
+    from flask import Flask
+
     boot(settings)
     flask = Flask("jiayuan", static_folder=None)
     flask.config["SETTINGS"] = settings

@@ -21,3 +21,8 @@ def in_shanghai(at: datetime) -> datetime:
 def rfc3339(at: datetime) -> str:
     """The instant as the contract writes it: `2026-11-21T09:30:00+08:00`, whole seconds."""
     return in_shanghai(at).isoformat(timespec="seconds")
+
+
+def from_timestamp(seconds: int) -> datetime:
+    """The instant of a Unix time."""
+    return datetime.fromtimestamp(seconds, UTC)

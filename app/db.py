@@ -95,7 +95,9 @@ def configure(url: str, *, pool_size: int = 12) -> Engine:
     def _guards(connection: Any, _: Any) -> None:
         # A forgotten transaction or a lock held too long hurts everyone; a request never needs longer.
         with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; SET lock_timeout = '10s'")
+            cursor.execute(
+                "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; SET lock_timeout = '10s'"
+            )
         connection.commit()
 
     return _engine
@@ -155,7 +157,9 @@ def reading() -> Iterator[Session]:
     """A read-only session for one question; PostgreSQL refuses writes in it."""
     if _current.get() is not None:
         raise RuntimeError("reading() does not nest")
-    current = Session(engine().execution_options(postgresql_readonly=True), expire_on_commit=False, autoflush=False)
+    current = Session(
+        engine().execution_options(postgresql_readonly=True), expire_on_commit=False, autoflush=False
+    )
     token = _current.set(current)
     try:
         with current:

@@ -43,7 +43,10 @@ class IdempotencyKey(db.Base):
     """One claimed key and, when the request is through, its answer."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"), {"info": db.distributed("actor_id")})
+    __table_args__ = (
+        Index("ix_idempotency_keys_created_at", "created_at"),
+        {"info": db.distributed("actor_id")},
+    )
 
     actor_id: Mapped[UUID] = mapped_column(primary_key=True)
     key_hash: Mapped[bytes] = mapped_column(primary_key=True)

@@ -37,7 +37,9 @@ class Outbox(db.Base):
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("community_id", "idem"),
-        Index("ix_outbox_due", "community_id", "queue", "not_before", postgresql_where=text("state = 'open'")),
+        Index(
+            "ix_outbox_due", "community_id", "queue", "not_before", postgresql_where=text("state = 'open'")
+        ),
         Index("ix_outbox_sweep", "not_before", postgresql_where=text("state = 'open'")),
         {"info": db.distributed()},
     )
@@ -116,7 +118,9 @@ def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Lease
         update(Outbox)
         .where(Outbox.community_id == community_id, Outbox.id.in_(due))
         .values(lease_until=now + timedelta(seconds=seconds), attempts=Outbox.attempts + 1)
-        .returning(Outbox.community_id, Outbox.id, Outbox.kind, Outbox.payload, Outbox.attempts, Outbox.created_at)
+        .returning(
+            Outbox.community_id, Outbox.id, Outbox.kind, Outbox.payload, Outbox.attempts, Outbox.created_at
+        )
         .execution_options(synchronize_session=False)
     )
     return [Leased(*row) for row in rows]
@@ -135,7 +139,11 @@ def again(row: Leased, *, error: str, after_s: int | None = None) -> None:
     pause = _BACKOFF[min(row.attempts, len(_BACKOFF)) - 1] if after_s is None else after_s
     state = OutboxState.FAILED if row.attempts >= MAX_ATTEMPTS else OutboxState.OPEN
     _settle(
-        row, state=state, lease_until=None, last_error=error[:120], not_before=clock.now() + timedelta(seconds=pause)
+        row,
+        state=state,
+        lease_until=None,
+        last_error=error[:120],
+        not_before=clock.now() + timedelta(seconds=pause),
     )
 
 

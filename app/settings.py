@@ -53,7 +53,7 @@ def _keyring(raw: str) -> dict[int, bytes]:
     return ring
 
 
-def _database_url(raw: str) -> str:
+def read_database_url(raw: str) -> str:
     """SQLAlchemy 2.1 knows no `postgres://`; `postgresql://` means psycopg 3 there."""
     if raw.startswith("postgres://"):
         raw = "postgresql://" + raw.removeprefix("postgres://")
@@ -90,8 +90,8 @@ class Settings:
     """The settings of one process. A missing required one stops the start (`from_env`)."""
 
     # Where the data lives. The app role may not rewrite append-only tables; migrations run as the owner.
-    database_url: str = _from("DATABASE_URL", _database_url, secret=True)
-    migration_database_url: str = _from("MIGRATION_DATABASE_URL", _database_url, default="", secret=True)
+    database_url: str = _from("DATABASE_URL", read_database_url, secret=True)
+    migration_database_url: str = _from("MIGRATION_DATABASE_URL", read_database_url, default="", secret=True)
     redis_url: str = _from("REDIS_URL", secret=True)
     storage_url: str = _from("STORAGE_URL", secret=True)
 

@@ -138,7 +138,10 @@ def _translated(messages: Any, lang: str) -> Any:
             messages = flat
         return {str(name): _translated(inner, lang) for name, inner in messages.items()}
     if isinstance(messages, (list, tuple)):
-        return [_translated(inner, lang) if isinstance(inner, dict) else field_message(inner, lang) for inner in messages]
+        return [
+            _translated(inner, lang) if isinstance(inner, dict) else field_message(inner, lang)
+            for inner in messages
+        ]
     return [field_message(messages, lang)]
 
 

@@ -55,7 +55,8 @@ class BadKey(Invalid):
 
 def _fingerprint() -> bytes:
     """What makes two requests the same: method, path, query, and the body. A multipart body is taken by its
-    parts, because a retry gets another boundary."""
+    parts, because a retry gets another boundary.
+    """
     digest = hashlib.sha256(f"{request.method}\0{request.full_path}\0".encode())
     if request.mimetype == "multipart/form-data":
         for name, value in sorted(request.form.items(multi=True)):
@@ -102,7 +103,11 @@ def writes(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturn
                 if name in {"Content-Type", "Location", "ETag", "Content-Language", "Retry-After"}
             }
             idempotency.finish(
-                actor_id=actor_id, key=key, status=response.status_code, headers=kept, body=response.get_data()
+                actor_id=actor_id,
+                key=key,
+                status=response.status_code,
+                headers=kept,
+                body=response.get_data(),
             )
             return response
 

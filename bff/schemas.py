@@ -106,7 +106,10 @@ class Text(ma.fields.String):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         text = unicodedata.normalize("NFC", text).strip()
-        if any(ord(c) < 32 and c not in "\n\t\r" or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in text):
+        if any(
+            (ord(c) < 32 and c not in "\n\t\r") or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000
+            for c in text
+        ):
             raise ma.ValidationError("包含无法保存的字符。|It contains characters that can't be kept.")
         if len(text) > self.most:
             raise ma.ValidationError(f"Longer than maximum length {self.most}.")

@@ -10,16 +10,41 @@ _PHRASES: dict[int, tuple[str, str, str, str]] = {
     401: ("未登录", "Not logged in", "请先登录。", "Please log in first."),
     403: ("没有权限", "Not allowed", "您没有权限做这项操作。", "You are not allowed to do this."),
     404: ("没有找到", "Not found", "没有找到，可能已删除或您无权查看。", "Not found, or not visible to you."),
-    405: ("方法不允许", "Method not allowed", "这个地址不支持这种请求。", "This address doesn't take that method."),
+    405: (
+        "方法不允许",
+        "Method not allowed",
+        "这个地址不支持这种请求。",
+        "This address doesn't take that method.",
+    ),
     409: ("状态冲突", "Conflict", "当前状态不允许这样操作。", "Not possible in the present state."),
-    412: ("内容已更新", "Stale version", "内容已被别人更新，请刷新后再试。", "It has changed; refresh and try again."),
+    412: (
+        "内容已更新",
+        "Stale version",
+        "内容已被别人更新，请刷新后再试。",
+        "It has changed; refresh and try again.",
+    ),
     413: ("内容过大", "Too large", "上传的内容太大。", "What was sent is too large."),
     415: ("格式不支持", "Unsupported type", "不支持这种内容格式。", "This content type isn't supported."),
-    422: ("填写有误", "Invalid", "填写的内容有误，请检查后再提交。", "Something in the request is not right."),
+    422: (
+        "填写有误",
+        "Invalid",
+        "填写的内容有误，请检查后再提交。",
+        "Something in the request is not right.",
+    ),
     428: ("缺少版本", "Version required", "请刷新后再修改（缺少 If-Match）。", "If-Match is required."),
     429: ("操作太频繁", "Too many requests", "操作太频繁，请稍后再试。", "Too many requests; please wait."),
-    500: ("系统出错", "Internal error", "系统出了问题，我们已收到通知，请稍后再试。", "Something went wrong on our side."),
-    503: ("服务繁忙", "Unavailable", "服务暂时繁忙，请稍后再试。", "The service is busy; please try again soon."),
+    500: (
+        "系统出错",
+        "Internal error",
+        "系统出了问题，我们已收到通知，请稍后再试。",
+        "Something went wrong on our side.",
+    ),
+    503: (
+        "服务繁忙",
+        "Unavailable",
+        "服务暂时繁忙，请稍后再试。",
+        "The service is busy; please try again soon.",
+    ),
 }
 
 

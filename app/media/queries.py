@@ -30,7 +30,9 @@ def photos_of(community_id: int, object_kind: str, object_ids: Iterable[UUID]) -
         return {}
     rows = db.session().scalars(
         select(Photo)
-        .where(Photo.community_id == community_id, Photo.object_kind == object_kind, Photo.object_id.in_(wanted))
+        .where(
+            Photo.community_id == community_id, Photo.object_kind == object_kind, Photo.object_id.in_(wanted)
+        )
         .order_by(Photo.stage.desc(), Photo.attached_at, Photo.position)
     )
     found: dict[UUID, list[Photo]] = {}
@@ -39,7 +41,9 @@ def photos_of(community_id: int, object_kind: str, object_ids: Iterable[UUID]) -
     return found
 
 
-def awaiting_review(community_ids: Iterable[int], *, limit: int, after: tuple[int, UUID] | None = None) -> list[Photo]:
+def awaiting_review(
+    community_ids: Iterable[int], *, limit: int, after: tuple[int, UUID] | None = None
+) -> list[Photo]:
     """Photos that wait for a person's verdict, oldest first."""
     query = select(Photo).where(
         Photo.community_id.in_(set(community_ids)), Photo.check_state == CheckState.REVIEW
@@ -53,7 +57,9 @@ def position_of(photo: Photo) -> Point | None:
     """Where the picture was taken (WGS-84), if that was kept."""
     if photo.position_sealed is None:
         return None
-    lng, _, lat = crypto.keys().decrypt(photo.position_sealed, f"photo_position:{photo.id}").decode().partition(",")
+    lng, _, lat = (
+        crypto.keys().decrypt(photo.position_sealed, f"photo_position:{photo.id}").decode().partition(",")
+    )
     return Point(float(lng), float(lat))
 
 

@@ -38,6 +38,22 @@ def stored_key(upload_id: UUID, variant: str) -> str:
     return f"photos/{upload_id.hex[:4]}/{upload_id.hex}-{EDGES[variant]}.jpg"
 
 
+def announce(*, upload_id: UUID, owner_id: UUID) -> None:
+    """Promise, before the original is put into storage, that it will be gone within a day whatever happens.
+
+    A process that dies between storing and recording would otherwise leave a picture, perhaps with the place
+    where it was taken, that no row knows of.
+    """
+    outbox.put(
+        community_id=ids.lane_of(owner_id),
+        kind=DISCARD,
+        payload={"keys": [incoming_key(upload_id)]},
+        idem=f"announced:{upload_id}",
+        on=queue.Queue.MEDIA,
+        not_before=clock.now() + KEEP_UNATTACHED,
+    )
+
+
 def receive(
     *,
     upload_id: UUID,
@@ -93,7 +109,9 @@ def _mirror(upload: Upload) -> None:
         db.session().execute(
             update(Photo)
             .where(Photo.community_id == upload.attached_community_id, Photo.id == upload.id)
-            .values(status=upload.status, check_state=upload.check_state, width=upload.width, height=upload.height)
+            .values(
+                status=upload.status, check_state=upload.check_state, width=upload.width, height=upload.height
+            )
             .execution_options(synchronize_session=False)
         )
 
@@ -184,13 +202,17 @@ def _set_check(owner_id: UUID, upload_id: UUID, state: CheckState) -> None:
 
 def ask_overdue_verdicts(*, limit: int = 500) -> int:
     """Questions without a verdict for 60 minutes: asked again, then handed to staff. Returns how many."""
-    late = db.session().scalars(
-        select(MediaCheck)
-        .where(MediaCheck.settled_at.is_(None), MediaCheck.asked_at <= clock.now() - VERDICT_WITHIN)
-        .order_by(MediaCheck.asked_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    late = (
+        db.session()
+        .scalars(
+            select(MediaCheck)
+            .where(MediaCheck.settled_at.is_(None), MediaCheck.asked_at <= clock.now() - VERDICT_WITHIN)
+            .order_by(MediaCheck.asked_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        .all()
+    )
     for check in late:
         check.settled_at, check.suggest = clock.now(), "none"
         if check.round < ROUNDS:
@@ -293,14 +315,19 @@ class Expired(NamedTuple):
 
 def expire_uploads(*, limit: int = 1000) -> Expired:
     """Uploads that nobody attached within 24 hours go with their files; attached ones, once settled, lose only
-    the row that steered their processing."""
-    old = db.session().scalars(
-        select(Upload)
-        .where(Upload.created_at <= clock.now() - KEEP_UNATTACHED)
-        .order_by(Upload.created_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    the row that steered their processing.
+    """
+    old = (
+        db.session()
+        .scalars(
+            select(Upload)
+            .where(Upload.created_at <= clock.now() - KEEP_UNATTACHED)
+            .order_by(Upload.created_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        .all()
+    )
     unattached = settled = 0
     for upload in old:
         if upload.attached_community_id is None:
@@ -313,7 +340,10 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
                 on=queue.Queue.MEDIA,
             )
             unattached += 1
-        elif upload.status != PhotoStatus.PROCESSING and upload.check_state in (CheckState.PASSED, CheckState.RISKY):
+        elif upload.status != PhotoStatus.PROCESSING and upload.check_state in (
+            CheckState.PASSED,
+            CheckState.RISKY,
+        ):
             settled += 1
         else:
             continue

@@ -70,7 +70,9 @@ class WeChatNotice(db.Base):
 
     __tablename__ = "wechat_notices"
     __table_args__ = (
-        Index("ix_wechat_notices_due", "community_id", "not_before", postgresql_where=text("state = 'queued'")),
+        Index(
+            "ix_wechat_notices_due", "community_id", "not_before", postgresql_where=text("state = 'queued'")
+        ),
         Index("ix_wechat_notices_sweep", "not_before", postgresql_where=text("state = 'queued'")),
         {"info": db.distributed()},
     )

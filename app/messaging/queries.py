@@ -20,7 +20,9 @@ def inbox(resident_id: UUID, *, limit: int, before: UUID | None = None) -> list[
 
 def unread(resident_id: UUID) -> int:
     """How many messages wait to be read."""
-    query = select(func.count()).where(InboxMessage.resident_id == resident_id, InboxMessage.read_at.is_(None))
+    query = select(func.count()).where(
+        InboxMessage.resident_id == resident_id, InboxMessage.read_at.is_(None)
+    )
     return int(db.session().scalar(query) or 0)
 
 

@@ -12,7 +12,14 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock, crypto, db, ids, outbox, queue
-from app.messaging.models import InboxMessage, NoticeKind, NoticeState, SubscribeCredit, WeChatEvent, WeChatNotice
+from app.messaging.models import (
+    InboxMessage,
+    NoticeKind,
+    NoticeState,
+    SubscribeCredit,
+    WeChatEvent,
+    WeChatNotice,
+)
 from app.messaging.wording import compose
 
 APPLY_EVENT = "messaging.apply_event"  # outbox kind
@@ -117,12 +124,16 @@ def _credit_row(resident_id: UUID, template_id: str) -> SubscribeCredit:
         .values(resident_id=resident_id, template_id=template_id, credits=0, hinted=0, updated_at=clock.now())
         .on_conflict_do_nothing(index_elements=["resident_id", "template_id"])
     )
-    return db.session().scalars(
-        select(SubscribeCredit)
-        .where(SubscribeCredit.resident_id == resident_id, SubscribeCredit.template_id == template_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    return (
+        db.session()
+        .scalars(
+            select(SubscribeCredit)
+            .where(SubscribeCredit.resident_id == resident_id, SubscribeCredit.template_id == template_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        .one()
+    )
 
 
 def hint_subscriptions(*, resident_id: UUID, results: Mapping[str, str]) -> None:
@@ -157,7 +168,9 @@ def record_subscription(*, resident_id: UUID, template_id: str, accepted: bool, 
 
 def mark_read(*, resident_id: UUID, message_ids: Sequence[UUID] | None, all_before: datetime | None) -> int:
     """Mark messages as read: the named ones, or all created up to a moment. Returns how many changed."""
-    query = update(InboxMessage).where(InboxMessage.resident_id == resident_id, InboxMessage.read_at.is_(None))
+    query = update(InboxMessage).where(
+        InboxMessage.resident_id == resident_id, InboxMessage.read_at.is_(None)
+    )
     if message_ids is not None:
         query = query.where(InboxMessage.id.in_(list(message_ids)))
     if all_before is not None:
@@ -201,7 +214,9 @@ def lease_notices(*, community_id: int, limit: int, seconds: int) -> list[Leased
         update(n)
         .where(n.community_id == community_id, n.id.in_(due))
         .values(lease_until=now + timedelta(seconds=seconds), attempts=n.attempts + 1)
-        .returning(n.community_id, n.id, n.resident_id, n.template_id, n.page, n.data, n.attempts, n.created_at)
+        .returning(
+            n.community_id, n.id, n.resident_id, n.template_id, n.page, n.data, n.attempts, n.created_at
+        )
         .execution_options(synchronize_session=False)
     )
     return [LeasedNotice(*row) for row in rows]

@@ -27,12 +27,16 @@ WORDINGS: dict[NoticeKind, Wording] = {
     _K.TICKET_STARTED: Wording("工作人员已开始处理", "编号 {number}。{org}已开始处理。", "处理中"),
     _K.TICKET_RESOLVED: Wording("问题已处理，等待核实", "编号 {number}。{org}反馈：{note}", "待核实"),
     _K.TICKET_VERIFIED: Wording("处理结果已核实", "编号 {number}。社区已核实处理结果。", "已核实"),
-    _K.TICKET_REWORK: Wording("核实未通过，重新处理", "编号 {number}。核实发现还没有修好，已要求{org}重新处理。", "返工中"),
+    _K.TICKET_REWORK: Wording(
+        "核实未通过，重新处理", "编号 {number}。核实发现还没有修好，已要求{org}重新处理。", "返工中"
+    ),
     _K.TICKET_CLOSED: Wording("您的上报已办结", "编号 {number}。请为这次处理评分，15 天内有效。", "已办结"),
     _K.TICKET_REOPENED: Wording("您的上报已重新办理", "编号 {number}。社区会重新安排处理。", "重新办理"),
     _K.TICKET_WITHDRAWN: Wording("您已撤回上报", "编号 {number}。如还需要帮助，请重新上报。", "已撤回"),
     _K.TICKET_COMMENTED: Wording("您的上报有新回复", "编号 {number}。{note}", "有回复"),
-    _K.PHONE_BOUND: Wording("手机号已绑定", "您的账号已绑定手机号 {phone}。如不是您本人操作，请联系社区。", "已绑定"),
+    _K.PHONE_BOUND: Wording(
+        "手机号已绑定", "您的账号已绑定手机号 {phone}。如不是您本人操作，请联系社区。", "已绑定"
+    ),
     _K.PHONE_LOST: Wording(
         "手机号已被解除绑定",
         "手机号 {phone} 已由另一位用户通过微信验证并绑定，您的账号不再使用这个号码。如有疑问，请联系社区。",

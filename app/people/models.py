@@ -125,7 +125,9 @@ class Staff(db.Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account: Mapped[str] = mapped_column(String(40))
-    name: Mapped[str] = mapped_column(String(40))  # official capacity: shown to colleagues, never to residents
+    name: Mapped[str] = mapped_column(
+        String(40)
+    )  # official capacity: shown to colleagues, never to residents
     password_hash: Mapped[str] = mapped_column(String(160))
     status: Mapped[str] = mapped_column(String(12))
     failed_logins: Mapped[int] = mapped_column(SmallInteger, server_default="0")

@@ -11,7 +11,9 @@ from app.people.errors import WeakPassword
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 # The commonest long ones; the registry issue brings the whole breached list.
-_COMMON = frozenset({"123456789012", "password1234", "qwertyuiopas", "111111111111", "000000000000", "adminadmin12"})
+_COMMON = frozenset(
+    {"123456789012", "password1234", "qwertyuiopas", "111111111111", "000000000000", "adminadmin12"}
+)
 
 
 def hash_password(password: str) -> str:

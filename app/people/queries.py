@@ -16,9 +16,12 @@ from app.people.errors import StaffTokenRefused
 from app.people.models import (
     Consent,
     ConsentKey,
+    IdentityKey,
+    IdentityKind,
     PersonKey,
     Resident,
     ResidentIndex,
+    ResidentSession,
     Role,
     Staff,
     StaffRole,
@@ -83,9 +86,12 @@ def ciphers_of(person_ids: Iterable[UUID]) -> dict[UUID, AESGCM]:
     wanted = set(person_ids)
     if not wanted:
         return {}
-    rows = db.session().execute(select(PersonKey.person_id, PersonKey.wrapped).where(PersonKey.person_id.in_(wanted)))
+    rows = db.session().execute(
+        select(PersonKey.person_id, PersonKey.wrapped).where(PersonKey.person_id.in_(wanted))
+    )
     return {
-        person_id: AESGCM(crypto.keys().decrypt(wrapped, f"person_key:{person_id}")) for person_id, wrapped in rows
+        person_id: AESGCM(crypto.keys().decrypt(wrapped, f"person_key:{person_id}"))
+        for person_id, wrapped in rows
     }
 
 
@@ -111,18 +117,30 @@ def mine(
 
 def staff_by_token(token_hash: bytes) -> StaffActor:
     """Who carries this staff token, with roles and reach as of today. Raises StaffTokenRefused."""
-    row = db.session().execute(
-        select(StaffSession, Staff)
-        .join(Staff, Staff.id == StaffSession.staff_id)
-        .where(StaffSession.token_hash == token_hash)
-    ).one_or_none()
+    row = (
+        db.session()
+        .execute(
+            select(StaffSession, Staff)
+            .join(Staff, Staff.id == StaffSession.staff_id)
+            .where(StaffSession.token_hash == token_hash)
+        )
+        .one_or_none()
+    )
     if row is None:
         raise StaffTokenRefused
     session, staff = row
-    if session.ended_at is not None or session.expires_at <= clock.now() or staff.status != StaffStatus.ACTIVE:
+    if (
+        session.ended_at is not None
+        or session.expires_at <= clock.now()
+        or staff.status != StaffStatus.ACTIVE
+    ):
         raise StaffTokenRefused
     return StaffActor(
-        id=staff.id, account=staff.account, name=staff.name, session_hash=token_hash, grants=tuple(_grants(staff.id))
+        id=staff.id,
+        account=staff.account,
+        name=staff.name,
+        session_hash=token_hash,
+        grants=tuple(_grants(staff.id)),
     )
 
 
@@ -173,4 +191,28 @@ def works_for(staff_id: UUID, org_id: UUID) -> bool:
             .limit(1)
         )
         is not None
+    )
+
+
+def session_holds(resident_id: UUID, session_id: UUID) -> bool:
+    """Is this login still open (not logged out, not ended for reuse)?"""
+    return (
+        db.session().scalar(
+            select(ResidentSession.id).where(
+                ResidentSession.resident_id == resident_id,
+                ResidentSession.id == session_id,
+                ResidentSession.ended_at.is_(None),
+            )
+        )
+        is not None
+    )
+
+
+def resident_id_by_openid(openid: str) -> UUID | None:
+    """Who holds this openid, or None."""
+    key_hash = crypto.keys().keyed_hash(openid, IdentityKind.OPENID)
+    return db.session().scalar(
+        select(IdentityKey.person_id).where(
+            IdentityKey.key_hash == key_hash, IdentityKey.kind == IdentityKind.OPENID
+        )
     )

@@ -60,7 +60,9 @@ def _openid_hash(openid: str) -> bytes:
     return crypto.keys().keyed_hash(openid, IdentityKind.OPENID)
 
 
-def open_session(*, openid: str, session_key: str, refresh_token_s: int, is_demo: bool = False) -> OpenedSession:
+def open_session(
+    *, openid: str, session_key: str, refresh_token_s: int, is_demo: bool = False
+) -> OpenedSession:
     """Log the holder of this openid in; a first visit makes the resident. Two first visits at once make one."""
     now = clock.now()
     key_hash = _openid_hash(openid)
@@ -269,7 +271,11 @@ def update_me(
         _set_consent(resident_id, change, me)
     resident.version += 1
     audit.record(
-        me, "resident.updated", community_id=ids.lane_of(resident_id), object_kind="resident", object_id=resident_id
+        me,
+        "resident.updated",
+        community_id=ids.lane_of(resident_id),
+        object_kind="resident",
+        object_id=resident_id,
     )
     return resident
 
@@ -345,7 +351,11 @@ def add_staff(*, account: str, name: str, password: str, acting_user: Actor, is_
             raise AccountTaken from e
         raise
     audit.record(
-        acting_user, "staff.added", community_id=ids.lane_of(staff.id), object_kind="staff", object_id=staff.id
+        acting_user,
+        "staff.added",
+        community_id=ids.lane_of(staff.id),
+        object_kind="staff",
+        object_id=staff.id,
     )
     return staff
 
@@ -429,7 +439,11 @@ def staff_login(*, account: str, password: str, session_s: int) -> StaffLogin | 
         )
     )
     audit.record(
-        actor, "login.succeeded", community_id=ids.lane_of(staff.id), object_kind="session", object_id=session_id
+        actor,
+        "login.succeeded",
+        community_id=ids.lane_of(staff.id),
+        object_kind="session",
+        object_id=session_id,
     )
     return StaffLogin(staff.id, token, session_s)
 
@@ -446,4 +460,3 @@ def staff_logout(*, token_hash: bytes) -> None:
             object_kind="session",
             object_id=row.id,
         )
-

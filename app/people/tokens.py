@@ -25,7 +25,13 @@ _AUDIENCE = "jiayuan-resident"
 def access_token(resident_id: UUID, session_id: UUID, *, secret: str, seconds: int) -> str:
     """A signed access token of a resident for `seconds`."""
     now = int(clock.now().timestamp())
-    claims = {"sub": str(resident_id), "sid": str(session_id), "aud": _AUDIENCE, "iat": now, "exp": now + seconds}
+    claims = {
+        "sub": str(resident_id),
+        "sid": str(session_id),
+        "aud": _AUDIENCE,
+        "iat": now,
+        "exp": now + seconds,
+    }
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
@@ -79,7 +85,11 @@ def same(a: bytes, b: bytes) -> bool:
 def write_refresh_token(parts: Refresh) -> str:
     """The form the client stores."""
     return ".".join(
-        (ids.encode(Kind.RESIDENT, parts.resident_id), ids.encode(Kind.SESSION, parts.session_id), parts.secret)
+        (
+            ids.encode(Kind.RESIDENT, parts.resident_id),
+            ids.encode(Kind.SESSION, parts.session_id),
+            parts.secret,
+        )
     )
 
 

@@ -82,6 +82,8 @@ def contains(outline: dict[str, object], point: Point) -> bool:
     for polygon in polygons:  # type: ignore[union-attr]  # shape is checked when the outline is stored
         for ring in polygon:
             for (x1, y1, *_), (x2, y2, *_) in zip(ring, ring[1:], strict=False):
-                if (y1 > point.lat) != (y2 > point.lat) and point.lng < (x2 - x1) * (point.lat - y1) / (y2 - y1) + x1:
+                if (y1 > point.lat) != (y2 > point.lat) and point.lng < (x2 - x1) * (point.lat - y1) / (
+                    y2 - y1
+                ) + x1:
                     inside = not inside
     return inside

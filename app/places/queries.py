@@ -35,7 +35,9 @@ def today() -> date:
     return clock.in_shanghai(clock.now()).date()
 
 
-def _valid(model: type[RegionTerm | EstateTerm | GridCover | Responsibility], on: date) -> ColumnElement[bool]:
+def _valid(
+    model: type[RegionTerm | EstateTerm | GridCover | Responsibility], on: date
+) -> ColumnElement[bool]:
     return and_(model.valid_from <= on, or_(model.valid_to.is_(None), model.valid_to > on))
 
 
@@ -194,7 +196,9 @@ def orgs_answering_in(community_id: int) -> set[UUID]:
     )
     found = set(responsible)
     above = _above(community_id)
-    found |= set(db.session().scalars(select(Org.id).where(Org.region_id.in_([community_id, *above]), Org.is_active)))
+    found |= set(
+        db.session().scalars(select(Org.id).where(Org.region_id.in_([community_id, *above]), Org.is_active))
+    )
     return found
 
 

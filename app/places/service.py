@@ -53,7 +53,9 @@ def add_region(
     db.session().flush()  # the term's foreign key needs the node
     if parent_id is not None:
         db.session().add(RegionTerm(region_id=id, parent_id=parent_id, valid_from=since))
-    audit.record(acting_user, "region.added", community_id=id, object_kind="region", object_id=None, region_id=id)
+    audit.record(
+        acting_user, "region.added", community_id=id, object_kind="region", object_id=None, region_id=id
+    )
     return region
 
 
@@ -67,7 +69,15 @@ def add_org(
     is_demo: bool = False,
 ) -> Org:
     """Add an organisation seated in a region."""
-    org = Org(id=ids.new_id(), kind=kind, name=name, region_id=region_id, phone=phone, is_active=True, is_demo=is_demo)
+    org = Org(
+        id=ids.new_id(),
+        kind=kind,
+        name=name,
+        region_id=region_id,
+        phone=phone,
+        is_active=True,
+        is_demo=is_demo,
+    )
     db.session().add(org)
     audit.record(acting_user, "org.added", community_id=region_id, object_kind="org", object_id=org.id)
     return org
@@ -160,7 +170,11 @@ def add_grid(
     for estate in covers:
         db.session().add(
             GridCover(
-                community_id=community_id, id=ids.new_id(), grid_id=grid.id, estate_id=estate.id, valid_from=since
+                community_id=community_id,
+                id=ids.new_id(),
+                grid_id=grid.id,
+                estate_id=estate.id,
+                valid_from=since,
             )
         )
     audit.record(acting_user, "grid.added", community_id=community_id, object_kind="grid", object_id=grid.id)

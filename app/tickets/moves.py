@@ -46,10 +46,10 @@ _OPEN = frozenset(_S) - {_S.CLOSED, _S.REJECTED, _S.WITHDRAWN}
 
 MOVES: dict[Move, Rule] = {
     Move.ACCEPT: Rule(frozenset({_S.RECEIVED}), _S.ACCEPTED, Permission.TICKET_ACCEPT),
-    Move.REJECT: Rule(frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), _S.REJECTED, Permission.TICKET_REJECT),
-    Move.CLASSIFY: Rule(
-        frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), None, Permission.TICKET_CLASSIFY
+    Move.REJECT: Rule(
+        frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), _S.REJECTED, Permission.TICKET_REJECT
     ),
+    Move.CLASSIFY: Rule(frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), None, Permission.TICKET_CLASSIFY),
     Move.DISPATCH: Rule(frozenset({_S.ACCEPTED, _S.RETURNED}), _S.DISPATCHED, Permission.TICKET_DISPATCH),
     Move.START: Rule(frozenset({_S.DISPATCHED}), _S.IN_PROGRESS, Permission.TICKET_HANDLE),
     Move.RETURN: Rule(frozenset({_S.DISPATCHED, _S.IN_PROGRESS}), _S.RETURNED, Permission.TICKET_HANDLE),
@@ -59,7 +59,9 @@ MOVES: dict[Move, Rule] = {
     Move.CLOSE: Rule(frozenset({_S.VERIFIED}), _S.CLOSED, Permission.TICKET_CLOSE),
     Move.REOPEN: Rule(frozenset({_S.CLOSED}), _S.ACCEPTED, Permission.TICKET_REOPEN, reporter=True),
     Move.COMMENT: Rule(_OPEN | {_S.CLOSED}, None, Permission.TICKET_COMMENT, reporter=True),
-    Move.WITHDRAW: Rule(frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), _S.WITHDRAWN, None, reporter=True),
+    Move.WITHDRAW: Rule(
+        frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), _S.WITHDRAWN, None, reporter=True
+    ),
     Move.RATE: Rule(frozenset({_S.CLOSED}), None, None, reporter=True),
 }
 

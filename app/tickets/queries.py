@@ -43,7 +43,10 @@ def category_names(codes: Iterable[str | None]) -> dict[str, str]:
     if not wanted:
         return {}
     return dict(
-        db.session().execute(select(Category.code, Category.name).where(Category.code.in_(wanted))).tuples().all()
+        db.session()
+        .execute(select(Category.code, Category.name).where(Category.code.in_(wanted)))
+        .tuples()
+        .all()
     )
 
 
@@ -194,7 +197,9 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
     if wanted.status is not None:
         query = query.where(Ticket.status.in_(wanted.status))
     if wanted.estate is not None:
-        query = query.where(Ticket.community_id == wanted.estate.community_id, Ticket.estate_id == wanted.estate.id)
+        query = query.where(
+            Ticket.community_id == wanted.estate.community_id, Ticket.estate_id == wanted.estate.id
+        )
     if wanted.community_id is not None:
         query = query.where(Ticket.community_id == wanted.community_id)
     if wanted.category is not None:
@@ -206,7 +211,9 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
         query = query.where(late if wanted.overdue else ~late)
     if wanted.q:
         pattern = "%" + wanted.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        query = query.where(or_(Ticket.number.ilike(pattern), Ticket.text.ilike(pattern), Ticket.address.ilike(pattern)))
+        query = query.where(
+            or_(Ticket.number.ilike(pattern), Ticket.text.ilike(pattern), Ticket.address.ilike(pattern))
+        )
     if before is not None:
         query = query.where(Ticket.id < before)
     return list(db.session().scalars(query.order_by(Ticket.id.desc()).limit(limit)))

@@ -147,7 +147,8 @@ def take_in(
     reporter_phone: str | None = None,
 ) -> Ticket:
     """Intake on behalf of somebody (代客上报): by phone, visit or patrol. Raises as `open_ticket`, NotFound
-    for a place outside her reach."""
+    for a place outside her reach.
+    """
     ticket = _register(
         report,
         ticket_id=ids.new_id(),
@@ -182,7 +183,12 @@ def _register(
         raise NothingReported
     if len(report.photo_ids) > MAX_PHOTOS:
         raise TooManyPhotos
-    if category is not None and category.needs_photo and not report.photo_ids and channel is Channel.MINI_PROGRAM:
+    if (
+        category is not None
+        and category.needs_photo
+        and not report.photo_ids
+        and channel is Channel.MINI_PROGRAM
+    ):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
     community_id, estate_id = _place(report, reporter_id)
     now = clock.now()
@@ -261,7 +267,9 @@ def _offer_estates(reporter_id: UUID | None) -> list[dict[str, str]]:
         return []
     refs = queries.her_estates(reporter_id)
     known = places.estates(refs)
-    return [{"estate_id": ids.encode(Kind.ESTATE, ref), "name": known[ref].name} for ref in refs if ref in known]
+    return [
+        {"estate_id": ids.encode(Kind.ESTATE, ref), "name": known[ref].name} for ref in refs if ref in known
+    ]
 
 
 def _sealed(value: str | None, context: str) -> bytes | None:
@@ -270,7 +278,8 @@ def _sealed(value: str | None, context: str) -> bytes | None:
 
 def _next_number(community_id: int, now: datetime) -> str:
     """The human number: community, year, running number, e.g. BS0101-26-000042. Gaps don't occur: a rolled-back
-    report rolls its number back."""
+    report rolls its number back.
+    """
     year = clock.in_shanghai(now).year
     counter = insert(NumberCounter).values(community_id=community_id, year=year, last=1)
     last = db.session().scalar(
@@ -340,7 +349,11 @@ def _event(
     )
     db.session().add(event)
     audit.record(
-        actor, f"ticket.{move.value}", community_id=ticket.community_id, object_kind=OBJECT_KIND, object_id=ticket.id
+        actor,
+        f"ticket.{move.value}",
+        community_id=ticket.community_id,
+        object_kind=OBJECT_KIND,
+        object_id=ticket.id,
     )
     if ticket.reporter_id is not None:
         people.remember(
@@ -475,7 +488,11 @@ def dispatch(
         org, why = answer.org, answer.why
     else:
         chosen = places.org(org_id)
-        if chosen is None or not chosen.is_active or org_id not in places.orgs_answering_in(ticket.community_id):
+        if (
+            chosen is None
+            or not chosen.is_active
+            or org_id not in places.orgs_answering_in(ticket.community_id)
+        ):
             raise UnknownOrg(errors={"org_id": [(UnknownOrg.zh, UnknownOrg.en)]})
         org, why = chosen, "chosen"
     if staff_id is not None and not people_queries.works_for(staff_id, org.id):
@@ -501,7 +518,12 @@ def dispatch(
 def _note(ticket: Ticket, staff: StaffActor, note: str) -> None:
     """What colleagues tell each other beside a move; the reporter doesn't read it."""
     _event(
-        ticket, Move.COMMENT, staff.actor, from_status=ticket.status, words=note, visibility=Visibility.INTERNAL
+        ticket,
+        Move.COMMENT,
+        staff.actor,
+        from_status=ticket.status,
+        words=note,
+        visibility=Visibility.INTERNAL,
     )
 
 
@@ -614,7 +636,13 @@ def comment_as_staff(
     before = _go(ticket, Move.COMMENT)
     org = next((g.org_id for g in queries.grants_covering(acting_user, ticket)), None)
     _event(
-        ticket, Move.COMMENT, acting_user.actor, from_status=before, words=text, visibility=visibility, org_id=org
+        ticket,
+        Move.COMMENT,
+        acting_user.actor,
+        from_status=before,
+        words=text,
+        visibility=visibility,
+        org_id=org,
     )
     if visibility is Visibility.REPORTER:
         _tell(ticket, NoticeKind.TICKET_COMMENTED, note=text)

@@ -1,0 +1,28 @@
+"""The separate face of grid, property, community and street staff: every blueprint on one page."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from bff import api
+from bff.admin import photos, places, session, tickets
+from bff.admin.auth import authenticate
+
+BLUEPRINTS = (session.blp, places.blp, photos.blp, tickets.blp)
+
+
+def init_app(app: Flask) -> api.Face:
+    """Add the admin face; everything but logging in asks for a bearer token."""
+    face = api.make(
+        app,
+        name="admin",
+        title="家园 · 工作端 (admin face)",
+        security={"bearer": {"type": "http", "scheme": "bearer"}},
+    )
+    for blp in BLUEPRINTS:
+        face.register_blueprint(blp)
+    return face
+
+
+for _blp in BLUEPRINTS:
+    _blp.before_request(authenticate)

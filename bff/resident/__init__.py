@@ -1,0 +1,28 @@
+"""The mini-program's BFF: every URL of the resident face on one page."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from bff import api
+from bff.resident import inbox, photos, places, session, tickets
+from bff.resident.auth import authenticate
+
+BLUEPRINTS = (session.blp, places.blp, photos.blp, tickets.blp, inbox.blp)
+
+
+def init_app(app: Flask) -> api.Face:
+    """Add the resident face; everything but logging in asks for a bearer token."""
+    face = api.make(
+        app,
+        name="resident",
+        title="家园 · 居民端 (resident face)",
+        security={"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+    )
+    for blp in BLUEPRINTS:
+        face.register_blueprint(blp)
+    return face
+
+
+for _blp in BLUEPRINTS:
+    _blp.before_request(authenticate)

@@ -1,0 +1,20 @@
+"""All tables of the house in one metadata: for migrations, the lint over tables, and the page about them."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from app import audit, idempotency, outbox
+from app.db import Base
+from app.media import models as media
+from app.messaging import models as messaging
+from app.people import models as people
+from app.places import models as places
+from app.tickets import models as tickets
+
+MODULES = (audit, idempotency, outbox, places, people, media, messaging, tickets)
+
+
+def metadata() -> MetaData:
+    """The metadata with every table registered."""
+    return Base.metadata

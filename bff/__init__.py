@@ -1,0 +1,91 @@
+"""How each audience sees the software: faces over the same domain, and what all of HTTP shares."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, g, request
+from flask.json.provider import JSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from bff import admin, callbacks, docs, errors, health, metrics, public, resident
+from bff.http import RefConverter
+
+log = logging.getLogger("access")
+
+MAX_BODY = 11 * 1024 * 1024  # a photo of 10 MB in its multipart wrapping
+MAX_JSON = 256 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class OrjsonProvider(JSONProvider):
+    """Answers as UTF-8 JSON in the order of the schema."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        """JSON text."""
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        """The value of a JSON text."""
+        return orjson.loads(s)
+
+
+def init_app(app: Flask) -> None:
+    """Add all faces, their documents, health and the handling of errors to the application."""
+    app.json = OrjsonProvider(app)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_PARTS"] = 20
+    app.url_map.converters["ref"] = RefConverter
+    app.url_map.strict_slashes = True
+    errors.init_app(app)
+    app.before_request(_begin)
+    app.after_request(_end)
+    faces = {
+        "resident": resident.init_app(app),
+        "admin": admin.init_app(app),
+        "public": public.init_app(app),
+    }
+    app.extensions["faces"] = faces
+    callbacks.init_app(app)
+    health.init_app(app)
+    docs.init_app(app, faces)
+    proxies = app.config["SETTINGS"].trusted_proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if request.mimetype != "multipart/form-data" and (request.content_length or 0) > MAX_JSON:
+        request.max_content_length = MAX_JSON
+
+
+def _end(response: Response) -> Response:
+    took = time.perf_counter() - g.get("began", time.perf_counter())
+    endpoint = request.endpoint or "-"
+    response.headers["X-Request-ID"] = g.get("request_id", "-")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if response.content_type == "application/json":
+        response.headers.setdefault("Cache-Control", "no-store")
+    metrics.REQUESTS.labels(endpoint, str(response.status_code)).inc()
+    metrics.SECONDS.labels(endpoint).observe(took)
+    # The rule, not the path: a path may hold a signed link or an id.
+    rule = request.url_rule.rule if request.url_rule else "-"
+    log.info(
+        "%s %s %s",
+        request.method,
+        rule,
+        response.status_code,
+        extra={"endpoint": endpoint, "status": response.status_code, "ms": round(took * 1000, 1)},
+    )
+    return response

@@ -1,0 +1,113 @@
+"""What a dispatcher chooses from: areas, grids, buildings, organisations, categories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+
+from app.errors import NotFound
+from app.ids import Ref
+from app.people.permissions import Permission
+from app.places import queries as places
+from app.tickets import queries as tickets
+from bff.admin import schemas as s
+from bff.admin.auth import requires
+from bff.http import reads, revalidated
+from bff.schemas import Blueprint
+
+blp = Blueprint("staff-places", __name__, url_prefix="/admin/api/v1", description="Places and organisations")
+
+
+def _my_estates() -> list[Ref]:
+    return sorted({estate for grant in g.staff.grants for estate in grant.estates})
+
+
+@blp.route("/areas", methods=["GET"])
+@requires(Permission.PLACE_VIEW)
+@revalidated
+@reads
+@blp.response(200, s.AreaList)
+def areas() -> dict[str, Any]:
+    """The estates in my reach, with their communities."""
+    found = places.estates(_my_estates())
+    names = {region.id: region.name for region in places.regions()}
+    rows = [
+        {"community": names.get(ref.community_id, ""), "estate_id": ref, "name": estate.name}
+        for ref, estate in found.items()
+    ]
+    return {"items": sorted(rows, key=lambda row: (row["community"], row["name"])), "next_cursor": None}
+
+
+@blp.route("/grids", methods=["GET"])
+@requires(Permission.PLACE_VIEW)
+@revalidated
+@reads
+@blp.response(200, s.GridList)
+def grids() -> dict[str, Any]:
+    """The grids in my reach."""
+    communities = {community for grant in g.staff.grants for community in grant.homes}
+    own = {grant.grid for grant in g.staff.grants if grant.grid is not None}
+    whole = {community for grant in g.staff.grants for community in grant.communities}
+    rows = [
+        {"grid_id": ref, "code": grid.code, "name": grid.name}
+        for grid in places.grids_in(communities)
+        if (ref := Ref(grid.community_id, grid.id)) in own or grid.community_id in whole
+    ]
+    return {"items": rows, "next_cursor": None}
+
+
+@blp.route("/buildings", methods=["GET"])
+@requires(Permission.PLACE_VIEW)
+@reads
+@blp.arguments(s.BuildingQuery, location="query")
+@blp.response(200, s.BuildingList)
+def buildings(args: dict[str, Any]) -> dict[str, Any]:
+    """The buildings of an estate in my reach."""
+    if args["estate_id"] not in _my_estates():
+        raise NotFound
+    rows = places.buildings_of(args["estate_id"])
+    return {
+        "items": [{"building_id": Ref(b.community_id, b.id), "name": b.name} for b in rows],
+        "next_cursor": None,
+    }
+
+
+@blp.route("/orgs", methods=["GET"])
+@requires(Permission.PLACE_VIEW)
+@revalidated
+@reads
+@blp.response(200, s.OrgList)
+def orgs() -> dict[str, Any]:
+    """Organisations that handle tickets where I work."""
+    communities = {community for grant in g.staff.grants for community in grant.homes}
+    answering = set().union(*(places.orgs_answering_in(community) for community in communities))
+    names = {region.id: region.name for region in places.regions()}
+    rows = [
+        {
+            "org_id": org.id,
+            "kind": org.kind,
+            "name": org.name,
+            "region": names.get(org.region_id, ""),
+            "phone": org.phone,
+        }
+        for org in places.orgs()
+        if org.id in answering | g.staff.org_ids
+    ]
+    return {"items": rows, "next_cursor": None}
+
+
+@blp.route("/categories", methods=["GET"])
+@requires(Permission.PLACE_VIEW)
+@revalidated
+@reads
+@blp.response(200, s.CategoryList)
+def categories() -> dict[str, Any]:
+    """The classes of problems."""
+    return {
+        "items": [
+            {"code": c.code, "name": c.name, "needs_photo": c.needs_photo, "urgent": c.is_urgent}
+            for c in tickets.categories()
+        ],
+        "next_cursor": None,
+    }

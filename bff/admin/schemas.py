@@ -1,0 +1,335 @@
+"""What staff send and see. Every field is listed."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from flask_smorest.fields import Upload
+
+from app.ids import Kind
+from app.places.coordinates import Crs
+from app.tickets.models import Channel, Visibility
+from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
+
+f = ma.fields
+v = ma.validate
+
+
+class LoginIn(Schema):
+    account = f.String(required=True, validate=v.Length(1, 40))
+    password = f.String(required=True, validate=v.Length(1, 200))
+    totp = f.String(load_default=None, validate=v.Length(max=16))
+    mode = f.String(load_default="token", validate=v.OneOf(["token"]))
+
+
+class ScopeOut(Schema):
+    role = f.String(required=True)
+    org_id = WireId(Kind.ORG, required=True)
+    org = f.String(required=True)
+    permissions = f.List(f.String(), required=True)
+
+
+class StaffOut(Schema):
+    id = WireId(Kind.STAFF, required=True)
+    account = f.String(required=True)
+    name = f.String(required=True)
+    scopes = f.List(f.Nested(ScopeOut), required=True)
+
+
+class SessionOut(Schema):
+    token = f.String(required=True)
+    expires_in = f.Integer(required=True, metadata={"description": "seconds"})
+    staff = f.Nested(StaffOut, required=True)
+
+
+class FileIn(ma.Schema):
+    file = Upload(required=True)
+
+
+class FileForm(Schema):
+    purpose = f.String(load_default="after_photo", validate=v.OneOf(["after_photo", "report_photo"]))
+
+
+class FileOut(Schema):
+    file_id = WireId(Kind.UPLOAD, required=True)
+    status = f.String(required=True)
+    thumb_url = f.String(required=True)
+
+
+class OrgOut(Schema):
+    org_id = WireId(Kind.ORG, required=True)
+    kind = f.String(required=True)
+    name = f.String(required=True)
+    region = f.String(required=True)
+    phone = f.String(allow_none=True)
+
+
+class OrgList(Schema):
+    items = f.List(f.Nested(OrgOut), required=True)
+    next_cursor = f.String(allow_none=True)
+
+
+class AreaOut(Schema):
+    community = f.String(required=True)
+    estate_id = WireId(Kind.ESTATE, required=True)
+    name = f.String(required=True)
+
+
+class AreaList(Schema):
+    items = f.List(f.Nested(AreaOut), required=True)
+    next_cursor = f.String(allow_none=True)
+
+
+class GridOut(Schema):
+    grid_id = WireId(Kind.GRID, required=True)
+    code = f.String(required=True)
+    name = f.String(required=True)
+
+
+class GridList(Schema):
+    items = f.List(f.Nested(GridOut), required=True)
+    next_cursor = f.String(allow_none=True)
+
+
+class BuildingQuery(Query):
+    estate_id = WireId(Kind.ESTATE, required=True)
+
+
+class BuildingOut(Schema):
+    building_id = WireId(Kind.BUILDING, required=True)
+    name = f.String(required=True)
+
+
+class BuildingList(Schema):
+    items = f.List(f.Nested(BuildingOut), required=True)
+    next_cursor = f.String(allow_none=True)
+
+
+class CategoryOut(Schema):
+    code = f.String(required=True)
+    name = f.String(required=True)
+    needs_photo = f.Boolean(required=True)
+    urgent = f.Boolean(required=True)
+
+
+class CategoryList(Schema):
+    items = f.List(f.Nested(CategoryOut), required=True)
+    next_cursor = f.String(allow_none=True)
+
+
+# --- tickets ---------------------------------------------------------------------------------------------
+
+
+class TicketQuery(PageQuery):
+    status = f.String(
+        load_default=None, validate=v.Length(max=200), metadata={"description": "one or more, by comma"}
+    )
+    area = f.String(load_default=None, validate=v.Length(max=60), metadata={"description": "an estate_id"})
+    category = f.String(load_default=None, validate=v.Length(max=32))
+    overdue = f.Boolean(load_default=None)
+    assigned_to = WireId(Kind.STAFF, load_default=None)
+    q = Text(most=40, load_default=None)
+
+
+class PromisedOut(Schema):
+    accept_by = Time(required=True)
+    dispatch_by = Time(required=True)
+    close_by = Time(required=True)
+
+
+class TicketRow(Schema):
+    ticket_id = WireId(Kind.TICKET, required=True)
+    number = f.String(required=True)
+    status = f.String(required=True)
+    channel = f.String(required=True)
+    category = f.String(allow_none=True)
+    category_name = f.String(allow_none=True)
+    text = f.String(allow_none=True)
+    urgent = f.Boolean(required=True)
+    estate_name = f.String(allow_none=True)
+    address = f.String(allow_none=True)
+    org = f.String(allow_none=True)
+    handler = f.String(allow_none=True)
+    reported_at = Time(required=True)
+    updated_at = Time(required=True)
+    overdue = f.Boolean(required=True)
+    promised = f.Nested(PromisedOut, required=True)
+    thumb_url = f.String(allow_none=True)
+
+
+class TicketList(Schema):
+    items = f.List(f.Nested(TicketRow), required=True)
+    next_cursor = f.String(allow_none=True, required=True)
+
+
+class LocationOut(Schema):
+    lng = f.Float(required=True)
+    lat = f.Float(required=True)
+    crs = f.String(required=True)
+    accuracy_m = f.Float(allow_none=True)
+    address = f.String(allow_none=True)
+
+
+class ReporterOut(Schema):
+    anonymous = f.Boolean(required=True)
+    name = f.String(allow_none=True)
+    phone_masked = f.String(allow_none=True)
+
+
+class PhotoOut(Schema):
+    photo_id = WireId(Kind.UPLOAD, required=True)
+    photo_ref = WireId(Kind.PHOTO, required=True)
+    status = f.String(required=True)
+    check_state = f.String(required=True)
+    stage = f.String(required=True)
+    taken_at = Time(allow_none=True)
+    position = f.Nested(LocationOut, allow_none=True)
+    thumb_url = f.String(required=True)
+    url = f.String(required=True)
+
+
+class EventOut(Schema):
+    seq = f.Integer(required=True)
+    at = Time(required=True)
+    kind = f.String(required=True)
+    from_status = f.String(allow_none=True)
+    status = f.String(required=True)
+    visibility = f.String(required=True)
+    actor_kind = f.String(required=True)
+    actor = f.String(allow_none=True)
+    org = f.String(allow_none=True)
+    text = f.String(allow_none=True)
+    data = f.Dict()
+
+
+class RatingOut(Schema):
+    stars = f.Integer(required=True)
+    solved = f.Boolean(required=True)
+    rated_at = Time(required=True)
+
+
+class SuggestionOut(Schema):
+    org_id = WireId(Kind.ORG, required=True)
+    name = f.String(required=True)
+    why = f.String(required=True)
+
+
+class TicketOut(TicketRow):
+    version = f.Integer(required=True)
+    text_check = f.String(required=True)
+    answers = f.Dict()
+    location = f.Nested(LocationOut, allow_none=True)
+    reporter = f.Nested(ReporterOut, allow_none=True, metadata={"description": "null: unknown to this role"})
+    dispatch_why = f.String(allow_none=True)
+    suggested_org = f.Nested(SuggestionOut, allow_none=True)
+    photos = f.List(f.Nested(PhotoOut), required=True)
+    timeline = f.List(f.Nested(EventOut), required=True)
+    rating = f.Nested(RatingOut, allow_none=True)
+    reopened = f.Integer(required=True)
+    moves = f.List(f.String(), required=True, metadata={"description": "what you can do with it now"})
+
+
+class LocationIn(Schema):
+    lng = f.Float(required=True)
+    lat = f.Float(required=True)
+    crs = f.Enum(Crs, by_value=True, load_default=Crs.GCJ02)
+    accuracy_m = f.Float(allow_none=True, load_default=None, validate=v.Range(0, 100_000))
+    address = Text(most=200, allow_none=True, load_default=None)
+
+
+class ReporterIn(Schema):
+    name = Text(most=40, load_default=None, allow_none=True)
+    phone = Phone(load_default=None, allow_none=True)
+
+
+class TicketIn(Schema):
+    channel = f.Enum(Channel, by_value=True, required=True)
+    reporter = f.Nested(ReporterIn, load_default=dict)
+    location = f.Nested(LocationIn, allow_none=True, load_default=None)
+    estate_id = WireId(Kind.ESTATE, allow_none=True, load_default=None)
+    category = f.String(allow_none=True, load_default=None, validate=v.Length(max=32))
+    text = Text(most=2000, allow_none=True, load_default=None)
+    photo_ids = f.List(WireId(Kind.UPLOAD), load_default=list, validate=v.Length(max=50))
+    urgent = f.Boolean(load_default=False)
+    anonymous = f.Boolean(load_default=False)
+
+    @ma.validates("channel")
+    def _not_the_mini_program(self, value: Channel, data_key: str) -> None:
+        if value is Channel.MINI_PROGRAM:
+            raise ma.ValidationError("请选择电话、走访或巡查。|Choose phone, visit or patrol.")
+
+
+class NoteIn(Schema):
+    note = Text(most=1000, load_default=None, allow_none=True)
+
+
+class ReasonIn(Schema):
+    reason = Text(most=500, least=1, required=True)
+
+
+class CategoryIn(Schema):
+    category = f.String(required=True, validate=v.Length(1, 32))
+
+
+class DispatchIn(Schema):
+    org_id = WireId(Kind.ORG, load_default=None, allow_none=True)
+    staff_id = WireId(Kind.STAFF, load_default=None, allow_none=True)
+    note = Text(most=500, load_default=None, allow_none=True)
+
+    @ma.validates_schema
+    def _staff_of_an_org(self, data: dict, **_: object) -> None:
+        if data.get("staff_id") is not None and data.get("org_id") is None:
+            raise ma.ValidationError(
+                "指定处理人时须同时指定处理单位。|A staff_id needs its org_id.", "org_id"
+            )
+
+
+class ResolveIn(Schema):
+    note = Text(most=1000, least=1, required=True)
+    photo_ids = f.List(WireId(Kind.UPLOAD), load_default=list, validate=v.Length(max=50))
+
+
+class VerifyIn(Schema):
+    passed = f.Boolean(required=True)
+    note = Text(most=1000, load_default=None, allow_none=True)
+
+
+class CommentIn(Schema):
+    text = Text(most=1000, least=1, required=True)
+    visibility = f.Enum(Visibility, by_value=True, load_default=Visibility.INTERNAL)
+
+
+class UnmaskIn(Schema):
+    object = WireId(Kind.TICKET, required=True)
+    fields_ = f.List(
+        f.String(validate=v.OneOf(["contact_phone"])),
+        required=True,
+        validate=v.Length(1, 5),
+        data_key="fields",
+    )
+    purpose = Text(most=200, least=4, required=True)
+
+
+class UnmaskOut(Schema):
+    contact_phone = f.String(allow_none=True)
+
+
+class ReviewPhotoOut(Schema):
+    photo_ref = WireId(Kind.PHOTO, required=True)
+    ticket_id = WireId(Kind.TICKET, required=True)
+    attached_at = Time(required=True)
+    thumb_url = f.String(required=True)
+    url = f.String(required=True)
+
+
+class ReviewPhotoList(Schema):
+    items = f.List(f.Nested(ReviewPhotoOut), required=True)
+    next_cursor = f.String(allow_none=True, required=True)
+
+
+class VerdictIn(Schema):
+    passed = f.Boolean(required=True)
+
+
+class VerdictOut(Schema):
+    photo_ref = WireId(Kind.PHOTO, required=True)
+    check_state = f.String(required=True)

@@ -1,0 +1,268 @@
+"""The board and the moves of staff."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import g, url_for
+
+from app import ids
+from app.errors import Invalid
+from app.ids import BadId, Kind, Ref
+from app.people.permissions import Permission as Allow
+from app.places.coordinates import Crs, Point, to_wgs84
+from app.tickets import queries as tickets
+from app.tickets import service
+from app.tickets.errors import BadPosition
+from app.tickets.models import TicketStatus
+from bff.admin import schemas as s
+from bff.admin.auth import requires
+from bff.admin.views import rows_out, ticket_out
+from bff.http import asked_version, read_cursor, reads, revalidated, write_cursor, writes
+from bff.schemas import Blueprint
+
+blp = Blueprint("staff-tickets", __name__, url_prefix="/admin/api/v1", description="Tickets")
+
+
+class BadFilter(Invalid):
+    """A filter names a state or an area that doesn't exist."""
+
+    code = "bad_filter"
+    zh = "筛选条件不正确。"
+    en = "A filter is not valid."
+
+
+def _board(args: dict[str, Any]) -> tickets.Board:
+    status = None
+    if args["status"]:
+        status = frozenset(part.strip() for part in args["status"].split(",") if part.strip())
+        if not status <= set(TicketStatus):
+            raise BadFilter(errors={"status": [(BadFilter.zh, BadFilter.en)]})
+    estate = None
+    if args["area"]:
+        try:
+            estate = ids.decode_ref(Kind.ESTATE, args["area"])
+        except BadId as e:
+            raise BadFilter(errors={"area": [(BadFilter.zh, BadFilter.en)]}) from e
+    return tickets.Board(
+        status=status,
+        estate=estate,
+        category=args["category"],
+        overdue=args["overdue"],
+        assigned_to=args["assigned_to"],
+        q=args["q"],
+    )
+
+
+@blp.route("/tickets", methods=["GET"])
+@requires(Allow.TICKET_VIEW)
+@reads
+@blp.arguments(s.TicketQuery, location="query")
+@blp.response(200, s.TicketList)
+def board(args: dict[str, Any]) -> dict[str, Any]:
+    """Tickets in my reach, newest first."""
+    after = read_cursor(args["cursor"], UUID)
+    rows = tickets.board(g.staff, _board(args), limit=args["limit"] + 1, before=after[0] if after else None)
+    page = rows[: args["limit"]]
+    return {
+        "items": rows_out(page),
+        "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
+    }
+
+
+@blp.route("/tickets/<ref(tkt):ref>", methods=["GET"])
+@requires(Allow.TICKET_VIEW)
+@revalidated
+@reads
+@blp.response(200, s.TicketOut)
+def ticket(ref: Ref) -> dict[str, Any]:
+    """One ticket with timeline, photos, and what I can do with it."""
+    return ticket_out(tickets.ticket_for_staff(g.staff, ref), g.staff)
+
+
+@blp.route("/tickets", methods=["POST"])
+@requires(Allow.TICKET_INTAKE)
+@writes
+@blp.arguments(s.TicketIn)
+@blp.response(201, s.TicketOut)
+def take_in(body: dict[str, Any]) -> Any:
+    """Take a report in on somebody's behalf: by phone, visit or patrol."""
+    place = body["location"]
+    location = None
+    if place:
+        point = Point(place["lng"], place["lat"])
+        try:
+            point = to_wgs84(point) if place["crs"] is Crs.GCJ02 else point
+        except (ValueError, OverflowError) as e:
+            raise BadPosition(errors={"location": [(BadPosition.zh, BadPosition.en)]}) from e
+        location = service.Location(point, place["accuracy_m"], place["address"])
+    taken = service.take_in(
+        service.Report(
+            location=location,
+            estate=body["estate_id"],
+            category=body["category"] or None,
+            text=body["text"] or None,
+            photo_ids=body["photo_ids"],
+            urgent=body["urgent"],
+            anonymous=body["anonymous"],
+        ),
+        channel=body["channel"],
+        acting_user=g.staff,
+        reporter_name=body["reporter"].get("name"),
+        reporter_phone=body["reporter"].get("phone"),
+    )
+    ref = Ref(taken.community_id, taken.id)
+    return ticket_out(taken, g.staff), 201, {"Location": url_for("staff-tickets.ticket", ref=ref)}
+
+
+@blp.route("/tickets/<ref(tkt):ref>/accept", methods=["POST"])
+@requires(Allow.TICKET_ACCEPT)
+@writes
+@blp.response(200, s.TicketOut)
+def accept(ref: Ref) -> dict[str, Any]:
+    """受理."""
+    return ticket_out(service.accept(ref, acting_user=g.staff, version=asked_version()), g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/reject", methods=["POST"])
+@requires(Allow.TICKET_REJECT)
+@writes
+@blp.arguments(s.ReasonIn)
+@blp.response(200, s.TicketOut)
+def reject(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """不予受理, with a reason that the reporter reads."""
+    done = service.reject(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/category", methods=["POST"])
+@requires(Allow.TICKET_CLASSIFY)
+@writes
+@blp.arguments(s.CategoryIn)
+@blp.response(200, s.TicketOut)
+def classify(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """Set or correct the category."""
+    done = service.classify(ref, category=body["category"], acting_user=g.staff, version=asked_version())
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/dispatch", methods=["POST"])
+@requires(Allow.TICKET_DISPATCH)
+@writes
+@blp.arguments(s.DispatchIn)
+@blp.response(200, s.TicketOut)
+def dispatch(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """派单. Without org_id: by category and place, else the community's desk."""
+    done = service.dispatch(
+        ref,
+        org_id=body["org_id"],
+        staff_id=body["staff_id"],
+        note=body["note"],
+        acting_user=g.staff,
+        version=asked_version(),
+    )
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/start", methods=["POST"])
+@requires(Allow.TICKET_HANDLE)
+@writes
+@blp.response(200, s.TicketOut)
+def start(ref: Ref) -> dict[str, Any]:
+    """开始处理."""
+    return ticket_out(service.start(ref, acting_user=g.staff, version=asked_version()), g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/return", methods=["POST"])
+@requires(Allow.TICKET_HANDLE)
+@writes
+@blp.arguments(s.ReasonIn)
+@blp.response(200, s.TicketOut)
+def return_ticket(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """退单, with a reason, back to the desk. The answer is the ticket as it was handed back."""
+    done = service.return_ticket(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/resolve", methods=["POST"])
+@requires(Allow.TICKET_HANDLE)
+@writes
+@blp.arguments(s.ResolveIn)
+@blp.response(200, s.TicketOut)
+def resolve(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """处理完毕, with a note and after-photos."""
+    done = service.resolve(
+        ref,
+        note=body["note"],
+        photo_ids=body["photo_ids"],
+        acting_user=g.staff,
+        version=asked_version(),
+    )
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/verify", methods=["POST"])
+@requires(Allow.TICKET_VERIFY)
+@writes
+@blp.arguments(s.VerifyIn)
+@blp.response(200, s.TicketOut)
+def verify(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """核实, by somebody else than who resolved it; failed, it goes back to work."""
+    done = service.verify(
+        ref,
+        passed=body["passed"],
+        note=body["note"],
+        acting_user=g.staff,
+        version=asked_version(),
+    )
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/close", methods=["POST"])
+@requires(Allow.TICKET_CLOSE)
+@writes
+@blp.response(200, s.TicketOut)
+def close(ref: Ref) -> dict[str, Any]:
+    """结案."""
+    return ticket_out(service.close(ref, acting_user=g.staff, version=asked_version()), g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/reopen", methods=["POST"])
+@requires(Allow.TICKET_REOPEN)
+@writes
+@blp.arguments(s.ReasonIn)
+@blp.response(200, s.TicketOut)
+def reopen(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """重新办理."""
+    done = service.reopen_as_staff(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/tickets/<ref(tkt):ref>/comment", methods=["POST"])
+@requires(Allow.TICKET_COMMENT)
+@writes
+@blp.arguments(s.CommentIn)
+@blp.response(200, s.TicketOut)
+def comment(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """A word to the reporter, or among colleagues."""
+    done = service.comment_as_staff(
+        ref,
+        text=body["text"],
+        visibility=body["visibility"],
+        acting_user=g.staff,
+        version=asked_version(),
+    )
+    return ticket_out(done, g.staff)
+
+
+@blp.route("/unmask", methods=["POST"])
+@requires(Allow.TICKET_UNMASK)
+@writes
+@blp.arguments(s.UnmaskIn)
+@blp.response(200, s.UnmaskOut)
+def unmask(body: dict[str, Any]) -> dict[str, Any]:
+    """Show the whole phone number left with a report, for a stated purpose; audited."""
+    return {
+        "contact_phone": service.unmask_phone(body["object"], purpose=body["purpose"], acting_user=g.staff)
+    }

@@ -1,0 +1,190 @@
+"""Tickets as staff see them; an anonymous reporter stays unknown to property staff, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app import clock
+from app.audit import ActorKind
+from app.ids import Ref
+from app.media import links
+from app.media import queries as media
+from app.media.models import Photo
+from app.people import queries as people
+from app.people.permissions import Permission
+from app.people.queries import mask_phone
+from app.people.scopes import StaffActor
+from app.places import queries as places
+from app.places.coordinates import Crs, Point, to_gcj02
+from app.places.models import Estate
+from app.tickets import queries as tickets
+from app.tickets.models import Ticket, TicketStatus
+from app.tickets.queries import ENDED
+
+
+def _location(point: Point, accuracy_m: float | None = None, address: str | None = None) -> dict[str, Any]:
+    there = to_gcj02(point)
+    return {
+        "lng": round(there.lng, 6),
+        "lat": round(there.lat, 6),
+        "crs": Crs.GCJ02.value,
+        "accuracy_m": accuracy_m,
+        "address": address,
+    }
+
+
+def _row(
+    ticket: Ticket,
+    *,
+    names: dict[str, str],
+    estates: dict[Ref, Estate],
+    orgs: dict[UUID, str],
+    staff: dict[UUID, str],
+    photos: dict[UUID, list[Photo]],
+) -> dict[str, Any]:
+    estate = estates.get(Ref(ticket.community_id, ticket.estate_id)) if ticket.estate_id else None
+    first = next((p for p in photos.get(ticket.id, ()) if media.is_shown(p)), None)
+    return {
+        "ticket_id": Ref(ticket.community_id, ticket.id),
+        "number": ticket.number,
+        "status": ticket.status,
+        "channel": ticket.channel,
+        "category": ticket.category_code,
+        "category_name": names.get(ticket.category_code or ""),
+        "text": ticket.text,
+        "urgent": ticket.is_urgent,
+        "estate_name": estate.name if estate else None,
+        "address": ticket.address,
+        "org": orgs.get(ticket.org_id) if ticket.org_id else None,
+        "handler": staff.get(ticket.handler_id) if ticket.handler_id else None,
+        "reported_at": ticket.reported_at,
+        "updated_at": ticket.updated_at,
+        "overdue": (ticket.ended_at or clock.now()) > ticket.due_at
+        and ticket.status not in {TicketStatus.REJECTED, TicketStatus.WITHDRAWN},
+        "promised": {
+            "accept_by": ticket.accept_by,
+            "dispatch_by": ticket.dispatch_by,
+            "close_by": ticket.due_at,
+        },
+        "thumb_url": links.to_photo(Ref(first.community_id, first.id), "thumb") if first else None,
+    }
+
+
+def rows_out(found: Sequence[Ticket]) -> list[dict[str, Any]]:
+    """Tickets for the board; a fixed number of queries however many there are."""
+    names = tickets.category_names(t.category_code for t in found)
+    estates = places.estates(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
+    orgs = places.org_names(t.org_id for t in found)
+    staff = people.staff_names(t.handler_id for t in found)
+    photos = tickets.photos_of(found)
+    return [_row(t, names=names, estates=estates, orgs=orgs, staff=staff, photos=photos) for t in found]
+
+
+def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
+    """The whole ticket as this member of staff may see it."""
+    events = tickets.timeline(ticket, for_reporter=False)
+    orgs = places.org_names([ticket.org_id, *(e.row.org_id for e in events)])
+    staff = people.staff_names(
+        [ticket.handler_id, *(e.row.actor_id for e in events if e.row.actor_kind == ActorKind.STAFF)]
+    )
+    photos = tickets.photos_of([ticket])
+    refs = [Ref(ticket.community_id, ticket.estate_id)] if ticket.estate_id else []
+    point = Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None
+    known = tickets.knows_reporter(asking, ticket)
+    rated = ticket.rating_stars is not None and ticket.rated_at is not None
+    return {
+        **_row(
+            ticket,
+            names=tickets.category_names([ticket.category_code]),
+            estates=places.estates(refs),
+            orgs=orgs,
+            staff=staff,
+            photos=photos,
+        ),
+        "version": ticket.version,
+        "text_check": ticket.text_check,
+        "answers": ticket.answers,
+        "location": _location(point, ticket.accuracy_m, ticket.address) if point else None,
+        "reporter": _reporter_out(ticket)
+        if known
+        else {"anonymous": True, "name": None, "phone_masked": None},
+        "dispatch_why": ticket.dispatch_why,
+        "suggested_org": _suggestion(ticket),
+        "photos": [
+            _photo_out(photo, with_position=known and tickets.may(asking, ticket, Permission.PHOTO_POSITION))
+            for photo in photos.get(ticket.id, ())
+        ],
+        "timeline": [_event_out(event, orgs, staff, known=known) for event in events],
+        "rating": {"stars": ticket.rating_stars, "solved": ticket.rating_solved, "rated_at": ticket.rated_at}
+        if rated
+        else None,
+        "reopened": ticket.reopened,
+        "moves": [move.value for move in tickets.moves_open_to(asking, ticket)],
+    }
+
+
+def _reporter_out(ticket: Ticket) -> dict[str, Any]:
+    name, phone = tickets.reporter_name(ticket), tickets.contact_phone(ticket)
+    if ticket.reporter_id is not None:
+        resident = people.resident(ticket.reporter_id)
+        if resident is not None:
+            name = name or people.nickname_of(resident)
+            phone = phone or people.phone_of(resident)
+    return {
+        "anonymous": ticket.is_anonymous,
+        "name": name,
+        "phone_masked": mask_phone(phone) if phone else None,
+    }
+
+
+def _suggestion(ticket: Ticket) -> dict[str, Any] | None:
+    if ticket.status in ENDED:
+        return None
+    answer = places.who_answers(
+        community_id=ticket.community_id, estate_id=ticket.estate_id, category_code=ticket.category_code
+    )
+    return {"org_id": answer.org.id, "name": answer.org.name, "why": answer.why} if answer else None
+
+
+def _photo_out(photo: Photo, *, with_position: bool) -> dict[str, Any]:
+    ref = Ref(photo.community_id, photo.id)
+    position = media.position_of(photo) if with_position else None
+    return {
+        "photo_id": photo.id,
+        "photo_ref": ref,
+        "status": photo.status,
+        "check_state": photo.check_state,
+        "stage": photo.stage,
+        "taken_at": photo.taken_at,
+        "position": _location(position) if position else None,
+        "thumb_url": links.to_photo(ref, "thumb"),
+        "url": links.to_photo(ref, "full"),
+    }
+
+
+def _event_out(
+    event: tickets.Event, orgs: dict[UUID, str], staff: dict[UUID, str], *, known: bool
+) -> dict[str, Any]:
+    row = event.row
+    if row.actor_kind == ActorKind.STAFF and row.actor_id is not None:
+        actor = staff.get(row.actor_id)
+    elif row.actor_kind == ActorKind.RESIDENT:
+        actor = "上报人" if known else "匿名居民"
+    else:
+        actor = "系统"
+    data = {key: value for key, value in row.data.items() if key in {"why", "old", "new", "stars", "solved"}}
+    return {
+        "seq": row.seq,
+        "at": row.at,
+        "kind": row.kind,
+        "from_status": row.from_status,
+        "status": row.to_status,
+        "visibility": row.visibility,
+        "actor_kind": row.actor_kind,
+        "actor": actor,
+        "org": orgs.get(row.org_id) if row.org_id else None,
+        "text": event.words,
+        "data": data,
+    }

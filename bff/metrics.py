@@ -1,0 +1,57 @@
+"""Counters for operators, on a port of their own: requests, their time, and what is owed in the outbox."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import DBAPIError
+
+from app import db, outbox
+
+log = logging.getLogger(__name__)
+
+# Labels come from the route table, never from the request, so their number is bounded.
+REQUESTS = Counter("jiayuan_requests_total", "Requests answered.", ["endpoint", "status"])
+SECONDS = Histogram(
+    "jiayuan_request_seconds",
+    "Time to answer.",
+    ["endpoint"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+class Backlog(Collector):
+    """What is promised and not done yet, asked of the database at each scrape."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Rows by kind and state; `up` says whether the database answered."""
+        up = GaugeMetricFamily("jiayuan_database_up", "Does the database answer?")
+        owed = GaugeMetricFamily("jiayuan_outbox_rows", "Promised, not done.", labels=["kind", "state"])
+        try:
+            with db.reading():
+                for kind, state, rows in outbox.backlog():
+                    owed.add_metric([kind, state], rows)
+            up.add_metric([], 1)
+        except DBAPIError:
+            up.add_metric([], 0)
+        yield up
+        yield owed
+
+
+def serve_metrics(port: int) -> Any:
+    """Serve /metrics of all web processes on the loopback port; call once, in the parent process."""
+    import os
+
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    else:
+        registry = REGISTRY
+    registry.register(Backlog())
+    return start_http_server(port, addr="127.0.0.1", registry=registry)

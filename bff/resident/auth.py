@@ -1,0 +1,37 @@
+"""Who the resident is: a bearer access token, and her login not ended since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import current_app, g, request
+
+from app import db
+from app.people import queries as people
+from app.people import tokens
+from app.people.errors import BadToken
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+def open_to_all(view: View) -> View:
+    """Mark a view that needs no login."""
+    view._open_to_all = True  # type: ignore[attr-defined]  # read by `authenticate` and by the structure tests
+    return view
+
+
+def authenticate() -> None:
+    """Before every request of this face: sets g.resident_id and g.session_id, or raises BadToken."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if getattr(view, "_open_to_all", False):
+        return
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise BadToken
+    access = tokens.read_access_token(token.strip(), secret=current_app.config["SETTINGS"].secret_key)
+    with db.reading():
+        if not people.session_holds(access.resident_id, access.session_id):
+            raise BadToken
+    g.resident_id = g.actor_id = access.resident_id
+    g.session_id = access.session_id

@@ -1,0 +1,197 @@
+"""Tickets as their reporter sees them: no staff names, no phones, a sentence for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app import clock
+from app.ids import Ref
+from app.media import links
+from app.media import queries as media
+from app.media.models import Photo
+from app.people.queries import mask_phone
+from app.places import queries as places
+from app.places.coordinates import Crs, Point, to_gcj02
+from app.places.models import Estate
+from app.tickets import clocks
+from app.tickets import queries as tickets
+from app.tickets.models import Ticket, TicketStatus
+from app.tickets.moves import MOVES, Move
+from app.tickets.queries import ENDED
+
+# What a step is called on screen.
+TITLES = {
+    Move.REPORT: "已上报",
+    Move.ACCEPT: "社区已受理",
+    Move.REJECT: "未予受理",
+    Move.DISPATCH: "已派给处理单位",
+    Move.START: "已开始处理",
+    Move.RESOLVE: "已处理，等待核实",
+    Move.VERIFY: "已核实",
+    Move.REWORK: "核实未通过，重新处理",
+    Move.CLOSE: "已办结",
+    Move.REOPEN: "重新办理",
+    Move.COMMENT: "留言",
+    Move.WITHDRAW: "已撤回",
+    Move.RATE: "已评价",
+}
+
+
+def location_out(point: Point, accuracy_m: float | None = None, address: str | None = None) -> dict[str, Any]:
+    """A stored WGS-84 position as the mini-program's map wants it (GCJ-02, about 0.1 m)."""
+    there = to_gcj02(point)
+    return {
+        "lng": round(there.lng, 6),
+        "lat": round(there.lat, 6),
+        "crs": Crs.GCJ02.value,
+        "accuracy_m": accuracy_m,
+        "address": address,
+    }
+
+
+def estate_out(estate: Estate, communities: dict[int, str]) -> dict[str, Any]:
+    """An estate with the name of its community."""
+    return {
+        "estate_id": Ref(estate.community_id, estate.id),
+        "name": estate.name,
+        "address": estate.address,
+        "community": communities.get(estate.community_id, ""),
+        "location": location_out(Point(estate.lng, estate.lat)),
+    }
+
+
+def community_names() -> dict[int, str]:
+    """Names of all regions, by id."""
+    return {region.id: region.name for region in places.regions()}
+
+
+def photo_out(photo: Photo) -> dict[str, Any]:
+    """One photo of a ticket; its links hold for one to two hours."""
+    ref = Ref(photo.community_id, photo.id)
+    return {
+        "photo_id": photo.id,
+        "status": photo.status,
+        "stage": photo.stage,
+        "thumb_url": links.to_photo(ref, "thumb"),
+        "url": links.to_photo(ref, "full"),
+    }
+
+
+def promised_out(ticket: Ticket) -> dict[str, Any]:
+    """Until when it is promised."""
+    return {"accept_by": ticket.accept_by, "dispatch_by": ticket.dispatch_by, "close_by": ticket.due_at}
+
+
+def _row(
+    ticket: Ticket, names: dict[str, str], estates: dict[Ref, Estate], photos: dict[UUID, list[Photo]]
+) -> dict[str, Any]:
+    estate = estates.get(Ref(ticket.community_id, ticket.estate_id)) if ticket.estate_id else None
+    first = next((p for p in photos.get(ticket.id, ()) if media.is_shown(p)), None)
+    return {
+        "ticket_id": Ref(ticket.community_id, ticket.id),
+        "number": ticket.number,
+        "status": ticket.status,
+        "category": ticket.category_code,
+        "category_name": names.get(ticket.category_code or ""),
+        "text": ticket.text,
+        "urgent": ticket.is_urgent,
+        "estate_name": estate.name if estate else None,
+        "reported_at": ticket.reported_at,
+        "updated_at": ticket.updated_at,
+        "thumb_url": links.to_photo(Ref(first.community_id, first.id), "thumb") if first else None,
+        "promised": promised_out(ticket),
+    }
+
+
+def rows_out(found: Sequence[Ticket]) -> list[dict[str, Any]]:
+    """Tickets for a list; a fixed number of queries however many there are."""
+    names = tickets.category_names(t.category_code for t in found)
+    estates = places.estates(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
+    photos = tickets.photos_of(found)
+    return [_row(ticket, names, estates, photos) for ticket in found]
+
+
+def can(ticket: Ticket) -> list[str]:
+    """What the reporter can do with it now."""
+    moves = [move for move, rule in MOVES.items() if rule.reporter and ticket.status in rule.sources]
+    rated = (
+        ticket.rated_at is not None and ticket.closed_at is not None and ticket.rated_at >= ticket.closed_at
+    )
+    late = ticket.closed_at is not None and clock.now() > ticket.closed_at + clocks.RATE_WITHIN
+    return [
+        move.value
+        for move in moves
+        if not (move is Move.RATE and (rated or late)) and not (move is Move.REOPEN and late)
+    ]
+
+
+def ticket_out(ticket: Ticket) -> dict[str, Any]:
+    """The whole ticket with timeline, photos before and after, clocks and rating."""
+    events = tickets.timeline(ticket, for_reporter=True)
+    orgs = places.org_names([ticket.org_id, *(e.row.org_id for e in events)])
+    photos = tickets.photos_of([ticket])
+    names = tickets.category_names([ticket.category_code])
+    refs = [Ref(ticket.community_id, ticket.estate_id)] if ticket.estate_id else []
+    phone = tickets.contact_phone(ticket)
+    point = Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None
+    rated = ticket.rating_stars is not None and ticket.rated_at is not None
+    return {
+        **_row(ticket, names, places.estates(refs), photos),
+        "version": ticket.version,
+        "anonymous": ticket.is_anonymous,
+        "answers": ticket.answers,
+        "location": location_out(point, ticket.accuracy_m, ticket.address) if point else None,
+        "contact_phone_masked": mask_phone(phone) if phone else None,
+        "handler": orgs.get(ticket.org_id) if ticket.org_id else None,
+        "photos": [photo_out(p) for p in photos.get(ticket.id, ()) if media.is_shown(p)],
+        "timeline": [_event_out(event, ticket, orgs) for event in events],
+        "clocks": {
+            **promised_out(ticket),
+            "accepted_at": ticket.accepted_at,
+            "dispatched_at": ticket.dispatched_at,
+            "started_at": ticket.started_at,
+            "resolved_at": ticket.resolved_at,
+            "verified_at": ticket.verified_at,
+            "closed_at": ticket.closed_at,
+            "overdue": (ticket.ended_at or clock.now()) > ticket.due_at
+            and ticket.status not in {TicketStatus.REJECTED, TicketStatus.WITHDRAWN},
+        },
+        "rating": {
+            "stars": ticket.rating_stars,
+            "solved": ticket.rating_solved,
+            "rated_at": ticket.rated_at,
+        }
+        if rated
+        else None,
+        "can": can(ticket),
+    }
+
+
+def _event_out(event: tickets.Event, ticket: Ticket, orgs: dict[UUID, str]) -> dict[str, Any]:
+    row = event.row
+    if row.actor_kind == "resident" and row.actor_id == ticket.reporter_id:
+        by = "我"
+    elif row.kind in {Move.START, Move.RESOLVE, Move.COMMENT} and row.org_id is not None:
+        by = orgs.get(row.org_id, "处理单位")
+    elif row.actor_kind == "system":
+        by = "系统"
+    else:
+        by = "社区"
+    title = TITLES.get(Move(row.kind), row.kind)
+    if row.kind == Move.DISPATCH and row.org_id is not None:
+        title = f"已派给{orgs.get(row.org_id, '处理单位')}"
+    return {
+        "seq": row.seq,
+        "at": row.at,
+        "kind": row.kind,
+        "title": title,
+        "from_status": row.from_status,
+        "status": row.to_status,
+        "by": by,
+        "text": event.words,
+    }
+
+
+OPEN_STATES = frozenset(s.value for s in TicketStatus) - frozenset(ENDED)

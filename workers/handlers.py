@@ -1,0 +1,159 @@
+"""What each kind of outbox row means. A handler may run twice; the network stands between two transactions.
+
+A handler returns when the promise is kept and raises `Later` when it must be tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from app import adapters, clock, db
+from app.adapters.storage import ObjectMissing, StorageUnavailable
+from app.adapters.wechat import NotCheckable, WeChatUnavailable
+from app.adapters.wechat.push import PushMessage, media_verdict, subscribe_choices
+from app.ids import Ref
+from app.media import imaging, links
+from app.media import queries as media_queries
+from app.media import service as media
+from app.media.models import CheckState, PhotoStatus
+from app.messaging import service as messaging
+from app.outbox import Leased
+from app.people import queries as people
+from app.tickets import queries as tickets_queries
+from app.tickets import service as tickets
+from app.tickets.models import TextCheck
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_TRACE_FOR = timedelta(hours=2)
+
+
+class Later(Exception):
+    """Not kept yet: try again; the word is for operators."""
+
+
+def process_photo(row: Leased) -> None:
+    """Make the cleaned versions of an upload."""
+    owner_id, upload_id = UUID(row.payload["owner_id"]), UUID(row.payload["upload_id"])
+    with db.reading():
+        upload = media_queries.upload_of(owner_id, upload_id)
+    if upload is None or upload.status != PhotoStatus.PROCESSING:
+        return
+    storage = adapters.storage()
+    try:
+        original = storage.get(media.incoming_key(upload_id))
+        made = imaging.render(original)
+        for variant, edge in media.EDGES.items():
+            storage.put(media.stored_key(upload_id, variant), made[edge].data, imaging.CONTENT_TYPE)
+    except StorageUnavailable as e:
+        raise Later("storage away") from e
+    except (ObjectMissing, imaging.PhotoRefused) as e:
+        log.info("upload can't be shown: %s", type(e).__name__)
+        with db.transaction():
+            media.undecodable(owner_id=owner_id, upload_id=upload_id)
+        return
+    full = made[media.EDGES["full"]]
+    with db.transaction():
+        media.processed(owner_id=owner_id, upload_id=upload_id, width=full.width, height=full.height)
+
+
+def check_photo(row: Leased) -> None:
+    """Ask WeChat about a picture; the verdict comes as an event."""
+    owner_id, upload_id = UUID(row.payload["owner_id"]), UUID(row.payload["upload_id"])
+    with db.reading():
+        upload = media_queries.upload_of(owner_id, upload_id)
+        resident = people.resident(owner_id)
+        openid = people.openid_of(resident) if resident is not None else None
+    if upload is None or upload.check_state != CheckState.PENDING:
+        return
+    if openid is None:
+        with db.transaction():
+            media.check_impossible(owner_id=owner_id, upload_id=upload_id)
+        return
+    try:
+        trace_id = adapters.wechat().check_media(
+            openid=openid, media_url=links.to_upload(owner_id, upload_id, "full")
+        )
+    except WeChatUnavailable as e:
+        raise Later("wechat away") from e
+    except NotCheckable:
+        with db.transaction():
+            media.check_impossible(owner_id=owner_id, upload_id=upload_id)
+        return
+    with db.transaction():
+        media.check_asked(
+            owner_id=owner_id, upload_id=upload_id, trace_id=trace_id, round=row.payload["round"]
+        )
+
+
+def discard(row: Leased) -> None:
+    """Delete files that nothing needs any more."""
+    try:
+        for key in row.payload["keys"]:
+            adapters.storage().delete(key)
+    except StorageUnavailable as e:
+        raise Later("storage away") from e
+
+
+def check_text(row: Leased) -> None:
+    """Ask WeChat about the words of a report; whatever it says, the report goes on."""
+    ref = Ref(row.community_id, UUID(row.payload["ticket_id"]))
+    with db.reading():
+        ticket = tickets_queries.tickets_by_ref([ref]).get(ref)
+        resident = people.resident(ticket.reporter_id) if ticket and ticket.reporter_id else None
+        openid = people.openid_of(resident) if resident is not None else None
+    if ticket is None or ticket.text_check != TextCheck.PENDING or not ticket.text:
+        return
+    verdict = TextCheck.UNCHECKED
+    if openid is not None:
+        try:
+            answer = adapters.wechat().check_text(openid=openid, content=ticket.text)
+            words = {"pass": TextCheck.PASSED, "review": TextCheck.REVIEW, "risky": TextCheck.RISKY}
+            verdict = words[answer.suggest.value]
+        except WeChatUnavailable as e:
+            raise Later("wechat away") from e
+        except NotCheckable:
+            verdict = TextCheck.UNCHECKED
+    with db.transaction():
+        tickets.text_checked(ref, verdict=verdict)
+
+
+def apply_event(row: Leased) -> None:
+    """Give a pushed WeChat event its effect, once."""
+    key = row.payload["key"]
+    with db.transaction():
+        stored = messaging.take_event(key)
+        if stored is None:
+            return
+        event, body, received_at = stored
+        message = PushMessage(event, "event", body["openid"], body["created_at"], body["fields"], key)
+        if event == "wxa_media_check":
+            verdict = media_verdict(message)
+            suggest = verdict.suggest.value if verdict.suggest is not None else "error"
+            known = media.verdict(trace_id=verdict.trace_id, suggest=suggest)
+            if not known and clock.now() - received_at < UNKNOWN_TRACE_FOR:
+                raise Later("trace unknown yet")
+        elif choices := subscribe_choices(message):
+            resident_id = people.resident_id_by_openid(body["openid"])
+            if resident_id is not None:
+                at = clock.from_timestamp(body["created_at"])
+                for choice in choices:
+                    messaging.record_subscription(
+                        resident_id=resident_id,
+                        template_id=choice.template_id,
+                        accepted=choice.accepted,
+                        at=at,
+                    )
+        messaging.event_applied(key)
+
+
+HANDLERS: dict[str, Callable[[Leased], None]] = {
+    media.PROCESS: process_photo,
+    media.CHECK: check_photo,
+    media.DISCARD: discard,
+    tickets.CHECK_TEXT: check_text,
+    messaging.APPLY_EVENT: apply_event,
+}

@@ -1,0 +1,107 @@
+"""The jobs, about ten lines each. All take ids, may run twice, and find nothing to do the second time."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from app import adapters, clock, db, idempotency, outbox, queue
+from app.adapters.wechat.fields import fit
+from app.media import service as media
+from app.messaging import queries as messages
+from app.messaging import service as messaging
+from app.people import queries as people
+from app.queue import Job, Queue
+from app.tickets import service as tickets
+from workers import config
+from workers.handlers import HANDLERS, Later
+
+log = logging.getLogger(__name__)
+
+BATCH = 20  # rows of one drain; what is left rings again
+
+
+def drain(community_id: int, on: str) -> None:
+    """Do what is due of one community on one queue, a batch at a time."""
+    with db.transaction():
+        rows = outbox.lease(community_id, on, limit=BATCH, seconds=config.lease_s())
+    for row in rows:
+        try:
+            HANDLERS[row.kind](row)
+        except Later as later:
+            with db.transaction():
+                outbox.again(row, error=str(later))
+        except Exception as e:
+            # One bad row must not hold up the others; the row keeps its type, the log its trace.
+            log.exception("outbox row failed: %s", row.kind)
+            with db.transaction():
+                outbox.again(row, error=type(e).__name__)
+        else:
+            with db.transaction():
+                outbox.done(row)
+    if len(rows) == BATCH:
+        queue.enqueue(Queue(on), Job.DRAIN, community_id, on)
+
+
+def drain_notices(community_id: int) -> None:
+    """Send the WeChat notices that a community owes, a batch at a time."""
+    with db.transaction():
+        notices = messaging.lease_notices(community_id=community_id, limit=BATCH, seconds=config.lease_s())
+    with db.reading():
+        residents = people.residents(n.resident_id for n in notices)
+        openids = {resident.id: people.openid_of(resident) for resident in residents.values()}
+    for notice in notices:
+        outcome, errcode = "refused", None
+        if (openid := openids.get(notice.resident_id)) is not None:
+            result = adapters.wechat().send_subscribe(
+                openid=openid,
+                template_id=notice.template_id,
+                page=notice.page,
+                data={key: fit(key, value) for key, value in notice.data.items()},
+                state=config.settings().wechat_state,
+            )
+            outcome, errcode = result.outcome.value, result.errcode
+        with db.transaction():
+            messaging.settle_notice(notice, outcome=outcome, errcode=errcode)
+    if len(notices) == BATCH:
+        queue.enqueue(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
+
+
+def sweep() -> None:
+    """Ring for everything that is due: what a crash, a lost Redis or a killed worker left behind."""
+    with db.reading():
+        due = outbox.due_everywhere()
+        notices = messages.notices_due_everywhere()
+    for community_id, on in due:
+        queue.enqueue(Queue(on), Job.DRAIN, community_id, on)
+    for community_id in notices:
+        queue.enqueue(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
+
+
+def expire_uploads() -> None:
+    """Photos that nobody attached within 24 hours go."""
+    with db.transaction():
+        media.expire_uploads()
+
+
+def ask_verdicts() -> None:
+    """Pictures without a verdict for 60 minutes: ask again, then a person."""
+    with db.transaction():
+        media.ask_overdue_verdicts()
+
+
+def erase_positions() -> None:
+    """Where photos were taken goes 30 days after closing."""
+    with db.reading():
+        communities = tickets.communities_with_tickets()
+    for community_id in communities:
+        with db.transaction():
+            tickets.erase_photo_positions(community_id=community_id)
+
+
+def tidy() -> None:
+    """Forget spent Idempotency-Keys and done outbox rows."""
+    now = clock.now()
+    with db.transaction():
+        idempotency.forget(before=now - idempotency.KEPT)
+        outbox.forget_done(before=now - timedelta(days=7))

@@ -1,0 +1,60 @@
+"""What happens by the clock: RQ's own cron, with our serializer, and at most one waiting job of each kind."""
+
+from __future__ import annotations
+
+import logging
+
+from redis import Redis
+from rq.cron import CronJob, CronScheduler
+from rq.job import Job as RqJob
+
+from app import clock
+from app.queue import JOB_TIMEOUT_S, Job, Queue, rq_queue
+from app.settings import Settings
+from workers import jobs
+
+log = logging.getLogger(__name__)
+
+
+class JsonCronJob(CronJob):
+    """Enqueues as JSON (RQ's own would pickle) and not at all while the last one still waits."""
+
+    def enqueue(self, connection: Redis) -> RqJob:  # type: ignore[override]
+        """Put the job on its queue unless it is there already."""
+        queue = rq_queue(Queue(self.queue_name), connection)
+        assert self.func is not None
+        job_id = f"cron-{self.func.__name__}"
+        waiting = queue.fetch_job(job_id)
+        if waiting is not None and job_id in queue.job_ids:
+            return waiting
+        return queue.enqueue_call(
+            f"{self.func.__module__}.{self.func.__name__}",
+            timeout=JOB_TIMEOUT_S,
+            result_ttl=60,
+            failure_ttl=3600,
+            job_id=job_id,
+        )
+
+
+class Schedule(CronScheduler):
+    """The periodic jobs of the house."""
+
+    def add(self, job: Job, *, interval: int | None = None, cron: str | None = None) -> None:
+        """Run `job` every `interval` seconds or by a cron line (local time: Asia/Shanghai)."""
+        func = getattr(jobs, job.value.rsplit(".", 1)[1])
+        self._cron_jobs.append(
+            JsonCronJob(
+                queue_name=Queue.PERIODIC.value, func=func, interval=interval, cron=cron, name=job.name
+            )
+        )
+
+
+def run(connection: Redis, settings: Settings) -> None:
+    """Enqueue what is due until stopped; leaves when Redis is away, and the supervisor starts it again."""
+    schedule = Schedule(connection=connection, name=f"schedule-{clock.now():%Y%m%d%H%M%S%f}")
+    schedule.add(Job.SWEEP, interval=settings.sweep_s)
+    schedule.add(Job.ASK_VERDICTS, interval=60)
+    schedule.add(Job.EXPIRE_UPLOADS, interval=600)
+    schedule.add(Job.ERASE_POSITIONS, cron="20 3 * * *")
+    schedule.add(Job.TIDY, interval=3600)
+    schedule.start()
