@@ -15,6 +15,9 @@ import sys
 import time
 from pathlib import Path
 
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
 from tools import servers
 from tools.processes import ServerError
 
@@ -43,7 +46,8 @@ def main() -> int:
 
 
 def _check(server: servers.Postgres) -> None:
-    heads = [line.split()[0] for line in _alembic(server, "heads").splitlines() if line.strip()]
+    script = ScriptDirectory.from_config(Config(TOP / "alembic.ini"))
+    heads = script.get_heads()
     if len(heads) != 1:
         raise Broken(f"migrations: there must be one head, there are {len(heads)}: {', '.join(heads)}")
     _alembic(server, "upgrade", "head")
@@ -60,7 +64,8 @@ def _check(server: servers.Postgres) -> None:
     _alembic(server, "upgrade", "head")
     if _schema(server) != first:
         raise Broken("migrations: down and up again gives another schema than up alone")
-    _squawk(server, heads[0])
+    newest = script.get_revision(heads[0])
+    _squawk(server, f"{newest.down_revision or 'base'}:{newest.revision}")
 
 
 def _alembic(server: servers.Postgres, *arguments: str) -> str:
@@ -97,11 +102,10 @@ def _schema(server: servers.Postgres) -> str:
     )
 
 
-def _squawk(server: servers.Postgres, head: str) -> None:
-    parents = _alembic(server, "history", "-r", f"{head}:{head}").split(" -> ")[0].strip()
-    newest = parents if parents != "<base>" else "base"
-    sql = _alembic(server, "upgrade", f"{newest}:{head}", "--sql")
-    _run([str(Path(sys.executable).with_name("squawk")), "--stdin-filepath", f"{head}.sql"], stdin=sql)
+def _squawk(server: servers.Postgres, step: str) -> None:
+    sql = _alembic(server, "upgrade", step, "--sql")
+    name = f"{step.rpartition(':')[2]}.sql"
+    _run([str(Path(sys.executable).with_name("squawk")), "--stdin-filepath", name], stdin=sql)
 
 
 def _foreign_imports() -> None:
