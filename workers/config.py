@@ -22,6 +22,12 @@ def use(chosen: Settings) -> None:
     _settings = chosen
 
 
+def adopt(chosen: Settings) -> None:
+    """These settings, for a process that has booted with them already."""
+    global _settings
+    _settings = chosen
+
+
 def settings() -> Settings:
     """The settings; boots when nobody has yet (a job run by a foreign worker)."""
     return _settings if _settings is not None else boot()

@@ -1,8 +1,12 @@
-"""The outside, chosen by settings: one WeChat, one storage, the opener of WeChat's pushes."""
+"""The outside, chosen by settings: one WeChat, one storage, the opener of WeChat's pushes.
+
+Each is made at its first use, so that a program which needs none of them (the OpenAPI files, a migration)
+touches nothing.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
 
 from redis import Redis
 
@@ -12,42 +16,38 @@ from app.adapters.wechat.client import WeChatClientAdapter
 from app.adapters.wechat.push import Push
 from app.settings import Settings
 
-
-class _Outside(NamedTuple):
-    wechat: WeChat
-    storage: Storage
-    push: Push
-
-
-_outside: _Outside | None = None
+_settings: Settings | None = None
+_redis: Redis | None = None
 
 
 def configure(settings: Settings, redis: Redis) -> None:
     """Make what the settings name the process's outside (called once by `app.boot`). Connects to nothing yet."""
-    global _outside
-    _outside = _Outside(
-        wechat=WeChatClientAdapter.from_settings(settings, redis),
-        storage=from_url(settings.storage_url),
-        push=Push(settings.wechat_push_token, settings.wechat_push_aes_key, settings.wechat_appid),
-    )
+    global _settings, _redis
+    _settings, _redis = settings, redis
+    for made in (wechat, storage, wechat_push):
+        made.cache_clear()
 
 
-def _configured() -> _Outside:
-    if _outside is None:
+def _configured() -> Settings:
+    if _settings is None:
         raise RuntimeError("app.boot() has not run")
-    return _outside
+    return _settings
 
 
+@functools.cache
 def wechat() -> WeChat:
     """WeChat's server interfaces."""
-    return _configured().wechat
+    return WeChatClientAdapter.from_settings(_configured(), _redis)
 
 
+@functools.cache
 def storage() -> Storage:
     """Where photos lie."""
-    return _configured().storage
+    return from_url(_configured().storage_url)
 
 
+@functools.cache
 def wechat_push() -> Push:
     """Opens what claims to be a message push."""
-    return _configured().push
+    settings = _configured()
+    return Push(settings.wechat_push_token, settings.wechat_push_aes_key, settings.wechat_appid)

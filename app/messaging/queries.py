@@ -33,7 +33,7 @@ def credits(resident_id: UUID) -> dict[str, int]:
             SubscribeCredit.resident_id == resident_id
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def notices_due_everywhere() -> list[int]:

@@ -173,7 +173,7 @@ def staff_names(staff_ids: Iterable[UUID | None]) -> dict[UUID, str]:
     wanted = {s for s in staff_ids if s is not None}
     if not wanted:
         return {}
-    return dict(db.session().execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted))).tuples().all())
+    return dict(db.session().execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted))).all())
 
 
 def works_for(staff_id: UUID, org_id: UUID) -> bool:

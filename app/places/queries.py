@@ -137,7 +137,7 @@ def communities_under(region_id: int) -> list[int]:
     on = today()
     found: list[int] = []
     frontier = [region_id]
-    kinds = dict(db.session().execute(select(Region.id, Region.kind)).tuples().all())
+    kinds = dict(db.session().execute(select(Region.id, Region.kind)).all())
     children: dict[int, list[int]] = {}
     for child, parent in db.session().execute(
         select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, on))
@@ -184,7 +184,7 @@ def org_names(org_ids: Iterable[UUID | None]) -> dict[UUID, str]:
     wanted = {o for o in org_ids if o is not None}
     if not wanted:
         return {}
-    return dict(db.session().execute(select(Org.id, Org.name).where(Org.id.in_(wanted))).tuples().all())
+    return dict(db.session().execute(select(Org.id, Org.name).where(Org.id.in_(wanted))).all())
 
 
 def orgs_answering_in(community_id: int) -> set[UUID]:
@@ -217,7 +217,6 @@ def _above(region_id: int) -> list[int]:
     parents = dict(
         db.session()
         .execute(select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today())))
-        .tuples()
         .all()
     )
     chain: list[int] = []
@@ -249,7 +248,6 @@ def who_answers(*, community_id: int, estate_id: UUID | None, category_code: str
                 Org.is_active,
             )
         )
-        .tuples()
         .all()
     )
     ranks = {(True, True): "estate_and_category", (False, True): "category", (True, False): "estate"}

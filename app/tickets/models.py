@@ -79,7 +79,9 @@ class Category(db.Base):
     needs_photo: Mapped[bool] = mapped_column(Boolean)
     is_public: Mapped[bool] = mapped_column(Boolean)  # may others be told that it was reported
     is_urgent: Mapped[bool] = mapped_column(Boolean)
-    questions: Mapped[list[Any]] = mapped_column(server_default="[]")  # [{key, label, type: text|choice, options[]}]
+    questions: Mapped[list[Any]] = mapped_column(
+        server_default="[]"
+    )  # [{key, label, type: text|choice, options[]}]
     sort: Mapped[int] = mapped_column(SmallInteger)
     is_active: Mapped[bool] = mapped_column(Boolean, server_default="true")
 

@@ -107,9 +107,18 @@ def test_no_free_block_of_ports_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -
         run._choose_port(None)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="claims are the kernel's only on Linux")
 def test_the_next_free_block_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "port_is_free", lambda port: port not in {8000, 8012})
-    assert run._choose_port(None) == 8020
+    port, claims = run._choose_port(None)
+    assert port == 8020
+    # Another launcher that is starting at the same moment does not get it as well.
+    other, more_claims = run._choose_port(None)
+    assert other == 8030
+    with pytest.raises(ServerError, match="Port 8021 and 8022 cannot be used"):
+        run._choose_port("8021")
+    for claim in claims + more_claims:
+        claim.close()
 
 
 def test_an_unreachable_database_is_named_without_its_password(var: Path) -> None:

@@ -1,0 +1,453 @@
+"""A house for each test process: real PostgreSQL, real Valkey, the sandbox WeChat, the application served on
+loopback. Tests speak HTTP to it and let its jobs run; each makes a town of its own, so none meets another's rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import TestResponse
+
+import bff
+from app import create_app, db, ids, outbox
+from app.audit import SYSTEM
+from app.ids import Kind, Ref
+from app.messaging import queries as messages
+from app.people import service as people
+from app.people.models import Role
+from app.places import queries as places_queries
+from app.places import service as places
+from app.places.coordinates import Point
+from app.places.models import OrgKind, RegionKind
+from app.settings import Settings
+from sandbox.config import Config
+from sandbox.web import Sandbox, running
+from tests import guard
+from tools import pictures, servers
+from workers import config as worker_config
+from workers import jobs
+
+TOP = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery"
+TEMPLATE = "TEMPLATE-PROGRESS-0001"
+
+
+# --- the house -------------------------------------------------------------------------------------------
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
+@dataclass
+class House:
+    """Everything of one test process."""
+
+    settings: Settings
+    app: Flask
+    url: str
+    sandbox_url: str
+    sandbox: Sandbox
+    pg: servers.Postgres
+    valkey: servers.Valkey
+
+    def order(self, path: str, **body: Any) -> dict[str, Any]:
+        """Tell the sandbox something."""
+        answer = requests.post(f"{self.sandbox_url}_sandbox/{path}", json=body, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def ledger(self, name: str) -> list[dict[str, Any]]:
+        """What the sandbox's person received, newest first."""
+        answer = requests.get(f"{self.sandbox_url}_sandbox/ledger.json", params={"name": name}, timeout=10)
+        return answer.json()["messages"]
+
+
+def settings_for(pg: servers.Postgres, database: str, **changes: Any) -> dict[str, str]:
+    """The environment of a process of the house; `changes` by environment name."""
+    key = base64.b64encode(bytes(range(32))).decode()
+    return {
+        "DATABASE_URL": pg.url("app", database),
+        "MIGRATION_DATABASE_URL": pg.url("owner", database),
+        "SECRET_KEY": "s" * 40,
+        "DATA_KEYS": f"1:{key}",
+        "HASH_KEY": base64.b64encode(bytes(32)).decode(),
+        "WECHAT_APPID": "wxsandbox0000001",
+        "WECHAT_SECRET": "sandbox-secret",
+        "WECHAT_PUSH_TOKEN": "push-token",
+        "WECHAT_PUSH_AES_KEY": "k" * 43,
+        "WECHAT_TEMPLATES": f'{{"ticket_progress": "{TEMPLATE}"}}',
+        "WECHAT_TIMEOUT_S": "2",
+        "LOG_LEVEL": "INFO",
+        **{name: str(value) for name, value in changes.items()},
+    }
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Bring the database of this environment to head."""
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=TOP,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def pg() -> Iterator[servers.Postgres]:
+    with servers.postgres(fast=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    pg.create_database("house")
+    placeholder = Flask("not yet")
+    web = make_server("127.0.0.1", 0, placeholder, threaded=True, request_handler=_Quiet)
+    url = f"http://127.0.0.1:{web.server_port}"
+    with servers.valkey() as valkey:
+        environment = settings_for(
+            pg,
+            "house",
+            REDIS_URL=valkey.url,
+            PUBLIC_BASE_URL=url,
+            STORAGE_URL=f"folder:{tmp_path_factory.mktemp('photos')}",
+        )
+        migrate(environment)
+        with running(
+            Config(
+                appid=environment["WECHAT_APPID"],
+                secret=environment["WECHAT_SECRET"],
+                push_token=environment["WECHAT_PUSH_TOKEN"],
+                push_aes_key=environment["WECHAT_PUSH_AES_KEY"],
+                templates={"ticket_progress": TEMPLATE},
+                push_url=f"{url}/callbacks/wechat/push",
+                media_delay_s=0.0,
+                push_gap_s=0.2,
+            )
+        ) as (sandbox_url, sandbox):
+            settings = Settings.from_env(environment | {"WECHAT_API_BASE": sandbox_url})
+            app = create_app(settings)
+            bff.init_app(app)
+            worker_config.adopt(settings)
+            guard.install(db.engine())
+            web.app = app
+            thread = threading.Thread(target=web.serve_forever, daemon=True)
+            thread.start()
+            yield House(settings, app, url, sandbox_url, sandbox, pg, valkey)
+            web.shutdown()
+            thread.join()
+            web.server_close()
+            db.engine().dispose()
+
+
+@pytest.fixture
+def app(house: House) -> Flask:
+    return house.app
+
+
+@pytest.fixture
+def work(house: House) -> Callable[..., int]:
+    """Run everything that is due now, as the workers would, until nothing is; how many rounds it took."""
+
+    def run(*, rounds: int = 20) -> int:
+        for done in range(rounds):
+            with db.reading():
+                due = outbox.due_everywhere()
+                notices = messages.notices_due_everywhere()
+            if not due and not notices:
+                return done
+            for community_id, on in due:
+                jobs.drain(community_id, on)
+            for community_id in notices:
+                jobs.drain_notices(community_id)
+        return rounds
+
+    return run
+
+
+# --- callers ---------------------------------------------------------------------------------------------
+
+
+class Caller:
+    """Somebody who speaks HTTP with a bearer token."""
+
+    def __init__(self, client: FlaskClient, prefix: str, token: str | None = None) -> None:
+        self.client, self.prefix, self.token = client, prefix, token
+
+    def call(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        headers = dict(kwargs.pop("headers", {}))
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        return self.client.open(self.prefix + path, method=method, headers=headers, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path: str, json: Any = None, **kwargs: Any) -> TestResponse:
+        if json is not None:
+            kwargs["json"] = json
+        return self.call("POST", path, **kwargs)
+
+    def patch(self, path: str, json: Any, **kwargs: Any) -> TestResponse:
+        return self.call("PATCH", path, json=json, **kwargs)
+
+    def delete(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.call("DELETE", path, **kwargs)
+
+    def upload(self, path: str, data: bytes, name: str = "photo.jpg", **fields: str) -> TestResponse:
+        return self.call(
+            "POST", path, data={"file": (BytesIO(data), name), **fields}, content_type="multipart/form-data"
+        )
+
+
+@dataclass
+class Person(Caller):
+    """A resident who is logged in."""
+
+    name: str
+    session: dict[str, Any]
+    client: FlaskClient
+    prefix: str = "/bff/v1"
+
+    @property
+    def token(self) -> str:  # type: ignore[override]
+        return str(self.session["access_token"])
+
+    @cached_property
+    def id(self) -> UUID:
+        return ids.decode_id(Kind.RESIDENT, self.session["resident"]["id"])
+
+    def photo(self, data: bytes | None = None) -> str:
+        """Upload a photo; its id."""
+        answer = self.upload("/photos", data if data is not None else small_jpeg())
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["photo_id"])
+
+    def report(self, estate: str, **more: Any) -> dict[str, Any]:
+        """Report something; the answer's body."""
+        body = {"estate_id": estate, "text": "楼道灯不亮", "client_token": uuid4().hex} | more
+        answer = self.post("/tickets", body)
+        assert answer.status_code == 201, answer.text
+        return answer.json
+
+    def ticket(self, ticket_id: str) -> dict[str, Any]:
+        answer = self.get(f"/tickets/{ticket_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+
+@pytest.fixture
+def visitor(house: House) -> Caller:
+    """Somebody without a login, at the root of the site."""
+    return Caller(house.app.test_client(), "")
+
+
+@pytest.fixture
+def resident(house: House) -> Callable[..., Person]:
+    """`resident()` logs somebody new in; `resident("wang")` always the same person within the test."""
+    suffix = uuid4().hex[:12]
+
+    def make(name: str | None = None) -> Person:
+        who = f"{name or uuid4().hex[:8]}-{suffix}"
+        client = house.app.test_client()
+        answer = client.post("/bff/v1/session", json={"code": f"demo-{who}"})
+        assert answer.status_code == 201, answer.text
+        return Person(who, answer.json, client)
+
+    return make
+
+
+# --- a town ----------------------------------------------------------------------------------------------
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Community:
+    """One community of a test's town, with an estate, a grid and its organisations."""
+
+    id: int
+    estate: Ref
+    second_estate: Ref
+    grid: Ref
+    centre: Point
+    desk: UUID
+    property: UUID
+    staff: dict[str, Caller] = field(default_factory=dict)
+
+    @property
+    def estate_id(self) -> str:
+        return ids.encode(Kind.ESTATE, self.estate)
+
+    @property
+    def property_id(self) -> str:
+        return ids.encode(Kind.ORG, self.property)
+
+    @property
+    def desk_id(self) -> str:
+        return ids.encode(Kind.ORG, self.desk)
+
+
+@dataclass
+class Town:
+    """A street with two communities that have nothing in common but the street."""
+
+    house: House
+    street: int
+    street_office: UUID
+    a: Community
+    b: Community
+
+    def staff(self, role: str, community: Community | None = None) -> Caller:
+        """A member of staff, logged in: street, community, grid, property."""
+        where = community or self.a
+        if role not in where.staff:
+            where.staff[role] = self.hire(role, where)
+        return where.staff[role]
+
+    def hire(self, role: str, where: Community) -> Caller:
+        """One more member of staff with that role there, logged in."""
+        account = f"{role}-{uuid4().hex[:12]}"
+        org = {"street": self.street_office, "property": where.property}.get(role, where.desk)
+        with db.transaction():
+            staff = people.add_staff(
+                account=account, name=f"员工{account[-4:]}", password=PASSWORD, acting_user=SYSTEM
+            )
+            people.grant_role(
+                staff_id=staff.id,
+                role=Role(role),
+                org_id=org,
+                since=places_queries.today(),
+                acting_user=SYSTEM,
+                region_id={"street": self.street, "community": where.id}.get(role),
+                grid=where.grid if role == "grid" else None,
+            )
+        return self.log_in(account)
+
+    def log_in(self, account: str, password: str = PASSWORD) -> Caller:
+        client = self.house.app.test_client()
+        answer = client.post("/admin/api/v1/session", json={"account": account, "password": password})
+        assert answer.status_code == 201, answer.text
+        return Caller(client, "/admin/api/v1", answer.json["token"])
+
+
+def _community(street: int, street_org: UUID, number: int, name: str) -> Community:
+    since = places_queries.today()
+    # Far apart, so that no test's position lies in another test's estate.
+    centre = Point(90.0 + (number % 3000) * 0.01, 25.0 + (number // 3000) * 0.1)
+    places.add_region(
+        id=number, kind=RegionKind.COMMUNITY, name=name, parent_id=street, since=since, acting_user=SYSTEM
+    )
+    desk = places.add_org(
+        kind=OrgKind.COMMUNITY_COMMITTEE, name=f"{name}居委会", region_id=number, acting_user=SYSTEM
+    )
+    keeper = places.add_org(
+        kind=OrgKind.PROPERTY_COMPANY, name=f"{name}物业", region_id=street, acting_user=SYSTEM
+    )
+    square = 0.002
+    ring = [
+        [centre.lng - square, centre.lat - square],
+        [centre.lng + square, centre.lat - square],
+        [centre.lng + square, centre.lat + square],
+        [centre.lng - square, centre.lat + square],
+        [centre.lng - square, centre.lat - square],
+    ]
+    estate = places.add_estate(
+        community_id=number,
+        name=f"{name}一期",
+        centre=centre,
+        since=since,
+        acting_user=SYSTEM,
+        outline={"type": "Polygon", "coordinates": [ring]},
+    )
+    second = places.add_estate(
+        community_id=number,
+        name=f"{name}二期",
+        centre=Point(centre.lng + 0.005, centre.lat),
+        since=since,
+        acting_user=SYSTEM,
+    )
+    refs = Ref(number, estate.id), Ref(number, second.id)
+    grid = places.add_grid(
+        community_id=number, code="01", name="第一网格", covers=[refs[0]], since=since, acting_user=SYSTEM
+    )
+    db.session().flush()  # responsibilities point to orgs and estates
+    places.make_responsible(
+        community_id=number, org_id=keeper.id, estate_id=estate.id, since=since, acting_user=SYSTEM
+    )
+    return Community(number, refs[0], refs[1], Ref(number, grid.id), centre, desk.id, keeper.id)
+
+
+@pytest.fixture
+def town(house: House) -> Town:
+    """A town of the test's own."""
+    street = 10_000_000 + next(_numbers)
+    since = places_queries.today()
+    with db.transaction():
+        places.add_region(
+            id=street,
+            kind=RegionKind.STREET,
+            name=f"街道{street}",
+            parent_id=None,
+            since=since,
+            acting_user=SYSTEM,
+        )
+        office = places.add_org(
+            kind=OrgKind.STREET_OFFICE, name="街道办", region_id=street, acting_user=SYSTEM
+        )
+        first, second = next(_numbers), next(_numbers)
+        a = _community(street, office.id, first, f"甲{first}社区")
+        b = _community(street, office.id, second, f"乙{second}社区")
+    return Town(house, street, office.id, a, b)
+
+
+# --- pictures --------------------------------------------------------------------------------------------
+
+_small: bytes | None = None
+
+
+def small_jpeg() -> bytes:
+    """A small real JPEG, made once."""
+    global _small
+    if _small is None:
+        buffer = BytesIO()
+        from PIL import Image
+
+        Image.effect_noise((640, 480), 40).convert("RGB").save(buffer, "JPEG", quality=80)
+        _small = buffer.getvalue()
+    return _small
+
+
+__all__ = [
+    "Caller",
+    "Community",
+    "House",
+    "Person",
+    "Town",
+    "migrate",
+    "pictures",
+    "settings_for",
+    "small_jpeg",
+]
