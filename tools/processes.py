@@ -161,6 +161,26 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def claim(port: int) -> socket.socket | None:
+    """A free port kept for us against other launchers of this machine until it is listened on, else None.
+
+    A start takes seconds from choosing the port to listening there; two of them would choose the same one.
+    The claim is a name that the kernel gives to one process and takes back at its end (Linux; elsewhere nobody
+    is asked). Keep the socket for as long as the port is used.
+    """
+    claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "linux":
+            claimed.bind(f"\0jiayuan-port-{port}")
+    except OSError:
+        claimed.close()
+        return None
+    if port_is_free(port):
+        return claimed
+    claimed.close()
+    return None
+
+
 def free_port() -> int:
     """A loopback port nobody listens on at this moment."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

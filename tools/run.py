@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import time
 import urllib.error
@@ -62,6 +63,7 @@ class Launcher:
         self.valkey: servers.Valkey | None = None
         self.programs: list[Program] = []
         self._lock: IO[str] | None = None
+        self._claims: list[socket.socket] = []
 
     def start(self, asked_port: str | None) -> None:
         """Start everything and say where it is; ServerError with a sentence when something cannot be."""
@@ -69,7 +71,7 @@ class Launcher:
         _make_folders()
         self._lock = _only_one()
         _step("last run's leftovers", _stop_leftovers, quiet=True)
-        self.port = _choose_port(asked_port)
+        self.port, self._claims = _choose_port(asked_port)
         self._note("starting")
         self._start_servers()
         _step("migrations", lambda: self._run_to_end("migrations", "alembic", "upgrade", "head"))
@@ -312,28 +314,39 @@ def _stop_leftovers() -> None:
         processes.stop(who, patience_s=3)
 
 
-def _choose_port(asked: str | None) -> int:
-    """The port asked for, or the first of the next free block of ten; ServerError when there is none."""
+def _choose_port(asked: str | None) -> tuple[int, list[socket.socket]]:
+    """The port asked for, or the first of the next free block of ten, with claims on it and its neighbours.
+
+    ServerError when it cannot be had, or when there is none.
+    """
     if asked:
         if not asked.isdecimal() or not 0 < int(asked) <= 65535 - PORTS_USED + 1:
             raise ServerError(f"PORT must be a number from 1 to {65535 - PORTS_USED + 1}, not {asked!r}.")
-        taken = [str(port) for port in _block(int(asked)) if not processes.port_is_free(port)]
+        claims, taken = _claim_block(int(asked))
         if taken:
             raise ServerError(
-                f"Port {' and '.join(taken)} cannot be used (another program has it, or it is reserved): "
-                "choose another with PORT=."
+                f"Port {' and '.join(map(str, taken))} cannot be used (another program has it, or it is "
+                "reserved): choose another with PORT=."
             )
-        return int(asked)
+        return int(asked), claims
     for first in range(FIRST_PORT, LAST_PORT + 1, 10):
-        if all(processes.port_is_free(port) for port in _block(first)):
-            return first
+        claims, taken = _claim_block(first)
+        if not taken:
+            return first, claims
     raise ServerError(
         f"No free port from {FIRST_PORT} to {LAST_PORT + PORTS_USED - 1}: choose one, with PORT=."
     )
 
 
-def _block(first: int) -> range:
-    return range(first, first + PORTS_USED)
+def _claim_block(first: int) -> tuple[list[socket.socket], list[int]]:
+    """Claims on the ports of a run, or the ones that somebody else has."""
+    found = {port: processes.claim(port) for port in range(first, first + PORTS_USED)}
+    claims = [claim for claim in found.values() if claim]
+    taken = [port for port, claim in found.items() if claim is None]
+    if taken:
+        for claim in claims:
+            claim.close()
+    return claims, taken
 
 
 def _step(name: str, do: Callable[[], object], *, quiet: bool = False) -> None:

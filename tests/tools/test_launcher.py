@@ -109,14 +109,17 @@ def test_no_free_block_of_ports_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="claims are the kernel's only on Linux")
 def test_the_next_free_block_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "port_is_free", lambda port: port not in {8000, 8012})
+    first = 20_000 + os.getpid() % 1000 * 10  # where no other run and no other test is
+    monkeypatch.setattr(run, "FIRST_PORT", first)
+    monkeypatch.setattr(run, "LAST_PORT", first + 30)
+    monkeypatch.setattr(processes, "port_is_free", lambda port: port not in {first, first + 12})
     port, claims = run._choose_port(None)
-    assert port == 8020
+    assert port == first + 20
     # Another launcher that is starting at the same moment does not get it as well.
     other, more_claims = run._choose_port(None)
-    assert other == 8030
-    with pytest.raises(ServerError, match="Port 8021 and 8022 cannot be used"):
-        run._choose_port("8021")
+    assert other == first + 30
+    with pytest.raises(ServerError, match=f"Port {first + 21} and {first + 22} cannot be used"):
+        run._choose_port(str(first + 21))
     for claim in claims + more_claims:
         claim.close()
 
