@@ -102,7 +102,8 @@ def run_(checkout: Path) -> Iterator[Run]:
         (checkout / name).mkdir()
         (checkout / name / "__init__.py").touch()
         (checkout / name / "__main__.py").write_text(code, encoding="utf-8")
-    run = Run(checkout, processes.free_port())
+    # Not one that the system gives away by itself: a neighbour could be gone a moment later.
+    run = Run(checkout, 20_000 + os.getpid() % 1000 * 10)
     yield run
     if run.process and run.process.poll() is None:
         run.end(signal.SIGTERM)
