@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Engine, LargeBinary, MetaData, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -59,7 +59,7 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {  # noqa: RUF012  read by SQLAlchemy as a class attribute
         datetime: DateTime(timezone=True),
-        UUID: PgUuid(as_uuid=True),
+        UUID: PG_UUID(as_uuid=True),
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
         bytes: LargeBinary,
@@ -96,7 +96,8 @@ def configure(url: str, *, pool_size: int = 12) -> Engine:
         # A forgotten transaction or a lock held too long hurts everyone; a request never needs longer.
         with connection.cursor() as cursor:
             cursor.execute(
-                "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '30s'; SET lock_timeout = '10s'"
+                "SET idle_in_transaction_session_timeout = '60s';"
+                "SET statement_timeout = '30s'; SET lock_timeout = '10s'"
             )
         connection.commit()
 

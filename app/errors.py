@@ -61,7 +61,7 @@ class Forbidden(AppError):
 
 
 class Unauthorized(AppError):
-    """Who are you? (401)"""
+    """The one who asks isn't known (401)."""
 
     code = "unauthorized"
     zh = "请先登录。"

@@ -75,7 +75,7 @@ def _base_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
-def _from(env: str, read: Callable[[str], Any] = _text, *, default: Any = ..., secret: bool = False) -> Any:
+def setting(env: str, read: Callable[[str], Any] = _text, *, default: Any = ..., secret: bool = False) -> Any:
     """One row of the list: the environment name, how it is read, what holds when it is absent."""
     meta = {"env": env, "read": read, "required": default is ...}
     if default is ...:
@@ -90,43 +90,45 @@ class Settings:
     """The settings of one process. A missing required one stops the start (`from_env`)."""
 
     # Where the data lives. The app role may not rewrite append-only tables; migrations run as the owner.
-    database_url: str = _from("DATABASE_URL", read_database_url, secret=True)
-    migration_database_url: str = _from("MIGRATION_DATABASE_URL", read_database_url, default="", secret=True)
-    redis_url: str = _from("REDIS_URL", secret=True)
-    storage_url: str = _from("STORAGE_URL", secret=True)
+    database_url: str = setting("DATABASE_URL", read_database_url, secret=True)
+    migration_database_url: str = setting(
+        "MIGRATION_DATABASE_URL", read_database_url, default="", secret=True
+    )
+    redis_url: str = setting("REDIS_URL", secret=True)
+    storage_url: str = setting("STORAGE_URL", secret=True)
 
     # Secrets. DATA_KEYS holds versions ("1:<base64>,2:<base64>"); the highest one encrypts, all decrypt.
-    secret_key: str = _from("SECRET_KEY", _long_secret, secret=True)
-    data_keys: dict[int, bytes] = _from("DATA_KEYS", _keyring, secret=True)
-    hash_key: bytes = _from("HASH_KEY", _key32, secret=True)
+    secret_key: str = setting("SECRET_KEY", _long_secret, secret=True)
+    data_keys: dict[int, bytes] = setting("DATA_KEYS", _keyring, secret=True)
+    hash_key: bytes = setting("HASH_KEY", _key32, secret=True)
 
     # How the world reaches us: signed photo links and WeChat's media check use it.
-    public_base_url: str = _from("PUBLIC_BASE_URL", _base_url)
-    trusted_proxies: int = _from("TRUSTED_PROXIES", int, default=0)
+    public_base_url: str = setting("PUBLIC_BASE_URL", _base_url)
+    trusted_proxies: int = setting("TRUSTED_PROXIES", int, default=0)
 
     # WeChat mini-program (mp.weixin.qq.com > 开发管理).
-    wechat_api_base: str = _from("WECHAT_API_BASE", default="https://api.weixin.qq.com/")
-    wechat_appid: str = _from("WECHAT_APPID")
-    wechat_secret: str = _from("WECHAT_SECRET", secret=True)
-    wechat_push_token: str = _from("WECHAT_PUSH_TOKEN", secret=True)
-    wechat_push_aes_key: str = _from("WECHAT_PUSH_AES_KEY", secret=True)
-    wechat_templates: dict[str, str] = _from("WECHAT_TEMPLATES", _templates, default={})
-    wechat_timeout_s: float = _from("WECHAT_TIMEOUT_S", float, default=5.0)
-    wechat_state: str = _from("WECHAT_STATE", default="formal")
+    wechat_api_base: str = setting("WECHAT_API_BASE", default="https://api.weixin.qq.com/")
+    wechat_appid: str = setting("WECHAT_APPID")
+    wechat_secret: str = setting("WECHAT_SECRET", secret=True)
+    wechat_push_token: str = setting("WECHAT_PUSH_TOKEN", secret=True)
+    wechat_push_aes_key: str = setting("WECHAT_PUSH_AES_KEY", secret=True)
+    wechat_templates: dict[str, str] = setting("WECHAT_TEMPLATES", _templates, default={})
+    wechat_timeout_s: float = setting("WECHAT_TIMEOUT_S", float, default=5.0)
+    wechat_state: str = setting("WECHAT_STATE", default="formal")
 
     # Work behind the request. Seconds.
-    ring_bells: bool = _from("RING_BELLS", _flag, default=True)
-    lease_s: int = _from("LEASE_S", int, default=60)
-    sweep_s: int = _from("SWEEP_S", int, default=3)
+    ring_bells: bool = setting("RING_BELLS", _flag, default=True)
+    lease_s: int = setting("LEASE_S", int, default=60)
+    sweep_s: int = setting("SWEEP_S", int, default=3)
 
     # Sessions. Seconds.
-    access_token_s: int = _from("ACCESS_TOKEN_S", int, default=1800)
-    refresh_token_s: int = _from("REFRESH_TOKEN_S", int, default=30 * 86400)
-    staff_session_s: int = _from("STAFF_SESSION_S", int, default=12 * 3600)
+    access_token_s: int = setting("ACCESS_TOKEN_S", int, default=1800)
+    refresh_token_s: int = setting("REFRESH_TOKEN_S", int, default=30 * 86400)
+    staff_session_s: int = setting("STAFF_SESSION_S", int, default=12 * 3600)
 
-    log_level: str = _from("LOG_LEVEL", default="INFO")
-    metrics_port: int = _from("METRICS_PORT", int, default=0)
-    demo: bool = _from("DEMO", _flag, default=False)
+    log_level: str = setting("LOG_LEVEL", default="INFO")
+    metrics_port: int = setting("METRICS_PORT", int, default=0)
+    demo: bool = setting("DEMO", _flag, default=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:

@@ -153,7 +153,7 @@ def _from_anything(error: Exception) -> Response:
     if db.is_passing(error):
         log.warning("database is away: %s", type(error).__name__)
         return problem(503, "unavailable", phrase(503, language(), detail=True))
-    log.exception("unexpected error")
+    log.error("unexpected error", exc_info=error)
     return problem(500, "error", phrase(500, language(), detail=True))
 
 

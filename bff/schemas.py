@@ -10,6 +10,7 @@ import marshmallow as ma
 import orjson
 from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest
 
 from app import clock, ids
 from app.ids import BadId, Kind, Ref
@@ -27,7 +28,7 @@ class StrictParser(FlaskParser):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
-            return self._handle_invalid_json_error(ValueError("Invalid JSON body."), req)
+            raise BadRequest from None
 
 
 class Blueprint(SmorestBlueprint):
@@ -61,17 +62,17 @@ class WireId(ma.fields.Field):
     """An opaque id of one kind."""
 
     def __init__(self, kind: Kind, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {"description": f"opaque id ({kind.name.lower()})"})
         super().__init__(**kwargs)
         self.kind = kind
-        self.metadata.setdefault("description", f"opaque id ({kind.name.lower()})")
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else ids.encode(self.kind, value)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Ref | Any:
+        if not isinstance(value, str):
+            raise ma.ValidationError("Not a valid string.")
         try:
-            if not isinstance(value, str):
-                raise BadId(type(value).__name__)
             if self.kind in ids.OF_COMMUNITY:
                 return ids.decode_ref(self.kind, value)
             return ids.decode_id(self.kind, value)
@@ -99,9 +100,9 @@ class Text(ma.fields.String):
     """What a person wrote: trimmed, NFC, without NUL and control characters, at most `most` characters."""
 
     def __init__(self, *, most: int, least: int = 0, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {"minLength": least, "maxLength": most})
         super().__init__(**kwargs)
         self.most, self.least = most, least
-        self.metadata.setdefault("maxLength", most)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
@@ -19,11 +18,6 @@ def _url() -> str:
     if not raw:
         raise SystemExit("Migrations need MIGRATION_DATABASE_URL (or DATABASE_URL).")
     return read_database_url(raw)
-
-
-def _include(obj: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    # Tables of the database itself or of extensions are not ours to compare.
-    return not (type_ == "table" and reflected and compare_to is None and name == "spatial_ref_sys")
 
 
 def run_offline() -> None:
@@ -42,9 +36,7 @@ def run_online() -> None:
         # Two deploys at once: the second waits for the first. Only migrations use an advisory lock.
         connection.execute(text("SELECT pg_advisory_lock(727272)"))
         connection.commit()
-        context.configure(
-            connection=connection, target_metadata=target_metadata, include_object=_include, compare_type=True
-        )
+        context.configure(connection=connection, target_metadata=target_metadata, compare_type=True)
         with context.begin_transaction():
             context.run_migrations()
         connection.execute(text("SELECT pg_advisory_unlock(727272)"))

@@ -294,7 +294,7 @@ class Community:
     grid: Ref
     centre: Point
     desk: UUID
-    property: UUID
+    keeper: UUID
     staff: dict[str, Caller] = field(default_factory=dict)
 
     @property
@@ -303,7 +303,7 @@ class Community:
 
     @property
     def property_id(self) -> str:
-        return ids.encode(Kind.ORG, self.property)
+        return ids.encode(Kind.ORG, self.keeper)
 
     @property
     def desk_id(self) -> str:
@@ -330,7 +330,7 @@ class Town:
     def hire(self, role: str, where: Community) -> Caller:
         """One more member of staff with that role there, logged in."""
         account = f"{role}-{uuid4().hex[:12]}"
-        org = {"street": self.street_office, "property": where.property}.get(role, where.desk)
+        org = {"street": self.street_office, "property": where.keeper}.get(role, where.desk)
         with db.transaction():
             staff = people.add_staff(
                 account=account, name=f"员工{account[-4:]}", password=PASSWORD, acting_user=SYSTEM
@@ -358,7 +358,12 @@ def _community(street: int, street_org: UUID, number: int, name: str) -> Communi
     # Far apart, so that no test's position lies in another test's estate.
     centre = Point(90.0 + (number % 3000) * 0.01, 25.0 + (number // 3000) * 0.1)
     places.add_region(
-        id=number, kind=RegionKind.COMMUNITY, name=name, parent_id=street, since=since, acting_user=SYSTEM
+        region_id=number,
+        kind=RegionKind.COMMUNITY,
+        name=name,
+        parent_id=street,
+        since=since,
+        acting_user=SYSTEM,
     )
     desk = places.add_org(
         kind=OrgKind.COMMUNITY_COMMITTEE, name=f"{name}居委会", region_id=number, acting_user=SYSTEM
@@ -407,7 +412,7 @@ def town(house: House) -> Town:
     since = places_queries.today()
     with db.transaction():
         places.add_region(
-            id=street,
+            region_id=street,
             kind=RegionKind.STREET,
             name=f"街道{street}",
             parent_id=None,

@@ -84,9 +84,7 @@ def check_photo(row: Leased) -> None:
             media.check_impossible(owner_id=owner_id, upload_id=upload_id)
         return
     with db.transaction():
-        media.check_asked(
-            owner_id=owner_id, upload_id=upload_id, trace_id=trace_id, round=row.payload["round"]
-        )
+        media.check_asked(owner_id=owner_id, upload_id=upload_id, trace_id=trace_id, nth=row.payload["round"])
 
 
 def discard(row: Leased) -> None:

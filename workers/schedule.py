@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 class JsonCronJob(CronJob):
     """Enqueues as JSON (RQ's own would pickle) and not at all while the last one still waits."""
 
-    def enqueue(self, connection: Redis) -> RqJob:  # type: ignore[override]
+    def enqueue(self, connection: Redis) -> RqJob:
         """Put the job on its queue unless it is there already."""
         queue = rq_queue(Queue(self.queue_name), connection)
         assert self.func is not None

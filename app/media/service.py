@@ -124,7 +124,7 @@ def processed(*, owner_id: UUID, upload_id: UUID, width: int, height: int) -> No
     upload.status, upload.width, upload.height = PhotoStatus.READY, width, height
     _mirror(upload)
     if upload.check_state == CheckState.PENDING:
-        _ask(owner_id, upload_id, round=1)
+        _ask(owner_id, upload_id, nth=1)
     _discard_original(upload)
 
 
@@ -150,21 +150,21 @@ def _discard_original(upload: Upload) -> None:
     )
 
 
-def _ask(owner_id: UUID, upload_id: UUID, *, round: int) -> None:
+def _ask(owner_id: UUID, upload_id: UUID, *, nth: int) -> None:
     outbox.put(
         community_id=ids.lane_of(owner_id),
         kind=CHECK,
-        payload={"owner_id": str(owner_id), "upload_id": str(upload_id), "round": round},
-        idem=f"check:{upload_id}:{round}",
+        payload={"owner_id": str(owner_id), "upload_id": str(upload_id), "round": nth},
+        idem=f"check:{upload_id}:{nth}",
     )
 
 
-def check_asked(*, owner_id: UUID, upload_id: UUID, trace_id: str, round: int) -> None:
+def check_asked(*, owner_id: UUID, upload_id: UUID, trace_id: str, nth: int) -> None:
     """WeChat took the question; its verdict will name this trace."""
     if db.session().get(MediaCheck, trace_id) is None:
         db.session().add(
             MediaCheck(
-                trace_id=trace_id, owner_id=owner_id, upload_id=upload_id, round=round, asked_at=clock.now()
+                trace_id=trace_id, owner_id=owner_id, upload_id=upload_id, round=nth, asked_at=clock.now()
             )
         )
 
@@ -185,7 +185,7 @@ def verdict(*, trace_id: str, suggest: str) -> bool:
     if check.settled_at is None:
         check.settled_at, check.suggest = clock.now(), suggest[:8]
         if suggest == "error" and check.round < ROUNDS:
-            _ask(check.owner_id, check.upload_id, round=check.round + 1)
+            _ask(check.owner_id, check.upload_id, nth=check.round + 1)
         else:
             states = {"pass": CheckState.PASSED, "risky": CheckState.RISKY}
             _set_check(check.owner_id, check.upload_id, states.get(suggest, CheckState.REVIEW))
@@ -216,7 +216,7 @@ def ask_overdue_verdicts(*, limit: int = 500) -> int:
     for check in late:
         check.settled_at, check.suggest = clock.now(), "none"
         if check.round < ROUNDS:
-            _ask(check.owner_id, check.upload_id, round=check.round + 1)
+            _ask(check.owner_id, check.upload_id, nth=check.round + 1)
         else:
             _set_check(check.owner_id, check.upload_id, CheckState.REVIEW)
     return len(late)

@@ -26,7 +26,7 @@ def unread(resident_id: UUID) -> int:
     return int(db.session().scalar(query) or 0)
 
 
-def credits(resident_id: UUID) -> dict[str, int]:
+def credit_of(resident_id: UUID) -> dict[str, int]:
     """Template id → messages still allowed."""
     rows = db.session().execute(
         select(SubscribeCredit.template_id, SubscribeCredit.credits + SubscribeCredit.hinted).where(

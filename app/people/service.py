@@ -281,7 +281,7 @@ def update_me(
 
 
 def _set_consent(resident_id: UUID, change: ConsentChange, me: Actor) -> None:
-    if change.key not in ConsentKey or CONSENT_VERSIONS[ConsentKey(change.key)] != change.version:
+    if change.key not in list(ConsentKey) or CONSENT_VERSIONS[ConsentKey(change.key)] != change.version:
         raise UnknownConsent
     now = clock.now()
     values = {

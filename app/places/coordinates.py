@@ -6,9 +6,10 @@ iteration and agrees to better than 0.1 m.
 
 from __future__ import annotations
 
+import itertools
 import math
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _A = 6378245.0  # Krasovsky 1940, metres
 _E2 = 0.00669342162296594323
@@ -74,16 +75,14 @@ def distance_m(a: Point, b: Point) -> float:
     return 2 * _EARTH_M * math.asin(math.sqrt(half))
 
 
-def contains(outline: dict[str, object], point: Point) -> bool:
+def contains(outline: dict[str, Any], point: Point) -> bool:
     """Does a GeoJSON Polygon or MultiPolygon contain the point? Holes are outside (even-odd rule)."""
-    coordinates = outline.get("coordinates")
-    polygons = coordinates if outline.get("type") == "MultiPolygon" else [coordinates]
+    coordinates = outline["coordinates"]
+    polygons = coordinates if outline["type"] == "MultiPolygon" else [coordinates]
     inside = False
-    for polygon in polygons:  # type: ignore[union-attr]  # shape is checked when the outline is stored
-        for ring in polygon:
-            for (x1, y1, *_), (x2, y2, *_) in zip(ring, ring[1:], strict=False):
-                if (y1 > point.lat) != (y2 > point.lat) and point.lng < (x2 - x1) * (point.lat - y1) / (
-                    y2 - y1
-                ) + x1:
-                    inside = not inside
+    for ring in itertools.chain.from_iterable(polygons):
+        for (x1, y1, *_), (x2, y2, *_) in itertools.pairwise(ring):
+            crosses = (y1 > point.lat) != (y2 > point.lat)
+            if crosses and point.lng < (x2 - x1) * (point.lat - y1) / (y2 - y1) + x1:
+                inside = not inside
     return inside

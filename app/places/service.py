@@ -38,7 +38,7 @@ class BadOutline(Invalid):
 
 def add_region(
     *,
-    id: int,
+    region_id: int,
     kind: RegionKind,
     name: str,
     parent_id: int | None,
@@ -48,13 +48,18 @@ def add_region(
     is_demo: bool = False,
 ) -> Region:
     """Add a node of the tree under its parent from a day on."""
-    region = Region(id=id, kind=kind, name=name, official_code=official_code, is_demo=is_demo)
+    region = Region(id=region_id, kind=kind, name=name, official_code=official_code, is_demo=is_demo)
     db.session().add(region)
     db.session().flush()  # the term's foreign key needs the node
     if parent_id is not None:
-        db.session().add(RegionTerm(region_id=id, parent_id=parent_id, valid_from=since))
+        db.session().add(RegionTerm(region_id=region_id, parent_id=parent_id, valid_from=since))
     audit.record(
-        acting_user, "region.added", community_id=id, object_kind="region", object_id=None, region_id=id
+        acting_user,
+        "region.added",
+        community_id=region_id,
+        object_kind="region",
+        object_id=None,
+        region_id=region_id,
     )
     return region
 

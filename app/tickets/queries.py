@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
 
 from app import clock, crypto, db
 from app.errors import NotFound
@@ -226,7 +226,7 @@ def knows_reporter(staff: StaffActor, ticket: Ticket) -> bool:
 
 def moves_open_to(staff: StaffActor, ticket: Ticket) -> list[Move]:
     """What she can do with this ticket now, for the buttons of a page."""
-    open_moves = []
+    open_moves: list[Move] = []
     for move, rule in MOVES.items():
         if ticket.status not in rule.sources or rule.permission is None or move is Move.REWORK:
             continue

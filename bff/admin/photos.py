@@ -19,7 +19,7 @@ from bff.admin import schemas as s
 from bff.admin.auth import requires
 from bff.http import read_cursor, reads, write_cursor, writes
 from bff.pictures import takes_picture
-from bff.schemas import Blueprint
+from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("staff-photos", __name__, url_prefix="/admin/api/v1", description="Pictures")
 
@@ -51,7 +51,7 @@ def upload_file(_: dict[str, Any], __: dict[str, Any]) -> Any:
 @blp.route("/photos/review", methods=["GET"])
 @requires(Permission.PHOTO_REVIEW)
 @reads
-@blp.arguments(s.PageQuery, location="query")
+@blp.arguments(PageQuery, location="query")
 @blp.response(200, s.ReviewPhotoList)
 def photos_to_review(args: dict[str, Any]) -> dict[str, Any]:
     """Photos on which WeChat gave no verdict, or asked for a person's; oldest first."""

@@ -253,7 +253,7 @@ class TicketIn(Schema):
     anonymous = f.Boolean(load_default=False)
 
     @ma.validates("channel")
-    def _not_the_mini_program(self, value: Channel, data_key: str) -> None:
+    def _not_the_mini_program(self, value: Channel, **_: object) -> None:
         if value is Channel.MINI_PROGRAM:
             raise ma.ValidationError("请选择电话、走访或巡查。|Choose phone, visit or patrol.")
 

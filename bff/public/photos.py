@@ -11,7 +11,7 @@ from app.errors import NotFound, Unavailable
 from app.media import imaging, links
 from app.media import queries as media
 from app.media import service as keys
-from app.media.models import PhotoStatus
+from app.media.models import Photo, PhotoStatus, Upload
 from bff.schemas import Blueprint
 
 blp = Blueprint("public-photos", __name__, url_prefix="/public/v1", description="Photos behind signed links")
@@ -33,6 +33,7 @@ def photo(signed: str) -> Response:
     if target is None:
         raise NotFound
     with db.reading():
+        row: Photo | Upload | None
         if target.ref is not None:
             row = media.photo(target.ref)
         elif target.owner_id is not None:

@@ -19,7 +19,7 @@ from bff.http import read_cursor, reads, revalidated, write_cursor, writes
 from bff.resident import schemas as s
 from bff.resident.session import resident_out
 from bff.resident.views import OPEN_STATES, community_names, estate_out, rows_out
-from bff.schemas import Blueprint
+from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("home", __name__, url_prefix="/bff/v1", description="First screen and messages")
 
@@ -57,7 +57,7 @@ def home(args: dict[str, Any]) -> dict[str, Any]:
 
 @blp.route("/inbox", methods=["GET"])
 @reads
-@blp.arguments(s.PageQuery, location="query")
+@blp.arguments(PageQuery, location="query")
 @blp.response(200, s.MessageList)
 def inbox(args: dict[str, Any]) -> dict[str, Any]:
     """My messages, newest first."""
@@ -94,7 +94,7 @@ def read(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _subscriptions() -> dict[str, Any]:
-    credit = messages.credits(g.resident_id)
+    credit = messages.credit_of(g.resident_id)
     return {
         "items": [
             {"name": name, "template_id": template_id, "credit": credit.get(template_id, 0)}

@@ -115,7 +115,7 @@ def my_tickets(args: dict[str, Any]) -> dict[str, Any]:
     page = tickets.my_tickets(
         g.resident_id,
         limit=args["limit"],
-        before=read_cursor(args["cursor"], datetime.fromisoformat, UUID),  # type: ignore[arg-type]  # two kinds
+        before=read_cursor(args["cursor"], datetime.fromisoformat, UUID),
         statuses=_statuses(args["status"]),
     )
     return {
