@@ -24,8 +24,7 @@ from app.ids import BadId, Kind
 from bff import errors
 
 P = ParamSpec("P")
-PAGE = 20
-MAX_PAGE = 100
+Versioned = tuple[dict[str, Any], int, dict[str, str]]
 
 
 class VersionRequired(HTTPException):
@@ -126,13 +125,19 @@ def reads(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnV
 
 
 def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """A GET with an ETag over its bytes; 304 when the client has them (RFC 9110 §13.1.2)."""
+    """A GET with an ETag over its bytes; 304 when the client has them (RFC 9110 §13.1.2).
+
+    The ETag of a versioned object begins with its version, so it also serves as If-Match: the bytes change
+    every hour with their signed links, the version only with the object.
+    """
 
     @functools.wraps(view)
     def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         response = make_response(view(*args, **kwargs))
         if response.status_code == 200:
-            response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+            version, _ = response.get_etag()
+            digest = hashlib.sha256(response.get_data()).hexdigest()[:32]
+            response.set_etag(f"{version}-{digest}" if version else digest)
             response.headers.setdefault("Cache-Control", "private, no-cache")
             response.make_conditional(request)
         return response
@@ -150,9 +155,15 @@ def _version(required: bool) -> int | None:
             raise VersionRequired
         return None
     for tag in tags.as_set():
-        if tag.isascii() and tag.isdigit() and len(tag) < 10:
-            return int(tag)
+        version = tag.partition("-")[0]
+        if version.isascii() and version.isdigit() and len(version) < 10:
+            return int(version)
     return -1  # a tag of another kind never matches
+
+
+def versioned(body: dict[str, Any], status: int = 200, **headers: str) -> Versioned:
+    """The answer with an object that carries `version`, which its ETag names."""
+    return body, status, {"ETag": f'"{body["version"]}"', **headers}
 
 
 def wanted_version() -> int:

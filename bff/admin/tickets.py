@@ -15,11 +15,20 @@ from app.places.coordinates import Crs, Point, to_wgs84
 from app.tickets import queries as tickets
 from app.tickets import service
 from app.tickets.errors import BadPosition
-from app.tickets.models import TicketStatus
+from app.tickets.models import Ticket, TicketStatus
 from bff.admin import schemas as s
 from bff.admin.auth import requires
 from bff.admin.views import rows_out, ticket_out
-from bff.http import asked_version, read_cursor, reads, revalidated, write_cursor, writes
+from bff.http import (
+    Versioned,
+    asked_version,
+    read_cursor,
+    reads,
+    revalidated,
+    versioned,
+    write_cursor,
+    writes,
+)
 from bff.schemas import Blueprint
 
 blp = Blueprint("staff-tickets", __name__, url_prefix="/admin/api/v1", description="Tickets")
@@ -71,14 +80,18 @@ def board(args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _answer(ticket: Ticket) -> Versioned:
+    return versioned(ticket_out(ticket, g.staff))
+
+
 @blp.route("/tickets/<ref(tkt):ref>", methods=["GET"])
 @requires(Allow.TICKET_VIEW)
 @revalidated
 @reads
 @blp.response(200, s.TicketOut)
-def ticket(ref: Ref) -> dict[str, Any]:
+def ticket(ref: Ref) -> Versioned:
     """One ticket with timeline, photos, and what I can do with it."""
-    return ticket_out(tickets.ticket_for_staff(g.staff, ref), g.staff)
+    return _answer(tickets.ticket_for_staff(g.staff, ref))
 
 
 @blp.route("/tickets", methods=["POST"])
@@ -113,16 +126,16 @@ def take_in(body: dict[str, Any]) -> Any:
         reporter_phone=body["reporter"].get("phone"),
     )
     ref = Ref(taken.community_id, taken.id)
-    return ticket_out(taken, g.staff), 201, {"Location": url_for("staff-tickets.ticket", ref=ref)}
+    return versioned(ticket_out(taken, g.staff), 201, Location=url_for("staff-tickets.ticket", ref=ref))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/accept", methods=["POST"])
 @requires(Allow.TICKET_ACCEPT)
 @writes
 @blp.response(200, s.TicketOut)
-def accept(ref: Ref) -> dict[str, Any]:
+def accept(ref: Ref) -> Versioned:
     """受理."""
-    return ticket_out(service.accept(ref, acting_user=g.staff, version=asked_version()), g.staff)
+    return _answer(service.accept(ref, acting_user=g.staff, version=asked_version()))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/reject", methods=["POST"])
@@ -130,10 +143,10 @@ def accept(ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.ReasonIn)
 @blp.response(200, s.TicketOut)
-def reject(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def reject(body: dict[str, Any], ref: Ref) -> Versioned:
     """不予受理, with a reason that the reporter reads."""
     done = service.reject(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/category", methods=["POST"])
@@ -141,10 +154,10 @@ def reject(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.CategoryIn)
 @blp.response(200, s.TicketOut)
-def classify(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def classify(body: dict[str, Any], ref: Ref) -> Versioned:
     """Set or correct the category."""
     done = service.classify(ref, category=body["category"], acting_user=g.staff, version=asked_version())
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/dispatch", methods=["POST"])
@@ -152,7 +165,7 @@ def classify(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.DispatchIn)
 @blp.response(200, s.TicketOut)
-def dispatch(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def dispatch(body: dict[str, Any], ref: Ref) -> Versioned:
     """派单. Without org_id: by category and place, else the community's desk."""
     done = service.dispatch(
         ref,
@@ -162,16 +175,16 @@ def dispatch(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
         acting_user=g.staff,
         version=asked_version(),
     )
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/start", methods=["POST"])
 @requires(Allow.TICKET_HANDLE)
 @writes
 @blp.response(200, s.TicketOut)
-def start(ref: Ref) -> dict[str, Any]:
+def start(ref: Ref) -> Versioned:
     """开始处理."""
-    return ticket_out(service.start(ref, acting_user=g.staff, version=asked_version()), g.staff)
+    return _answer(service.start(ref, acting_user=g.staff, version=asked_version()))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/return", methods=["POST"])
@@ -179,10 +192,10 @@ def start(ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.ReasonIn)
 @blp.response(200, s.TicketOut)
-def return_ticket(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def return_ticket(body: dict[str, Any], ref: Ref) -> Versioned:
     """退单, with a reason, back to the desk. The answer is the ticket as it was handed back."""
     done = service.return_ticket(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/resolve", methods=["POST"])
@@ -190,7 +203,7 @@ def return_ticket(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.ResolveIn)
 @blp.response(200, s.TicketOut)
-def resolve(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def resolve(body: dict[str, Any], ref: Ref) -> Versioned:
     """处理完毕, with a note and after-photos."""
     done = service.resolve(
         ref,
@@ -199,7 +212,7 @@ def resolve(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
         acting_user=g.staff,
         version=asked_version(),
     )
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/verify", methods=["POST"])
@@ -207,7 +220,7 @@ def resolve(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.VerifyIn)
 @blp.response(200, s.TicketOut)
-def verify(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def verify(body: dict[str, Any], ref: Ref) -> Versioned:
     """核实, by somebody else than who resolved it; failed, it goes back to work."""
     done = service.verify(
         ref,
@@ -216,16 +229,16 @@ def verify(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
         acting_user=g.staff,
         version=asked_version(),
     )
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/close", methods=["POST"])
 @requires(Allow.TICKET_CLOSE)
 @writes
 @blp.response(200, s.TicketOut)
-def close(ref: Ref) -> dict[str, Any]:
+def close(ref: Ref) -> Versioned:
     """结案."""
-    return ticket_out(service.close(ref, acting_user=g.staff, version=asked_version()), g.staff)
+    return _answer(service.close(ref, acting_user=g.staff, version=asked_version()))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/reopen", methods=["POST"])
@@ -233,10 +246,10 @@ def close(ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.ReasonIn)
 @blp.response(200, s.TicketOut)
-def reopen(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def reopen(body: dict[str, Any], ref: Ref) -> Versioned:
     """重新办理."""
     done = service.reopen_as_staff(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/tickets/<ref(tkt):ref>/comment", methods=["POST"])
@@ -244,7 +257,7 @@ def reopen(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.CommentIn)
 @blp.response(200, s.TicketOut)
-def comment(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def comment(body: dict[str, Any], ref: Ref) -> Versioned:
     """A word to the reporter, or among colleagues."""
     done = service.comment_as_staff(
         ref,
@@ -253,7 +266,7 @@ def comment(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
         acting_user=g.staff,
         version=asked_version(),
     )
-    return ticket_out(done, g.staff)
+    return _answer(done)
 
 
 @blp.route("/unmask", methods=["POST"])

@@ -17,7 +17,7 @@ from app.people import tokens
 from app.people.errors import RefreshReused
 from app.people.models import ConsentKey, Resident
 from app.people.queries import mask_phone
-from bff.http import reads, wanted_version, writes
+from bff.http import Versioned, reads, versioned, wanted_version, writes
 from bff.resident import schemas as s
 from bff.resident.auth import open_to_all
 from bff.schemas import Blueprint
@@ -178,17 +178,17 @@ def _me_out(me: Resident) -> dict[str, Any]:
 @blp.route("/me", methods=["GET"])
 @reads
 @blp.response(200, s.MeOut)
-def me() -> Any:
+def me() -> Versioned:
     """My profile and consents. The ETag is the version that PATCH asks for."""
     mine = _me()
-    return _me_out(mine), 200, {"ETag": f'"{mine.version}"'}
+    return versioned(_me_out(mine))
 
 
 @blp.route("/me", methods=["PATCH"])
 @writes
 @blp.arguments(s.MeIn)
 @blp.response(200, s.MeOut)
-def change_me(body: dict[str, Any]) -> Any:
+def change_me(body: dict[str, Any]) -> Versioned:
     """Change my nickname, give or withdraw consents. Needs If-Match with the version."""
     version = wanted_version()
     mine = people.update_me(
@@ -198,4 +198,4 @@ def change_me(body: dict[str, Any]) -> Any:
         consents=[people.ConsentChange(**change) for change in body.get("consents", ())],
     )
     db.session().flush()  # the answer shows what was just written
-    return _me_out(mine), 200, {"ETag": f'"{mine.version}"'}
+    return versioned(_me_out(mine))

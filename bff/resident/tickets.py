@@ -13,8 +13,17 @@ from app.ids import Ref
 from app.places import queries as places
 from app.tickets import queries as tickets
 from app.tickets import service
-from app.tickets.models import TicketStatus
-from bff.http import asked_version, read_cursor, reads, revalidated, write_cursor, writes
+from app.tickets.models import Ticket, TicketStatus
+from bff.http import (
+    Versioned,
+    asked_version,
+    read_cursor,
+    reads,
+    revalidated,
+    versioned,
+    write_cursor,
+    writes,
+)
 from bff.resident import schemas as s
 from bff.resident.places import wgs84
 from bff.resident.views import promised_out, rows_out, ticket_out
@@ -133,22 +142,26 @@ def _statuses(text: str | None) -> frozenset[str] | None:
     return wanted
 
 
+def _answer(ticket: Ticket) -> Versioned:
+    return versioned(ticket_out(ticket))
+
+
 @blp.route("/tickets/<ref(tkt):ref>", methods=["GET"])
 @revalidated
 @reads
 @blp.response(200, s.TicketOut)
-def ticket(ref: Ref) -> dict[str, Any]:
+def ticket(ref: Ref) -> Versioned:
     """One of my tickets with timeline, photos before and after, clocks."""
-    return ticket_out(tickets.ticket_for(g.resident_id, ref))
+    return _answer(tickets.ticket_for(g.resident_id, ref))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/comments", methods=["POST"])
 @writes
 @blp.arguments(s.CommentIn)
 @blp.response(200, s.TicketOut)
-def comment(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def comment(body: dict[str, Any], ref: Ref) -> Versioned:
     """Say something to those who handle it."""
-    return ticket_out(
+    return _answer(
         service.comment_as_resident(
             ref, text=body["text"], acting_user=g.resident_id, version=asked_version()
         )
@@ -158,18 +171,18 @@ def comment(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.route("/tickets/<ref(tkt):ref>/withdraw", methods=["POST"])
 @writes
 @blp.response(200, s.TicketOut)
-def withdraw(ref: Ref) -> dict[str, Any]:
+def withdraw(ref: Ref) -> Versioned:
     """Withdraw the report, as long as nobody has been sent."""
-    return ticket_out(service.withdraw(ref, acting_user=g.resident_id, version=asked_version()))
+    return _answer(service.withdraw(ref, acting_user=g.resident_id, version=asked_version()))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/rating", methods=["POST"])
 @writes
 @blp.arguments(s.RatingIn)
 @blp.response(200, s.TicketOut)
-def rate(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def rate(body: dict[str, Any], ref: Ref) -> Versioned:
     """Rate it within 15 days of closing; `solved: false` reopens it."""
-    return ticket_out(
+    return _answer(
         service.rate(
             ref,
             stars=body["stars"],
@@ -184,9 +197,9 @@ def rate(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @writes
 @blp.arguments(s.ReasonIn)
 @blp.response(200, s.TicketOut)
-def reopen(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+def reopen(body: dict[str, Any], ref: Ref) -> Versioned:
     """Not fixed after all: reopen it within 15 days of closing."""
-    return ticket_out(
+    return _answer(
         service.reopen_as_resident(
             ref, reason=body["reason"], acting_user=g.resident_id, version=asked_version()
         )
