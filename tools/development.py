@@ -80,6 +80,7 @@ def check_database(name: str, url: str) -> None:
     """Return when PostgreSQL answers at `url`; else ServerError with one sentence that names the setting."""
     import psycopg
 
+    _must_begin(name, url, "postgresql://", "postgres://", "postgresql+psycopg://")
     plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
     try:
         psycopg.connect(plain, connect_timeout=REACH_PATIENCE_S).close()
@@ -93,6 +94,7 @@ def check_redis(name: str, url: str) -> None:
     """Return when Redis answers at `url`; else ServerError with one sentence that names the setting."""
     import redis
 
+    _must_begin(name, url, "redis://", "rediss://", "unix://")
     try:
         with redis.Redis.from_url(
             url, socket_connect_timeout=REACH_PATIENCE_S, socket_timeout=REACH_PATIENCE_S
@@ -102,6 +104,12 @@ def check_redis(name: str, url: str) -> None:
         raise ServerError(
             f"The Redis of {name} ({_place(url)}) cannot be used: {_one_line(error)}"
         ) from error
+
+
+def _must_begin(name: str, url: str, *beginnings: str) -> None:
+    """What is no address at all is not repeated: it may hold a password anywhere."""
+    if not url.startswith(beginnings):
+        raise ServerError(f"{name} must begin with {beginnings[0]}")
 
 
 def _place(url: str) -> str:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,6 +138,13 @@ def test_an_unreachable_database_is_named_without_its_password(var: Path) -> Non
 def test_an_unreachable_redis_is_named_without_its_password() -> None:
     with pytest.raises(ServerError, match=r"The Redis of REDIS_URL \(127\.0\.0\.1:\d+/0\)") as refused:
         development.check_redis("REDIS_URL", f"redis://:geheim@127.0.0.1:{processes.free_port()}/0")
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize("check", [development.check_database, development.check_redis])
+def test_an_address_that_is_none_is_not_repeated(check: Callable[[str, str], None]) -> None:
+    with pytest.raises(ServerError, match="THE_URL must begin with") as refused:
+        check("THE_URL", "me:geheim host")
     assert "geheim" not in str(refused.value)
 
 
