@@ -5,6 +5,7 @@ The imports stand inside the functions: importing one module of the domain must 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ def boot(settings: Settings) -> None:
     from app.messaging import service as messaging
 
     logs.configure(settings.log_level)
+    if settings.database_url == settings.migration_database_url:
+        logging.getLogger(__name__).warning(
+            "one database role for everything: nothing but a trigger keeps the application from rewriting "
+            "append-only tables (set MIGRATION_DATABASE_URL to the owner's role)"
+        )
     crypto.configure(crypto.Keyring(settings.data_keys, settings.hash_key))
     db.configure(settings.database_url)
     redis = queue.configure(settings.redis_url, ring_bells=settings.ring_bells)

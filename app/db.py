@@ -53,6 +53,13 @@ def global_hash(by: str, **more: Any) -> dict[str, Any]:
     return {"class": TableClass.GLOBAL_HASH, "by": by, **more}
 
 
+def soft(target: str) -> dict[str, str]:
+    """`info` of a column that points to a row of another distribution (`table.column`): no foreign key can be
+    there, so a nightly job counts what points nowhere.
+    """
+    return {"soft": target}
+
+
 class Base(DeclarativeBase):
     """All models. Times are aware, ids are UUIDs made by the application, enums are stored by value."""
 

@@ -35,6 +35,7 @@ class Job(StrEnum):
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
+    CHECK_ORPHANS = "workers.jobs.check_orphans"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from app import adapters, clock, db, idempotency, outbox, queue
+from app import adapters, clock, db, idempotency, orphans, outbox, queue
 from app.adapters.wechat.fields import fit
 from app.media import service as media
 from app.messaging import queries as messages
@@ -105,3 +105,12 @@ def tidy() -> None:
     with db.transaction():
         idempotency.forget(before=now - idempotency.KEPT)
         outbox.forget_done(before=now - timedelta(days=7))
+
+
+def check_orphans() -> None:
+    """Count references to rows that aren't there; a person has to look at any."""
+    with db.reading():
+        found = orphans.count()
+    for reference, rows in found.items():
+        if rows:
+            log.error("orphans: %s points nowhere in %s rows", reference, rows)

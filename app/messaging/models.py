@@ -73,13 +73,14 @@ class WeChatNotice(db.Base):
         Index(
             "ix_wechat_notices_due", "community_id", "not_before", postgresql_where=text("state = 'queued'")
         ),
+        Index("ix_wechat_notices_resident", "community_id", "resident_id"),
         Index("ix_wechat_notices_sweep", "not_before", postgresql_where=text("state = 'queued'")),
         {"info": db.distributed()},
     )
 
     community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    resident_id: Mapped[UUID]
+    resident_id: Mapped[UUID] = mapped_column(info=db.soft("residents.id"))
     template_id: Mapped[str] = mapped_column(String(64))
     page: Mapped[str] = mapped_column(String(200))
     data: Mapped[dict[str, Any]]

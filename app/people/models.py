@@ -50,7 +50,7 @@ class IdentityKey(db.Base):
 
     key_hash: Mapped[bytes] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(12), primary_key=True)
-    person_id: Mapped[UUID]
+    person_id: Mapped[UUID] = mapped_column(info=db.soft("residents.id"))
     claimed_at: Mapped[datetime]
 
 
@@ -60,7 +60,7 @@ class PersonKey(db.Base):
     __tablename__ = "person_keys"
     __table_args__ = {"info": db.distributed("person_id")}  # noqa: RUF012
 
-    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("residents.id"))
     wrapped: Mapped[bytes]
 
 
@@ -106,7 +106,7 @@ class ResidentIndex(db.Base):
     resident_id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
-    object_id: Mapped[UUID] = mapped_column(primary_key=True)
+    object_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("tickets.id"))
     updated_at: Mapped[datetime]
 
 
@@ -156,7 +156,7 @@ class StaffRole(db.Base):
     role: Mapped[str] = mapped_column(String(16))
     region_id: Mapped[int | None] = mapped_column(db.BigInt, ForeignKey("regions.id"))
     grid_community_id: Mapped[int | None] = mapped_column(db.BigInt)
-    grid_id: Mapped[UUID | None]  # soft: a reference table can't point into a distributed one
+    grid_id: Mapped[UUID | None] = mapped_column(info=db.soft("grids.id"))
     org_id: Mapped[UUID] = mapped_column(ForeignKey("orgs.id"))
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]  # exclusive
@@ -170,7 +170,7 @@ class StaffSession(db.Base):
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     id: Mapped[UUID]
-    staff_id: Mapped[UUID]
+    staff_id: Mapped[UUID] = mapped_column(info=db.soft("staff.id"))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

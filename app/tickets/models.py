@@ -117,7 +117,7 @@ class ClientToken(db.Base):
     resident_id: Mapped[UUID] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(String(64), primary_key=True)
     community_id: Mapped[int | None] = mapped_column(db.BigInt)
-    ticket_id: Mapped[UUID]
+    ticket_id: Mapped[UUID] = mapped_column(info=db.soft("tickets.id"))
     created_at: Mapped[datetime]
 
 
@@ -134,6 +134,7 @@ class Ticket(db.Base):
         Index("ix_tickets_board", "community_id", "status", "id"),
         Index("ix_tickets_org", "community_id", "org_id", "status", "id"),
         Index("ix_tickets_grid", "community_id", "grid_id", "id"),
+        Index("ix_tickets_reporter", "community_id", "reporter_id"),
         Index("ix_tickets_estate", "community_id", "estate_id", "id"),
         Index(
             "ix_tickets_due",
@@ -158,7 +159,7 @@ class Ticket(db.Base):
 
     # Who reported. Soft reference: residents live under their own key. An anonymous reporter is known to the
     # street and the community only.
-    reporter_id: Mapped[UUID | None]
+    reporter_id: Mapped[UUID | None] = mapped_column(info=db.soft("residents.id"))
     is_anonymous: Mapped[bool] = mapped_column(Boolean)
     reporter_name_sealed: Mapped[bytes | None]  # intake on behalf
     contact_phone_sealed: Mapped[bytes | None]
@@ -174,8 +175,8 @@ class Ticket(db.Base):
     # Who has it.
     org_id: Mapped[UUID | None] = mapped_column(ForeignKey("orgs.id"))
     dispatch_why: Mapped[str | None] = mapped_column(String(24))
-    handler_id: Mapped[UUID | None]
-    resolver_id: Mapped[UUID | None]
+    handler_id: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))
+    resolver_id: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))
 
     reported_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]

@@ -353,6 +353,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index(
+        "ix_wechat_notices_resident", "wechat_notices", ["community_id", "resident_id"], unique=False
+    )
+    op.create_index(
         "ix_wechat_notices_sweep",
         "wechat_notices",
         ["not_before"],
@@ -609,6 +612,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_tickets_estate", "tickets", ["community_id", "estate_id", "id"], unique=False)
     op.create_index("ix_tickets_grid", "tickets", ["community_id", "grid_id", "id"], unique=False)
+    op.create_index("ix_tickets_reporter", "tickets", ["community_id", "reporter_id"], unique=False)
     op.create_index("ix_tickets_org", "tickets", ["community_id", "org_id", "status", "id"], unique=False)
     op.create_table(
         "grid_covers",
@@ -681,6 +685,7 @@ def downgrade() -> None:
     op.drop_table("ticket_events")
     op.drop_index("ix_grid_covers_estate", table_name="grid_covers")
     op.drop_table("grid_covers")
+    op.drop_index("ix_tickets_reporter", table_name="tickets")
     op.drop_index("ix_tickets_org", table_name="tickets")
     op.drop_index("ix_tickets_grid", table_name="tickets")
     op.drop_index("ix_tickets_estate", table_name="tickets")
@@ -708,6 +713,7 @@ def downgrade() -> None:
     op.drop_index("ix_estates_box", table_name="estates")
     op.drop_table("estates")
     op.drop_table("consents")
+    op.drop_index("ix_wechat_notices_resident", table_name="wechat_notices")
     op.drop_index(
         "ix_wechat_notices_sweep", table_name="wechat_notices", postgresql_where=sa.text("state = 'queued'")
     )
