@@ -95,6 +95,8 @@ def configure(url: str, *, pool_size: int = 12) -> Engine:
         pool_timeout=10,
         pool_pre_ping=True,
         pool_recycle=1800,
+        # An error's text would quote what a person wrote, and end in a log.
+        hide_parameters=True,
         connect_args={"connect_timeout": 5, "application_name": "jiayuan"},
     )
 

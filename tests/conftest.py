@@ -10,14 +10,17 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 import requests
 from flask import Flask
@@ -26,7 +29,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 import bff
-from app import create_app, db, ids, outbox
+from app import clock, create_app, db, ids, outbox
 from app.audit import SYSTEM
 from app.ids import Kind, Ref
 from app.messaging import queries as messages
@@ -187,6 +190,66 @@ def work(house: House) -> Callable[..., int]:
     return run
 
 
+@pytest.fixture
+def eventually(work: Callable[..., int]) -> Callable[[Callable[[], Any]], Any]:
+    """`eventually(look)`: works and looks again until the look gives something true, which it returns.
+
+    For what WeChat does in its own time; fails after 15 seconds.
+    """
+
+    def wait(look: Callable[[], Any]) -> Any:
+        give_up_at = time.monotonic() + 15
+        while True:
+            work()
+            if found := look():
+                return found
+            assert time.monotonic() < give_up_at, "it never came about"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., datetime]:
+    """`later(days=30)`: moves the house's clock on by that much, from wherever it stands; the new time."""
+    ahead = timedelta()
+
+    def move(**by: float) -> datetime:
+        nonlocal ahead
+        ahead += timedelta(**by)
+        moved = ahead
+        monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + moved)
+        return clock.now()
+
+    return move
+
+
+@pytest.fixture
+def owner(house: House) -> Iterator[psycopg.Connection[Any]]:
+    """Raw SQL as the owner of the database, each statement by itself."""
+    with psycopg.connect(house.pg.url("owner", "house"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def held_up(house: House) -> Callable[[int], None]:
+    """`held_up(2)`: returns once so many of the house's transactions wait for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'house' AND wait_event_type = 'Lock'"
+        " AND application_name = 'jiayuan'"
+    )
+
+    def wait(count: int) -> None:
+        give_up_at = time.monotonic() + 10
+        # Only the superuser sees what others wait for.
+        with psycopg.connect(house.pg.url("superuser", "house"), autocommit=True) as watcher:
+            while (watcher.execute(waiting).fetchone() or (0,))[0] < count:
+                assert time.monotonic() < give_up_at, "nobody waits for the lock"
+                time.sleep(0.01)
+
+    return wait
+
+
 # --- callers ---------------------------------------------------------------------------------------------
 
 
@@ -345,6 +408,28 @@ class Town:
                 grid=where.grid if role == "grid" else None,
             )
         return self.log_in(account)
+
+    def bring(self, ticket_id: str, *moves: str) -> dict[str, Any]:
+        """Make staff of community a move a ticket that needs no photo; the last answer's body.
+
+        `moves`: "accept", "dispatch" (to the property company), "start", "resolve", "verify", "close", …
+        """
+        by = {"start": "property", "resolve": "property", "return": "property", "verify": "grid"}
+        bodies: dict[str, Any] = {
+            "dispatch": {"org_id": self.a.property_id},
+            "resolve": {"note": "已处理"},
+            "verify": {"passed": True},
+            "return": {"reason": "不属于本单位"},
+            "reject": {"reason": "不在受理范围"},
+            "reopen": {"reason": "又坏了"},
+        }
+        answer: dict[str, Any] = {}
+        for move in moves:
+            who = self.staff(by.get(move, "community"))
+            got = who.post(f"/tickets/{ticket_id}/{move}", bodies.get(move))
+            assert got.status_code == 200, got.text
+            answer = got.json
+        return answer
 
     def log_in(self, account: str, password: str = PASSWORD) -> Caller:
         client = self.house.app.test_client()

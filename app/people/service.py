@@ -182,14 +182,23 @@ def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
     """
     now = clock.now()
     key_hash = crypto.keys().keyed_hash(phone, IdentityKind.PHONE)
+    # Claimed first: who proves the same number at this moment waits here, and then finds its holder.
+    db.session().execute(
+        insert(IdentityKey)
+        .values(key_hash=key_hash, kind=IdentityKind.PHONE, person_id=resident_id, claimed_at=now)
+        .on_conflict_do_nothing(index_elements=["key_hash", "kind"])
+    )
     holder = db.session().scalar(
         select(IdentityKey)
         .where(IdentityKey.key_hash == key_hash, IdentityKey.kind == IdentityKind.PHONE)
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    if holder is None:
+        raise RuntimeError("a phone that was just claimed is nobody's")
     former: UUID | None = None
-    if holder is not None and holder.person_id != resident_id:
-        former = holder.person_id
+    if holder.person_id != resident_id:
+        former, holder.person_id = holder.person_id, resident_id
         db.session().execute(
             update(Resident)
             .where(Resident.id == former)
@@ -203,6 +212,7 @@ def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
             object_kind="resident",
             object_id=former,
         )
+    holder.claimed_at = now
     # Whatever number this resident had before is free again.
     db.session().execute(
         delete(IdentityKey)
@@ -212,15 +222,6 @@ def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
             IdentityKey.key_hash != key_hash,
         )
         .execution_options(synchronize_session=False)
-    )
-    claim = insert(IdentityKey).values(
-        key_hash=key_hash, kind=IdentityKind.PHONE, person_id=resident_id, claimed_at=now
-    )
-    db.session().execute(
-        claim.on_conflict_do_update(
-            index_elements=["key_hash", "kind"],
-            set_={"person_id": claim.excluded.person_id, "claimed_at": claim.excluded.claimed_at},
-        )
     )
     db.session().execute(
         update(Resident)

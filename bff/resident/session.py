@@ -144,7 +144,7 @@ def bind_phone(body: dict[str, Any]) -> dict[str, Any]:
                     resident_id=resident_id,
                     kind=kind,
                     community_id=ids.lane_of(resident_id),
-                    idem=f"{kind}:{g.resident_id}:{stamp}",
+                    idem=f"{kind}:{stamp:%Y%m%dT%H%M%S.%f}",
                     params={"phone": mask_phone(phone)},
                 )
     return {"phone_masked": mask_phone(phone), "phone_verified_at": stamp}
