@@ -10,7 +10,7 @@ import marshmallow as ma
 import orjson
 from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from app import clock, ids
 from app.ids import BadId, Kind, Ref
@@ -25,6 +25,8 @@ class StrictParser(FlaskParser):
         raw = req.get_data(cache=True)
         if not raw:
             return ma.missing
+        if not req.is_json:
+            raise UnsupportedMediaType
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:

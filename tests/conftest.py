@@ -25,8 +25,9 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
 from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, encode_multipart
 
 import bff
 from app import clock, create_app, db, ids, outbox
@@ -280,9 +281,10 @@ class Caller:
         return self.call("DELETE", path, **kwargs)
 
     def upload(self, path: str, data: bytes, name: str = "photo.jpg", **fields: str) -> TestResponse:
-        return self.call(
-            "POST", path, data={"file": (BytesIO(data), name), **fields}, content_type="multipart/form-data"
-        )
+        # Encoded here, because the client's own way leaves a temporary file open for a large picture.
+        boundary, body = encode_multipart({"file": FileStorage(BytesIO(data), name), **fields})
+        kind = f'multipart/form-data; boundary="{boundary}"'
+        return self.call("POST", path, data=body, content_type=kind)
 
 
 @dataclass

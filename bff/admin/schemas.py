@@ -15,7 +15,7 @@ v = ma.validate
 
 
 class LoginIn(Schema):
-    account = f.String(required=True, validate=v.Length(1, 40))
+    account = Text(most=40, least=1, required=True)
     password = f.String(required=True, validate=v.Length(1, 200))
     totp = f.String(load_default=None, validate=v.Length(max=16))
     mode = f.String(load_default="token", validate=v.OneOf(["token"]))
@@ -124,7 +124,7 @@ class TicketQuery(PageQuery):
         load_default=None, validate=v.Length(max=200), metadata={"description": "one or more, by comma"}
     )
     area = f.String(load_default=None, validate=v.Length(max=60), metadata={"description": "an estate_id"})
-    category = f.String(load_default=None, validate=v.Length(max=32))
+    category = Text(most=32, load_default=None)
     overdue = f.Boolean(load_default=None)
     assigned_to = WireId(Kind.STAFF, load_default=None)
     q = Text(most=40, load_default=None)
@@ -246,7 +246,7 @@ class TicketIn(Schema):
     reporter = f.Nested(ReporterIn, load_default=dict)
     location = f.Nested(LocationIn, allow_none=True, load_default=None)
     estate_id = WireId(Kind.ESTATE, allow_none=True, load_default=None)
-    category = f.String(allow_none=True, load_default=None, validate=v.Length(max=32))
+    category = Text(most=32, allow_none=True, load_default=None)
     text = Text(most=2000, allow_none=True, load_default=None)
     photo_ids = f.List(WireId(Kind.UPLOAD), load_default=list, validate=v.Length(max=50))
     urgent = f.Boolean(load_default=False)
@@ -267,7 +267,7 @@ class ReasonIn(Schema):
 
 
 class CategoryIn(Schema):
-    category = f.String(required=True, validate=v.Length(1, 32))
+    category = Text(most=32, least=1, required=True)
 
 
 class DispatchIn(Schema):

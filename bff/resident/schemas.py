@@ -164,10 +164,10 @@ class LocationIn(Schema):
 class TicketIn(Schema):
     location = f.Nested(LocationIn, allow_none=True, load_default=None)
     estate_id = WireId(Kind.ESTATE, allow_none=True, load_default=None)
-    category = f.String(allow_none=True, load_default=None, validate=v.Length(max=32))
+    category = Text(most=32, allow_none=True, load_default=None)
     text = Text(most=2000, allow_none=True, load_default=None)
     answers = f.Dict(
-        keys=f.String(validate=v.Length(1, 40)),
+        keys=Text(most=40, least=1),
         values=Text(most=200),
         load_default=dict,
         validate=v.Length(max=20),
