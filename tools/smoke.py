@@ -1,0 +1,130 @@
+"""Plays the whole story over HTTP against a running `make run`, and fails on any deviation from the contract.
+
+    make smoke [PORT=8000]      or      python tools/smoke.py [--port 8000]
+
+A resident logs in, photographs a broken lamp, reports it with one tap; staff accept, dispatch, handle, verify
+and close it; she is told at each step, sees the timeline and rates it. Imports nothing of the software: it
+speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1. Each run uses new names, so it may
+be repeated against the same server. Exit code 0 when all is as promised, 1 after a line that says what is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # started by its path, not as a module
+
+from tools import smoke_desk, smoke_people, smoke_photos, smoke_report
+from tools.smoke_desk import Desk
+from tools.smoke_http import Deviation, tally
+from tools.smoke_photos import TOP
+from tools.smoke_world import World
+
+VAR = TOP / "var"
+Step = tuple[str, Callable[[World], None]]
+
+
+def make_photos(world: World) -> None:
+    """The photographs, made from the public-domain pictures; kept in var/ for the next run when it is there."""
+    kept = VAR / "pictures"
+    with contextlib.suppress(OSError):
+        kept.mkdir(parents=True, exist_ok=True)
+        world.photos = smoke_photos.make(kept)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        world.photos = smoke_photos.make(Path(folder))
+
+
+def story() -> list[Step]:
+    """The steps in their order."""
+    desk = Desk()
+
+    def by_staff(step: Callable[[World, Desk], None]) -> Callable[[World], None]:
+        return functools.partial(_with, step=step, desk=desk)
+
+    return [
+        ("photographs", make_photos),
+        ("ready, documents", smoke_people.ready),
+        ("log in", smoke_people.log_in),
+        ("refresh, log out", smoke_people.stay_logged_in),
+        ("profile, consent", smoke_people.profile),
+        ("phone", smoke_people.phone),
+        ("subscribe", smoke_people.subscriptions),
+        ("places, options", smoke_report.places),
+        ("upload photos", smoke_report.photos),
+        ("bad photos", smoke_report.bad_photos),
+        ("thumbnails", smoke_report.thumbnails),
+        ("bad reports", smoke_report.bad_reports),
+        ("report, double tap", smoke_report.report),
+        ("my ticket", smoke_report.my_ticket),
+        ("first screen", smoke_people.first_screen),
+        ("strangers", smoke_report.strangers),
+        ("wrong ways", smoke_report.wrong_ways),
+        ("staff log in", by_staff(smoke_desk.log_in)),
+        ("board", by_staff(smoke_desk.board)),
+        ("read by the desk", by_staff(smoke_desk.read_by_staff)),
+        ("accept", by_staff(smoke_desk.accept)),
+        ("dispatch, two at once", by_staff(smoke_desk.dispatch)),
+        ("start", by_staff(smoke_desk.start)),
+        ("comments", by_staff(smoke_desk.talk)),
+        ("resolve, after-photo", by_staff(smoke_desk.resolve)),
+        ("verify", by_staff(smoke_desk.verify)),
+        ("close", by_staff(smoke_desk.close)),
+        ("rate", by_staff(smoke_desk.rate)),
+        ("WeChat notices", smoke_people.notices),
+        ("inbox", smoke_people.inbox),
+        ("anonymous report", by_staff(smoke_desk.anonymous)),
+        ("sent back, reopened", by_staff(smoke_desk.sent_back)),
+        ("withdrawn, my tickets", smoke_report.withdrawn),
+    ]
+
+
+def _with(world: World, *, step: Callable[[World, Desk], None], desk: Desk) -> None:
+    step(world, desk)
+
+
+def _port_of_this_checkout() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        noted = json.loads((VAR / "run.json").read_text(encoding="utf-8"))
+        return int(noted.get("port") or 8000)
+    return 8000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play the story; 0 when everything was as promised."""
+    reader = argparse.ArgumentParser(
+        prog="smoke.py", description="Play the whole story against a running server."
+    )
+    reader.add_argument(
+        "--port", type=int, help="of the web server (default: of the run of this checkout, or 8000)"
+    )
+    asked = reader.parse_args(arguments)
+    world = World(asked.port or _port_of_this_checkout())
+    print(f"smoke: http://127.0.0.1:{world.port}, run {world.suffix}", flush=True)
+    began = time.perf_counter()
+    steps = story()
+    for number, (name, step) in enumerate(steps, 1):
+        before, started = tally.checks, time.perf_counter()
+        try:
+            step(world)
+        except Deviation as deviation:
+            print(f"  {number:>2}  {name:<24} failed", flush=True)
+            print(f"smoke: step {number} ({name}) failed: {deviation}", file=sys.stderr, flush=True)
+            return 1
+        took = (time.perf_counter() - started) * 1000
+        print(f"  {number:>2}  {name:<24}{took:8.0f} ms  {tally.checks - before:>5} checks", flush=True)
+    seconds = time.perf_counter() - began
+    print(f"smoke: all is well: {len(steps)} steps, {tally.checks} checks, {seconds:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
