@@ -133,6 +133,6 @@ def forget(*, before: datetime) -> int:
     result = db.session().execute(
         delete(IdempotencyKey)
         .where(IdempotencyKey.created_at < before)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, cross_community="retention")
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a CursorResult

@@ -113,17 +113,24 @@ def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Lease
         .order_by(Outbox.not_before)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # A plain subquery may be run again for each row, and each time it would skip what is locked and lock more.
+        .cte("due")
     )
     rows = db.session().execute(
         update(Outbox)
-        .where(Outbox.community_id == community_id, Outbox.id.in_(due))
+        .where(Outbox.community_id == community_id, Outbox.id.in_(select(due.c.id)))
         .values(lease_until=now + timedelta(seconds=seconds), attempts=Outbox.attempts + 1)
         .returning(
             Outbox.community_id, Outbox.id, Outbox.kind, Outbox.payload, Outbox.attempts, Outbox.created_at
         )
         .execution_options(synchronize_session=False)
     )
-    return [Leased(*row) for row in rows]
+    leased = [Leased(*row) for row in rows]
+    for row in leased:
+        if row.attempts > MAX_ATTEMPTS:
+            # Each try ended without a word: what it does kills its worker.
+            _settle(row, state=OutboxState.FAILED, lease_until=None, last_error="no try came to an end")
+    return [row for row in leased if row.attempts <= MAX_ATTEMPTS]
 
 
 def done(row: Leased) -> None:
@@ -145,6 +152,12 @@ def again(row: Leased, *, error: str, after_s: int | None = None) -> None:
         last_error=error[:120],
         not_before=clock.now() + timedelta(seconds=pause),
     )
+
+
+def give_back(row: Leased) -> None:
+    """Not begun: anybody may lease it at once, and it doesn't count as a try."""
+    # Counting down is safe: whoever leases next counts up again before working.
+    _settle(row, lease_until=None, attempts=row.attempts - 1)
 
 
 def _settle(row: Leased, **values: Any) -> None:

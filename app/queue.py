@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
@@ -39,16 +43,27 @@ class Job(StrEnum):
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost
+QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None
 _ring = True
+_quiet_until = 0.0
 
 
 def configure(url: str, *, ring_bells: bool = True) -> Redis:
     """Make `url` the process's Redis. Timeouts are short: a request never waits long for a bell."""
-    global _redis, _ring
-    _redis = Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2, health_check_interval=30)
+    global _redis, _ring, _quiet_until
+    _redis = Redis.from_url(
+        url,
+        socket_connect_timeout=1,
+        socket_timeout=2,
+        health_check_interval=30,
+        # Once more, for a connection that a restart of Redis broke. The library's own ten tries with their
+        # pauses held a request for 3 s.
+        retry=Retry(NoBackoff(), 1),
+    )
     _ring = ring_bells
+    _quiet_until = 0.0
     return _redis
 
 
@@ -64,11 +79,35 @@ def rq_queue(name: Queue, connection: Redis | None = None) -> RqQueue:
     return RqQueue(name.value, connection=connection or redis(), serializer=JSONSerializer)
 
 
-def enqueue(name: Queue, job: Job, *args: Any) -> None:
+def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> None:
     """Put a job on its queue now. Raises RedisError when Redis is away."""
     rq_queue(name).enqueue_call(
-        job.value, args=args, timeout=JOB_TIMEOUT_S, result_ttl=60, failure_ttl=86400, description=job.name
+        job.value,
+        args=args,
+        timeout=JOB_TIMEOUT_S,
+        result_ttl=60,
+        failure_ttl=86400,
+        description=job.name,
+        job_id=job_id,
     )
+
+
+def ring(name: Queue, job: Job, *args: Any) -> None:
+    """Ring now. When Redis is away the bell is lost and a line says so; the sweeper finds the rows."""
+    _ring_all([(name, job, *args)])
+
+
+def remind(bells: Iterable[tuple[Any, ...]]) -> None:
+    """Ring for what is due, (queue, job, *arguments) each. A reminder that still waits isn't rung again, or a
+    worker that is long behind would find a queue full of them. Raises RedisError when Redis is away.
+    """
+    waiting: dict[Queue, set[str]] = {}
+    for name, job, *args in bells:
+        if name not in waiting:
+            waiting[name] = set(rq_queue(name).job_ids)
+        job_id = "-".join(["reminder", job.name.lower(), *map(str, args)])
+        if job_id not in waiting[name]:
+            enqueue(name, job, *args, job_id=job_id)
 
 
 def enqueue_after_commit(name: Queue, job: Job, *args: Any) -> None:
@@ -83,12 +122,14 @@ def enqueue_after_commit(name: Queue, job: Job, *args: Any) -> None:
 
 
 def _ring_all(bells: list[tuple[Any, ...]]) -> None:
-    if not _ring:
+    global _quiet_until
+    if not _ring or time.monotonic() < _quiet_until:
         return
     try:
         for name, job, *args in bells:
             enqueue(name, job, *args)
     except RedisError as e:
+        _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)
 
 

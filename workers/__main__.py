@@ -34,11 +34,33 @@ log = logging.getLogger("workers")
 _PR_SET_PDEATHSIG = 1
 SICK_S = 5  # a child that lived shorter is restarted with a growing pause
 MAX_PAUSE_S = 5
+FINISH_S = 20  # after a stop, jobs that run may finish so long; then they end where they are, and run again
 
 
 def _blocking_redis(settings: Settings) -> Redis:
     """RQ waits for work on this connection, so it has no read time-out of its own."""
     return Redis.from_url(settings.redis_url, socket_connect_timeout=2, health_check_interval=15)
+
+
+class OneQueueWorker(Worker):
+    """RQ's worker, back at work within seconds once Redis is; its own pauses grow to a minute."""
+
+    max_connection_wait_time = 2.0
+
+
+def _wait_for(redis: Redis) -> None:
+    """Wait until Redis answers. Leaving and being started again would import everything every few seconds."""
+    said = False
+    while True:
+        try:
+            redis.ping()
+        except RedisError as e:
+            if not said:
+                log.warning("redis is away, waiting: %s", type(e).__name__)
+                said = True
+            time.sleep(0.5)
+        else:
+            return
 
 
 def run_worker(queue: Queue) -> int:
@@ -48,9 +70,11 @@ def run_worker(queue: Queue) -> int:
     import workers.jobs  # noqa: F401
 
     os.register_at_fork(after_in_child=db.dispose_after_fork)
-    worker = Worker(
+    redis = _blocking_redis(settings)
+    _wait_for(redis)
+    worker = OneQueueWorker(
         [queue.value],
-        connection=_blocking_redis(settings),
+        connection=redis,
         serializer=JSONSerializer,
         worker_ttl=45,
         maintenance_interval=15,
@@ -64,7 +88,9 @@ def run_worker(queue: Queue) -> int:
 def run_schedule() -> int:
     """Enqueue the periodic jobs until stopped."""
     settings = config.boot()
-    schedule.run(_blocking_redis(settings), settings)
+    redis = _blocking_redis(settings)
+    _wait_for(redis)
+    schedule.run(redis, settings)
     return 0
 
 
@@ -100,7 +126,12 @@ class Child:
             log.warning("worker process %s ended with %s and is started again", self.name, code)
             self.process = None
         if now >= self.not_before:
-            self.start()
+            try:
+                self.start()
+            except OSError as e:
+                # Out of memory or processes: the others go on, and it is tried again.
+                log.warning("worker process %s can't be started: %s", self.name, e)
+                self.not_before = now + MAX_PAUSE_S
 
 
 def _die_with_parent() -> None:
@@ -125,16 +156,24 @@ def supervise() -> int:
         for child in children:
             child.look()
         time.sleep(0.2)
-    running = [child.process for child in children if child.process is not None]
-    for process in running:
-        process.terminate()
-    deadline = time.monotonic() + 20
-    for process in running:
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
+    _end([child.process for child in children if child.process is not None])
     return 0
+
+
+def _end(running: list[subprocess.Popen[bytes]]) -> None:
+    # The first SIGTERM lets a worker finish its job, the second makes it kill its work-horse: a kill -9 of the
+    # worker would leave that behind.
+    for patience_s in (FINISH_S, 5):
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + patience_s
+        for process in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+        running = [process for process in running if process.poll() is None]
+    for process in running:
+        process.kill()
+        process.wait()
 
 
 def main() -> int:

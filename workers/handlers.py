@@ -10,9 +10,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
+from rq.timeouts import JobTimeoutException
+
 from app import adapters, clock, db
+from app.adapters.outcome import Outcome
 from app.adapters.storage import ObjectMissing, StorageUnavailable
 from app.adapters.wechat import NotCheckable, WeChatUnavailable
+from app.adapters.wechat.fields import fit
 from app.adapters.wechat.push import PushMessage, media_verdict, subscribe_choices
 from app.ids import Ref
 from app.media import imaging, links
@@ -20,14 +24,17 @@ from app.media import queries as media_queries
 from app.media import service as media
 from app.media.models import CheckState, PhotoStatus
 from app.messaging import service as messaging
+from app.messaging.service import LeasedNotice
 from app.outbox import Leased
 from app.people import queries as people
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
+from workers import config
 
 log = logging.getLogger(__name__)
 
+ASK_FOR = timedelta(hours=2)  # WeChat not reached for so long: a person looks at the picture
 UNKNOWN_TRACE_FOR = timedelta(hours=2)
 
 
@@ -78,7 +85,11 @@ def check_photo(row: Leased) -> None:
             openid=openid, media_url=links.to_upload(owner_id, upload_id, "full")
         )
     except WeChatUnavailable as e:
-        raise Later("wechat away") from e
+        if clock.now() - row.created_at < ASK_FOR:
+            raise Later("wechat away") from e
+        with db.transaction():
+            media.check_impossible(owner_id=owner_id, upload_id=upload_id)
+        return
     except NotCheckable:
         with db.transaction():
             media.check_impossible(owner_id=owner_id, upload_id=upload_id)
@@ -146,6 +157,35 @@ def apply_event(row: Leased) -> None:
                         at=at,
                     )
         messaging.event_applied(key)
+
+
+def send_notice(notice: LeasedNotice) -> tuple[Outcome, int | None]:
+    """Send one WeChat notice; what came of it, and WeChat's errcode. Never raises for a single bad notice."""
+    with db.reading():
+        resident = people.resident(notice.resident_id)
+        try:
+            openid = people.openid_of(resident) if resident is not None else None
+        except Exception:
+            log.exception("the address of a notice can't be read")
+            return Outcome.THROTTLED, None
+    if openid is None:
+        return Outcome.REFUSED, None
+    try:
+        result = adapters.wechat().send_subscribe(
+            openid=openid,
+            template_id=notice.template_id,
+            page=notice.page,
+            data={key: fit(key, value) for key, value in notice.data.items()},
+            state=config.settings().wechat_state,
+        )
+    except JobTimeoutException:
+        raise
+    except Exception:
+        # The adapter gives an outcome for whatever WeChat does, so this is a mistake of ours. Whether it came
+        # before or after the sending isn't known.
+        log.exception("a notice failed")
+        return Outcome.UNKNOWN, None
+    return result.outcome, result.errcode
 
 
 HANDLERS: dict[str, Callable[[Leased], None]] = {

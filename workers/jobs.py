@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from app import adapters, clock, db, idempotency, orphans, outbox, queue
-from app.adapters.wechat.fields import fit
+from rq.timeouts import JobTimeoutException
+
+from app import clock, db, idempotency, orphans, outbox, queue
 from app.media import service as media
 from app.messaging import queries as messages
 from app.messaging import service as messaging
-from app.people import queries as people
 from app.queue import Job, Queue
 from app.tickets import service as tickets
 from workers import config
-from workers.handlers import HANDLERS, Later
+from workers.batches import Shift, committed, in_turn
+from workers.handlers import HANDLERS, Later, send_notice
 
 log = logging.getLogger(__name__)
 
@@ -23,48 +24,43 @@ BATCH = 20  # rows of one drain; what is left rings again
 
 def drain(community_id: int, on: str) -> None:
     """Do what is due of one community on one queue, a batch at a time."""
-    with db.transaction():
-        rows = outbox.lease(community_id, on, limit=BATCH, seconds=config.lease_s())
-    for row in rows:
+    shift = Shift(config.lease_s())
+    rows = committed(outbox.lease, community_id, on, limit=BATCH, seconds=config.lease_s())
+    for row in in_turn(rows):
+        if shift.is_over():
+            committed(outbox.give_back, row)
+            continue
         try:
             HANDLERS[row.kind](row)
         except Later as later:
-            with db.transaction():
-                outbox.again(row, error=str(later))
+            committed(outbox.again, row, error=str(later))
+        except JobTimeoutException:
+            committed(outbox.again, row, error="took too long")
+            raise  # the alarm rings once: nothing would stop the next row
         except Exception as e:
             # One bad row must not hold up the others; the row keeps its type, the log its trace.
             log.exception("outbox row failed: %s", row.kind)
-            with db.transaction():
-                outbox.again(row, error=type(e).__name__)
+            committed(outbox.again, row, error=type(e).__name__)
         else:
-            with db.transaction():
-                outbox.done(row)
-    if len(rows) == BATCH:
-        queue.enqueue(Queue(on), Job.DRAIN, community_id, on)
+            committed(outbox.done, row)
+    if len(rows) == BATCH or shift.is_over():
+        queue.ring(Queue(on), Job.DRAIN, community_id, on)
 
 
 def drain_notices(community_id: int) -> None:
     """Send the WeChat notices that a community owes, a batch at a time."""
-    with db.transaction():
-        notices = messaging.lease_notices(community_id=community_id, limit=BATCH, seconds=config.lease_s())
-    with db.reading():
-        residents = people.residents(n.resident_id for n in notices)
-        openids = {resident.id: people.openid_of(resident) for resident in residents.values()}
-    for notice in notices:
-        outcome, errcode = "refused", None
-        if (openid := openids.get(notice.resident_id)) is not None:
-            result = adapters.wechat().send_subscribe(
-                openid=openid,
-                template_id=notice.template_id,
-                page=notice.page,
-                data={key: fit(key, value) for key, value in notice.data.items()},
-                state=config.settings().wechat_state,
-            )
-            outcome, errcode = result.outcome.value, result.errcode
-        with db.transaction():
-            messaging.settle_notice(notice, outcome=outcome, errcode=errcode)
-    if len(notices) == BATCH:
-        queue.enqueue(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
+    shift = Shift(config.lease_s())
+    notices = committed(
+        messaging.lease_notices, community_id=community_id, limit=BATCH, seconds=config.lease_s()
+    )
+    for notice in in_turn(notices):
+        if shift.is_over():
+            committed(messaging.give_back_notice, notice)
+            continue
+        outcome, errcode = send_notice(notice)
+        committed(messaging.settle_notice, notice, outcome=outcome, errcode=errcode)
+    if len(notices) == BATCH or shift.is_over():
+        queue.ring(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
 
 
 def sweep() -> None:
@@ -72,10 +68,8 @@ def sweep() -> None:
     with db.reading():
         due = outbox.due_everywhere()
         notices = messages.notices_due_everywhere()
-    for community_id, on in due:
-        queue.enqueue(Queue(on), Job.DRAIN, community_id, on)
-    for community_id in notices:
-        queue.enqueue(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
+    queue.remind((Queue(on), Job.DRAIN, community_id, on) for community_id, on in due)
+    queue.remind((Queue.DEFAULT, Job.DRAIN_NOTICES, community_id) for community_id in notices)
 
 
 def expire_uploads() -> None:

@@ -325,6 +325,7 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
             .order_by(Upload.created_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .execution_options(cross_community="retention")
         )
         .all()
     )

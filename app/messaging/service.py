@@ -208,11 +208,12 @@ def lease_notices(*, community_id: int, limit: int, seconds: int) -> list[Leased
         .order_by(WeChatNotice.not_before)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("due")  # run once, see outbox.lease
     )
     n = WeChatNotice
     rows = db.session().execute(
         update(n)
-        .where(n.community_id == community_id, n.id.in_(due))
+        .where(n.community_id == community_id, n.id.in_(select(due.c.id)))
         .values(lease_until=now + timedelta(seconds=seconds), attempts=n.attempts + 1)
         .returning(
             n.community_id, n.id, n.resident_id, n.template_id, n.page, n.data, n.attempts, n.created_at
@@ -220,6 +221,11 @@ def lease_notices(*, community_id: int, limit: int, seconds: int) -> list[Leased
         .execution_options(synchronize_session=False)
     )
     return [LeasedNotice(*row) for row in rows]
+
+
+def give_back_notice(notice: LeasedNotice) -> None:
+    """Not sent, not tried: anybody may lease it at once."""
+    _settle(notice, lease_until=None, attempts=notice.attempts - 1)
 
 
 def settle_notice(notice: LeasedNotice, *, outcome: str, errcode: int | None) -> None:
@@ -241,6 +247,11 @@ def settle_notice(notice: LeasedNotice, *, outcome: str, errcode: int | None) ->
             "throttled": NoticeState.FAILED,
         }
         values |= {"state": states[outcome], "settled_at": now}
+    _settle(notice, **values)
+
+
+def _settle(notice: LeasedNotice, **values: Any) -> None:
+    # `attempts` fences: a worker whose lease ran out must not settle what another one now holds.
     db.session().execute(
         update(WeChatNotice)
         .where(
