@@ -430,7 +430,9 @@ def accept(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> 
     now = clock.now()
     ticket.accepted_at = now
     ticket.dispatch_by = now + clocks.DISPATCH_WITHIN
-    ticket.due_at = clocks.close_by(now, urgent=ticket.is_urgent, is_working=queries.working_days(now))
+    # A slow desk doesn't move what the resident was promised at the report.
+    limit = clocks.close_by(now, urgent=ticket.is_urgent, is_working=queries.working_days(now))
+    ticket.due_at = min(ticket.due_at, limit)
     _event(ticket, Move.ACCEPT, acting_user.actor, from_status=before)
     _tell(ticket, NoticeKind.TICKET_ACCEPTED)
     return ticket
