@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, g, make_response
+from flask import current_app, g, make_response, url_for
 
 from app import db
 from app.errors import AppError
@@ -44,7 +44,7 @@ def staff_out(staff: StaffActor) -> dict[str, Any]:
 @open_to_all
 @blp.arguments(s.LoginIn)
 @blp.response(201, s.SessionOut)
-def log_in(body: dict[str, Any]) -> dict[str, Any]:
+def log_in(body: dict[str, Any]) -> Any:
     """Log in with account and password. Five wrong passwords lock the account for 15 minutes."""
     with db.transaction():
         # A refusal comes back as a value: the count of failures is committed with it.
@@ -57,7 +57,8 @@ def log_in(body: dict[str, Any]) -> dict[str, Any]:
         raise login
     with db.reading():
         staff = people_queries.staff_by_token(tokens.hash_of(login.token))
-        return {"token": login.token, "expires_in": login.expires_in, "staff": staff_out(staff)}
+        answer = {"token": login.token, "expires_in": login.expires_in, "staff": staff_out(staff)}
+        return answer, 201, {"Location": url_for("staff-session.me")}
 
 
 @blp.route("/session", methods=["DELETE"])

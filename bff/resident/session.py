@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, g, make_response
+from flask import current_app, g, make_response, url_for
 
 from app import adapters, db, ids
 from app.adapters.wechat import CodeRejected, WeChatUnavailable
@@ -89,7 +89,7 @@ def _asked(call: Any, *args: Any, **kwargs: Any) -> Any:
 @open_to_all
 @blp.arguments(s.CodeIn)
 @blp.response(201, s.SessionOut)
-def log_in(body: dict[str, Any]) -> dict[str, Any]:
+def log_in(body: dict[str, Any]) -> Any:
     """Log in with a wx.login code. The first visit makes the resident."""
     settings = current_app.config["SETTINGS"]
     wechat = _asked(adapters.wechat().code_to_session, body["code"])
@@ -100,7 +100,7 @@ def log_in(body: dict[str, Any]) -> dict[str, Any]:
             refresh_token_s=settings.refresh_token_s,
             is_demo=settings.demo and body["code"].startswith(DEMO_NAMES),
         )
-    return _session_out(opened)
+    return _session_out(opened), 201, {"Location": url_for("session.me")}
 
 
 @blp.route("/session/refresh", methods=["POST"])
