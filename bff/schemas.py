@@ -135,7 +135,10 @@ class Phone(ma.fields.String):
 
 
 class Problem(ma.Schema):
-    """RFC 9457 problem document."""
+    """RFC 9457 problem document; a refusal may add members of its own (`allowed`, `estates`)."""
+
+    class Meta:
+        unknown = ma.INCLUDE
 
     type = ma.fields.String(required=True)
     title = ma.fields.String(required=True)
