@@ -424,7 +424,7 @@ def _go(ticket: Ticket, move: Move) -> str:
 
 
 def accept(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """受理. From now run 5 minutes to dispatch and the limit to close; what is left of them is shown to everybody."""
+    """受理. From now run 5 minutes to dispatch and the limit to close, which never ends later than was promised."""
     ticket = _staff_ticket(acting_user, ref, Move.ACCEPT, version)
     before = _go(ticket, Move.ACCEPT)
     now = clock.now()
