@@ -34,13 +34,14 @@ class RegionKind(StrEnum):
 
 
 class OrgKind(StrEnum):
-    """街道办 · 社区居委会 · 物业公司 · 业委会 · 职能部门."""
+    """街道办 · 社区居委会 · 物业公司 · 业委会 · 职能部门 · 人民调解室."""
 
     STREET_OFFICE = "street_office"
     COMMUNITY_COMMITTEE = "community_committee"
     PROPERTY_COMPANY = "property_company"
     OWNERS_COMMITTEE = "owners_committee"
     DEPARTMENT = "department"
+    MEDIATION_POST = "mediation_post"
 
 
 class Region(db.Base):

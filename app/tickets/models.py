@@ -67,23 +67,64 @@ class TextCheck(StrEnum):
     UNCHECKED = "unchecked"  # WeChat would not check it
 
 
+class LimitUnit(StrEnum):
+    """What a class's limit is counted in: the wall clock, or the hours and days that are worked."""
+
+    WALL_MINUTES = "wall_minutes"
+    WALL_HOURS = "wall_hours"
+    WORKING_HOURS = "working_hours"
+    WORKING_DAYS = "working_days"
+
+
 class Category(db.Base):
-    """A class of problems (问题类别)."""
+    """A class of problems (问题类别) as such; what it is called and asks is in its terms.
+
+    `national_code`: class and subclass of GB/T 30428.2, only where a source names it; `national_source` says which.
+    """
 
     __tablename__ = "categories"
     __table_args__ = {"info": db.reference()}  # noqa: RUF012
 
     code: Mapped[str] = mapped_column(String(32), primary_key=True)
+    national_code: Mapped[str | None] = mapped_column(String(8))
+    national_source: Mapped[str | None] = mapped_column(String(200))
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class CategoryTerm(db.Base):
+    """What held for a class from a day on: its place in the tree, its words, questions, limit, who answers for it.
+
+    The terms of a class follow each other without gap or overlap; a class that was ended has no term after.
+    """
+
+    __tablename__ = "category_terms"
+    __table_args__ = (
+        CheckConstraint("valid_to > valid_from", name="order"),
+        CheckConstraint("(limit_amount IS NULL) = (limit_unit IS NULL)", name="limit_whole"),
+        CheckConstraint("limit_amount > 0", name="limit_positive"),
+        CheckConstraint("parent_code <> code", name="not_its_own_parent"),
+        Index("uq_category_terms_open", "code", unique=True, postgresql_where=text("valid_to IS NULL")),
+        {"info": db.reference()},
+    )
+
+    code: Mapped[str] = mapped_column(String(32), ForeignKey("categories.code"), primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    valid_to: Mapped[date | None]  # exclusive
+    parent_code: Mapped[str | None] = mapped_column(String(32), ForeignKey("categories.code"))
     name: Mapped[str] = mapped_column(String(40))
     hint: Mapped[str] = mapped_column(String(120))
-    needs_photo: Mapped[bool] = mapped_column(Boolean)
-    is_public: Mapped[bool] = mapped_column(Boolean)  # may others be told that it was reported
-    is_urgent: Mapped[bool] = mapped_column(Boolean)
     questions: Mapped[list[Any]] = mapped_column(
         server_default="[]"
     )  # [{key, label, type: text|choice, options[]}]
+    needs_photo: Mapped[bool] = mapped_column(Boolean)
+    is_public: Mapped[bool] = mapped_column(Boolean)  # may others be told that it was reported
+    is_urgent: Mapped[bool] = mapped_column(Boolean)
+    for_residents: Mapped[bool] = mapped_column(Boolean)  # offered to residents, or to staff alone
+    limit_amount: Mapped[int | None] = mapped_column(SmallInteger)  # empty: the general promise
+    limit_unit: Mapped[str | None] = mapped_column(String(16))
+    org_kind: Mapped[str | None] = mapped_column(String(24))  # the kind of organisation that answers for it
+    closing_text: Mapped[str | None] = mapped_column(String(300))  # what the reporter reads when it is closed
     sort: Mapped[int] = mapped_column(SmallInteger)
-    is_active: Mapped[bool] = mapped_column(Boolean, server_default="true")
 
 
 class CalendarDay(db.Base):
@@ -152,6 +193,9 @@ class Ticket(db.Base):
     status: Mapped[str] = mapped_column(String(12))
     channel: Mapped[str] = mapped_column(String(16))
     category_code: Mapped[str | None] = mapped_column(String(32), ForeignKey("categories.code"))
+    # What the words of a report without a category spoke for when it came in, and which words said so.
+    suggested_category: Mapped[str | None] = mapped_column(String(32))
+    suggested_why: Mapped[list[Any] | None]
     is_urgent: Mapped[bool] = mapped_column(Boolean)
     text: Mapped[str | None] = mapped_column(Text)
     text_check: Mapped[str] = mapped_column(String(10))

@@ -168,7 +168,7 @@ def _follow(text: str, start: int, parts: Sequence[str]) -> bool:
 def _why(said: Mapping[str, float]) -> tuple[str, ...]:
     """The strongest words, without pieces of words already named."""
     named: list[str] = []
-    for word, weight in sorted(said.items(), key=lambda pair: (-pair[1], -len(pair[0]), pair[0])):
+    for word in sorted(said, key=lambda word: (-said[word], -len(word), word)):
         if len(named) == WHY:
             break
         if not any(word in other or other in word for other in named):
