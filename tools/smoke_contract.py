@@ -100,8 +100,17 @@ PROMISED = {"accept_by": Time, "dispatch_by": Time, "close_by": Time}
 OPENED = {"ticket_id": Id, "number": Text, "status": TicketState, "promised": PROMISED}
 PHOTO = {"photo_id": Id, "status": PhotoState, "thumb_url": Url}
 OPTIONS = {
+    "groups": [{"code": Text, "name": Text, "hint": Text, "categories": [Text]}],
     "categories": [
-        {"code": Text, "name": Text, "hint": Text, "needs_photo": Bool, "urgent": Bool, "questions": [Object]}
+        {
+            "code": Text,
+            "name": Text,
+            "hint": Text,
+            "needs_photo": Bool,
+            "urgent": Bool,
+            "questions": [Object],
+            "group": Text,
+        }
     ],
     "emergency_numbers": [{"name": Text, "phone": Text}],
     "max_photos": Count,
@@ -193,6 +202,7 @@ STAFF_TICKET = {
     "location": Maybe(LOCATION),
     "reporter": Maybe({"anonymous": Bool, "name": Maybe(Text), "phone_masked": Maybe(Masked)}),
     "suggested_org": Maybe({"org_id": Id, "name": Text, "why": Text}),
+    "suggested_category": Maybe({"code": Text, "name": Text, "why": [Text]}),
     "photos": [
         {
             **PHOTO,

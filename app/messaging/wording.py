@@ -30,7 +30,9 @@ WORDINGS: dict[NoticeKind, Wording] = {
     _K.TICKET_REWORK: Wording(
         "核实未通过，重新处理", "编号 {number}。核实发现还没有修好，已要求{org}重新处理。", "返工中"
     ),
-    _K.TICKET_CLOSED: Wording("您的上报已办结", "编号 {number}。请为这次处理评分，15 天内有效。", "已办结"),
+    _K.TICKET_CLOSED: Wording(
+        "您的上报已办结", "编号 {number}。{closing}请为这次处理评分，15 天内有效。", "已办结"
+    ),
     _K.TICKET_REOPENED: Wording("您的上报已重新办理", "编号 {number}。社区会重新安排处理。", "重新办理"),
     _K.TICKET_WITHDRAWN: Wording("您已撤回上报", "编号 {number}。如还需要帮助，请重新上报。", "已撤回"),
     _K.TICKET_COMMENTED: Wording("您的上报有新回复", "编号 {number}。{note}", "有回复"),
@@ -48,5 +50,6 @@ WORDINGS: dict[NoticeKind, Wording] = {
 def compose(kind: NoticeKind, params: Mapping[str, str]) -> Wording:
     """The message of that kind with its blanks filled; long notes are cut to fit (500 characters)."""
     wording = WORDINGS[kind]
-    text = wording.text.format(**params)
+    # Only some classes have something to say when a ticket is closed.
+    text = wording.text.format(**{"closing": ""} | dict(params))
     return Wording(wording.title, text if len(text) <= 500 else text[:499] + "…", wording.phrase)

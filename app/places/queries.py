@@ -233,8 +233,17 @@ class Answer(NamedTuple):
     why: str  # estate_and_category | category | estate | desk
 
 
-def who_answers(*, community_id: int, estate_id: UUID | None, category_code: str | None) -> Answer | None:
-    """The organisation for a category at a place: by rule, else the community's own desk; None if it has no desk."""
+def who_answers(
+    *,
+    community_id: int,
+    estate_id: UUID | None,
+    category_code: str | None,
+    only: OrgKind | None = None,
+) -> Answer | None:
+    """The organisation for a category at a place: by rule, else the community's own desk; None if it has no desk.
+
+    `only`: a rule that doesn't name the category counts only for an organisation of this kind.
+    """
     rows = (
         db.session()
         .execute(
@@ -254,6 +263,8 @@ def who_answers(*, community_id: int, estate_id: UUID | None, category_code: str
     best: Answer | None = None
     best_rank = len(ranks)
     for rule, found in rows:
+        if only is not None and rule.category_code is None and found.kind != only:
+            continue
         why = ranks.get((rule.estate_id is not None, rule.category_code is not None))
         if why is not None and (rank := list(ranks.values()).index(why)) < best_rank:
             best, best_rank = Answer(found, why), rank

@@ -123,3 +123,75 @@ class AlreadyRated(Conflict):
     code = "already_rated"
     zh = "您已评过分。"
     en = "You have rated this already."
+
+
+class BadAnswers(Invalid):
+    """An answer to a question that the category doesn't ask, or outside its options; `errors` names each."""
+
+    code = "bad_answers"
+    zh = "有回答不符合这个类别的问题，请检查。"
+    en = "An answer doesn't fit this category's questions; please check."
+
+
+class BadClass(Invalid):
+    """What a category is called, asks or promises isn't usable; `errors` names each field."""
+
+    code = "bad_category"
+    zh = "类别的内容不正确，请检查。"
+    en = "Something about this category is not right; please check."
+
+
+class UnknownParent(Invalid):
+    """There is no such parent, or not on every day of the term."""
+
+    code = "unknown_parent"
+    zh = "上级类别不存在，或在这段时间内没有启用。"
+    en = "There is no such parent category on every day of this term."
+
+
+class ClassCycle(Conflict):
+    """The category would be among its own ancestors."""
+
+    code = "category_cycle"
+    zh = "类别不能归到自己的下级之下。"
+    en = "A category can't stand below itself."
+
+
+class ClassExists(Conflict):
+    """The code is taken, also by a category that was ended: old tickets still carry it."""
+
+    code = "category_exists"
+    zh = "这个类别编码已被使用。"
+    en = "This category code is taken."
+
+
+class PastDate(Invalid):
+    """What held yesterday stays: a change begins today or later."""
+
+    code = "past_date"
+    zh = "只能从今天或以后的日期起变更，历史不能改写。"
+    en = "A change begins today or later; history stays."
+
+
+class DatesGap(Conflict):
+    """The change would leave days on which nobody knows what holds."""
+
+    code = "dates_gap"
+    zh = "变更前后的日期之间有空缺。"
+    en = "The dates would leave a gap."
+
+
+class DatesOverlap(Conflict):
+    """The change runs into the next one that is already planned, or ends a term before it began."""
+
+    code = "dates_overlap"
+    zh = "日期与已有的安排重叠。"
+    en = "The dates overlap with what is already planned."
+
+
+class HasSubclasses(Conflict):
+    """Categories below it still hold; `subclasses` names them."""
+
+    code = "has_subclasses"
+    zh = "这个类别下面还有启用的类别，请先停用或移走它们。"
+    en = "There are active categories below this one; end or move them first."

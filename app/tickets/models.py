@@ -83,7 +83,10 @@ class Category(db.Base):
     """
 
     __tablename__ = "categories"
-    __table_args__ = {"info": db.reference()}  # noqa: RUF012
+    __table_args__ = (
+        CheckConstraint("national_code IS NULL OR national_source IS NOT NULL", name="national_code_sourced"),
+        {"info": db.reference()},
+    )
 
     code: Mapped[str] = mapped_column(String(32), primary_key=True)
     national_code: Mapped[str | None] = mapped_column(String(8))

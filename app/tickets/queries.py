@@ -18,7 +18,19 @@ from app.people import queries as people
 from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
-from app.tickets.models import CalendarDay, Category, Ticket, TicketEvent, TicketStatus, Visibility
+from app.places import queries as places
+from app.places.models import OrgKind
+from app.tickets import suggest
+from app.tickets.classes import in_order
+from app.tickets.models import (
+    CalendarDay,
+    Category,
+    CategoryTerm,
+    Ticket,
+    TicketEvent,
+    TicketStatus,
+    Visibility,
+)
 from app.tickets.moves import BY_HOLDER, MOVES, Move
 
 INDEX_KIND = "ticket"  # in resident_index
@@ -26,24 +38,128 @@ OBJECT_KIND = "ticket"  # in photos, audit
 ENDED = (TicketStatus.CLOSED, TicketStatus.REJECTED, TicketStatus.WITHDRAWN)
 
 
-def categories() -> list[Category]:
-    """The categories a report can name, in the order they are shown."""
-    return list(db.session().scalars(select(Category).where(Category.is_active).order_by(Category.sort)))
+# --- classes ---------------------------------------------------------------------------------------------
 
 
-def category(code: str) -> Category | None:
-    """One category that can be chosen."""
-    found = db.session().get(Category, code)
-    return found if found is not None and found.is_active else None
+def _in_force(day: date) -> ColumnElement[bool]:
+    return and_(
+        CategoryTerm.valid_from <= day, or_(CategoryTerm.valid_to.is_(None), CategoryTerm.valid_to > day)
+    )
+
+
+def classes_on(day: date) -> list[CategoryTerm]:
+    """The whole tree as it held on that day, each class before those below it."""
+    return in_order(db.session().scalars(select(CategoryTerm).where(_in_force(day))))
+
+
+def class_numbers() -> dict[str, Category]:
+    """What never changes about the classes, by code: national code with its source, and the version."""
+    return {found.code: found for found in db.session().scalars(select(Category))}
+
+
+def class_history(code: str) -> list[CategoryTerm]:
+    """All terms of a class, the first one first; none for an unknown code."""
+    rows = select(CategoryTerm).where(CategoryTerm.code == code).order_by(CategoryTerm.valid_from)
+    return list(db.session().scalars(rows))
+
+
+def categories() -> list[CategoryTerm]:
+    """The classes a resident can choose today: what has nothing below it, in the order they are shown."""
+    tree = classes_on(places.today())
+    above = {term.parent_code for term in tree}
+    return [term for term in tree if term.code not in above and term.for_residents]
+
+
+def categories_by_group() -> tuple[list[CategoryTerm], dict[str, list[CategoryTerm]]]:
+    """(groups, what can be chosen in each by its code): today's tree as two levels, for a small screen.
+
+    A group is the top of the tree; it is its own choice when nothing stands below it.
+    """
+    tree = {term.code: term for term in classes_on(places.today())}
+    groups: dict[str, CategoryTerm] = {}
+    chosen: dict[str, list[CategoryTerm]] = {}
+    for term in categories():
+        top = term
+        while top.parent_code is not None:
+            top = tree[top.parent_code]
+        groups[top.code] = top
+        chosen.setdefault(top.code, []).append(term)
+    return list(groups.values()), chosen
+
+
+def category(code: str) -> CategoryTerm | None:
+    """One class that a ticket can be given today: it holds and has nothing below it."""
+    today = places.today()
+    found = db.session().scalar(select(CategoryTerm).where(CategoryTerm.code == code, _in_force(today)))
+    if found is None:
+        return None
+    below = select(CategoryTerm.code).where(CategoryTerm.parent_code == code, _in_force(today)).limit(1)
+    return None if db.session().scalar(below) is not None else found
+
+
+def class_of(code: str | None, on: date | None = None) -> CategoryTerm | None:
+    """What a class says on a day (today when not given), or said last when it was ended before.
+
+    Old tickets stay readable through this. None for no code, and for a class that hadn't begun.
+    """
+    if code is None:
+        return None
+    return db.session().scalar(
+        select(CategoryTerm)
+        .where(CategoryTerm.code == code, CategoryTerm.valid_from <= (on or places.today()))
+        .order_by(CategoryTerm.valid_from.desc())
+        .limit(1)
+    )
 
 
 def category_names(codes: Iterable[str | None]) -> dict[str, str]:
-    """Names by code, in one query."""
+    """Names by code as they are today, or were last, in one query."""
     wanted = {c for c in codes if c is not None}
     if not wanted:
         return {}
-    return dict(
-        db.session().execute(select(Category.code, Category.name).where(Category.code.in_(wanted))).all()
+    rows = db.session().execute(
+        select(CategoryTerm.code, CategoryTerm.name)
+        .where(CategoryTerm.code.in_(wanted))
+        # The term that began last comes last and wins; those yet to begin come before all others.
+        .order_by(CategoryTerm.code, CategoryTerm.valid_from <= places.today(), CategoryTerm.valid_from)
+    )
+    return dict(rows.all())
+
+
+class Suggested(NamedTuple):
+    """A class that the words of a report speak for, and which words."""
+
+    code: str
+    name: str
+    why: tuple[str, ...]
+
+
+def suggest_categories(text: str, *, most: int = 3) -> list[Suggested]:
+    """The classes of today that a resident's words speak for, the strongest first; none when they say nothing."""
+    names = {term.code: term.name for term in categories()}
+    return [Suggested(s.code, names[s.code], s.why) for s in suggest.suggest(text, among=names, most=most)]
+
+
+def is_public(ticket: Ticket) -> bool:
+    """May others be told that this was reported? Only of a public class.
+
+    Not without a class, whatever the words suggest: nobody has looked yet.
+    """
+    found = class_of(ticket.category_code)
+    return found is not None and found.is_public
+
+
+def who_answers(ticket: Ticket) -> places.Answer | None:
+    """Who should handle it, and why. A class that asks for a mediator's post (矛盾纠纷) is never given to whoever
+    looks after the estate in general: to the post, else to the community's desk.
+    """
+    found = class_of(ticket.category_code)
+    only = OrgKind.MEDIATION_POST if found and found.org_kind == OrgKind.MEDIATION_POST else None
+    return places.who_answers(
+        community_id=ticket.community_id,
+        estate_id=ticket.estate_id,
+        category_code=ticket.category_code,
+        only=only,
     )
 
 

@@ -28,6 +28,7 @@ from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point, in_china
 from app.tickets import clocks, queries
+from app.tickets.classes import check_answers
 from app.tickets.errors import (
     AlreadyRated,
     BadPosition,
@@ -46,7 +47,7 @@ from app.tickets.errors import (
     WhereMissing,
 )
 from app.tickets.models import (
-    Category,
+    CategoryTerm,
     Channel,
     ClientToken,
     NumberCounter,
@@ -102,7 +103,7 @@ def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Open
     """The one-tap report (一键上报) of a resident.
 
     The same `client_token` of the same resident finds the first ticket, whatever else is in the report.
-    Raises WhereMissing, OutsideService, BadPosition, UnknownEstate, NothingReported, UnknownCategory,
+    Raises WhereMissing, OutsideService, BadPosition, UnknownEstate, NothingReported, UnknownCategory, BadAnswers,
     PhotoRequired, TooManyPhotos, PhotoUnknown, PhotoUnusable.
     """
     ticket_id = ids.new_id()
@@ -190,7 +191,9 @@ def _register(
         and channel is Channel.MINI_PROGRAM
     ):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
+    check_answers(category.questions if category else [], report.answers)
     community_id, estate_id = _place(report, reporter_id)
+    suggested = queries.suggest_categories(report.text, most=1) if report.text and category is None else []
     now = clock.now()
     urgent = report.urgent or (category is not None and category.is_urgent)
     promised = clocks.promise(now, urgent=urgent, is_working=queries.working_days(now))
@@ -202,6 +205,8 @@ def _register(
         status=TicketStatus.RECEIVED,
         channel=channel,
         category_code=category.code if category else None,
+        suggested_category=suggested[0].code if suggested else None,
+        suggested_why=list(suggested[0].why) if suggested else None,
         is_urgent=urgent,
         text=report.text,
         text_check=text_check,
@@ -232,7 +237,7 @@ def _register(
     return ticket
 
 
-def _category(code: str | None) -> Category | None:
+def _category(code: str | None) -> CategoryTerm | None:
     if code is None:
         return None
     found = queries.category(code)
@@ -482,9 +487,7 @@ def dispatch(
     """
     ticket = _staff_ticket(acting_user, ref, Move.DISPATCH, version)
     if org_id is None:
-        answer = places.who_answers(
-            community_id=ticket.community_id, estate_id=ticket.estate_id, category_code=ticket.category_code
-        )
+        answer = queries.who_answers(ticket)
         if answer is None:
             raise NoDesk
         org, why = answer.org, answer.why
@@ -549,12 +552,14 @@ def verify(
 
 
 def close(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """结案. The reporter may rate it from now on."""
+    """结案, with what the class has to say at the end. The reporter may rate it from now on."""
     ticket = _staff_ticket(acting_user, ref, Move.CLOSE, version)
     before = _go(ticket, Move.CLOSE)
     ticket.closed_at = ticket.ended_at = clock.now()
-    _event(ticket, Move.CLOSE, acting_user.actor, from_status=before)
-    _tell(ticket, NoticeKind.TICKET_CLOSED)
+    held = queries.class_of(ticket.category_code)
+    closing = held.closing_text if held is not None else None
+    _event(ticket, Move.CLOSE, acting_user.actor, from_status=before, words=closing)
+    _tell(ticket, NoticeKind.TICKET_CLOSED, closing=closing or "")
     return ticket
 
 
@@ -600,7 +605,7 @@ def resolve(
     Raises PhotoRequired, TooManyPhotos, PhotoUnknown, PhotoUnusable.
     """
     ticket = _staff_ticket(acting_user, ref, Move.RESOLVE, version)
-    category = queries.category(ticket.category_code) if ticket.category_code else None
+    category = queries.class_of(ticket.category_code)
     if not photo_ids and (category is None or category.needs_photo):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
     if len(photo_ids) > MAX_PHOTOS:

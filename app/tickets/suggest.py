@@ -114,7 +114,7 @@ class Model:
     words: Mapping[str, Mapping[str, float]]
     pairs: Mapping[str, Mapping[str, float]]
     begun: Mapping[str, tuple[tuple[str, ...], ...]]  # a pair's first word → the pairs that begin with it
-    longest: int
+    sizes: Mapping[str, tuple[int, ...]]  # a first character → the lengths of its entries, longest first
     odds: Mapping[str, Mapping[str, float]]
     lexicon_weight: float = LEXICON_WEIGHT
 
@@ -136,7 +136,7 @@ class Model:
         free = 0  # words before this place are already part of a longer one
         paired: set[str] = set()
         for start in range(len(text)):
-            for size in range(min(self.longest, len(text) - start), 0, -1):
+            for size in self.sizes.get(text[start], ()):
                 word = text[start : start + size]
                 for parts in self.begun.get(word, ()):
                     pair = PAIR.join(parts)
@@ -208,11 +208,14 @@ def learn(
     begun: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for pair in pairs:
         begun[pair.split(PAIR)[0]].append(tuple(pair.split(PAIR)))
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for entry in (*words, *begun):
+        sizes[entry[0]].add(len(entry))
     return Model(
         words=words,
         pairs=pairs,
         begun={first: tuple(found) for first, found in begun.items()},
-        longest=max(map(len, (*words, *begun))),
+        sizes={head: tuple(sorted(found, reverse=True)) for head, found in sizes.items()},
         odds=dict(odds),
         lexicon_weight=lexicon_weight,
     )

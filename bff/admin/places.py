@@ -1,4 +1,4 @@
-"""What a dispatcher chooses from: areas, grids, buildings, organisations, categories."""
+"""What a dispatcher chooses from: areas, grids, buildings, organisations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from app.errors import NotFound
 from app.ids import Ref
 from app.people.permissions import Permission
 from app.places import queries as places
-from app.tickets import queries as tickets
 from bff.admin import schemas as s
 from bff.admin.auth import requires
 from bff.http import reads, revalidated
@@ -95,19 +94,3 @@ def orgs() -> dict[str, Any]:
         if org.id in answering | g.staff.org_ids
     ]
     return {"items": rows, "next_cursor": None}
-
-
-@blp.route("/categories", methods=["GET"])
-@requires(Permission.PLACE_VIEW)
-@revalidated
-@reads
-@blp.response(200, s.CategoryList)
-def categories() -> dict[str, Any]:
-    """The classes of problems."""
-    return {
-        "items": [
-            {"code": c.code, "name": c.name, "needs_photo": c.needs_photo, "urgent": c.is_urgent}
-            for c in tickets.categories()
-        ],
-        "next_cursor": None,
-    }

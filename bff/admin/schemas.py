@@ -104,18 +104,6 @@ class BuildingList(Schema):
     next_cursor = f.String(allow_none=True)
 
 
-class CategoryOut(Schema):
-    code = f.String(required=True)
-    name = f.String(required=True)
-    needs_photo = f.Boolean(required=True)
-    urgent = f.Boolean(required=True)
-
-
-class CategoryList(Schema):
-    items = f.List(f.Nested(CategoryOut), required=True)
-    next_cursor = f.String(allow_none=True)
-
-
 # --- tickets ---------------------------------------------------------------------------------------------
 
 
@@ -213,6 +201,12 @@ class SuggestionOut(Schema):
     why = f.String(required=True)
 
 
+class SuggestedCategoryOut(Schema):
+    code = f.String(required=True)
+    name = f.String(required=True)
+    why = f.List(f.String(), required=True, metadata={"description": "the words that spoke for it"})
+
+
 class TicketOut(TicketRow):
     version = f.Integer(required=True)
     text_check = f.String(required=True)
@@ -221,6 +215,7 @@ class TicketOut(TicketRow):
     reporter = f.Nested(ReporterOut, allow_none=True, metadata={"description": "null: unknown to this role"})
     dispatch_why = f.String(allow_none=True)
     suggested_org = f.Nested(SuggestionOut, allow_none=True)
+    suggested_category = f.Nested(SuggestedCategoryOut, allow_none=True)
     photos = f.List(f.Nested(PhotoOut), required=True)
     timeline = f.List(f.Nested(EventOut), required=True)
     rating = f.Nested(RatingOut, allow_none=True)

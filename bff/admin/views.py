@@ -94,10 +94,11 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
     point = Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None
     known = tickets.knows_reporter(asking, ticket)
     rated = ticket.rating_stars is not None and ticket.rated_at is not None
+    names = tickets.category_names([ticket.category_code, ticket.suggested_category])
     return {
         **_row(
             ticket,
-            names=tickets.category_names([ticket.category_code]),
+            names=names,
             estates=places.estates(refs),
             orgs=orgs,
             staff=staff,
@@ -112,6 +113,7 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         else {"anonymous": True, "name": None, "phone_masked": None},
         "dispatch_why": ticket.dispatch_why,
         "suggested_org": _suggestion(ticket),
+        "suggested_category": _suggested_category(ticket, names),
         "photos": [
             _photo_out(photo, with_position=known and tickets.may(asking, ticket, Permission.PHOTO_POSITION))
             for photo in photos.get(ticket.id, ())
@@ -142,10 +144,15 @@ def _reporter_out(ticket: Ticket) -> dict[str, Any]:
 def _suggestion(ticket: Ticket) -> dict[str, Any] | None:
     if ticket.status in ENDED:
         return None
-    answer = places.who_answers(
-        community_id=ticket.community_id, estate_id=ticket.estate_id, category_code=ticket.category_code
-    )
+    answer = tickets.who_answers(ticket)
     return {"org_id": answer.org.id, "name": answer.org.name, "why": answer.why} if answer else None
+
+
+def _suggested_category(ticket: Ticket, names: dict[str, str]) -> dict[str, Any] | None:
+    code = ticket.suggested_category
+    if code is None:
+        return None
+    return {"code": code, "name": names.get(code, code), "why": ticket.suggested_why or []}
 
 
 def _photo_out(photo: Photo, *, with_position: bool) -> dict[str, Any]:

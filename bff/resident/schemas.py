@@ -140,6 +140,24 @@ class CategoryOut(Schema):
     needs_photo = f.Boolean(required=True)
     urgent = f.Boolean(required=True)
     questions = f.List(f.Dict(), required=True)
+    group = f.String(required=True, metadata={"description": "the group of the first screen it stands in"})
+
+
+class GroupOut(Schema):
+    code = f.String(required=True)
+    name = f.String(required=True)
+    hint = f.String(required=True)
+    categories = f.List(f.String(), required=True, metadata={"description": "codes, in order"})
+
+
+class SuggestQuery(Query):
+    text = Text(most=2000, least=1, required=True)
+
+
+class SuggestedOut(Schema):
+    code = f.String(required=True)
+    name = f.String(required=True)
+    why = f.List(f.String(), required=True, metadata={"description": "the words that spoke for it"})
 
 
 class EmergencyOut(Schema):
@@ -148,6 +166,7 @@ class EmergencyOut(Schema):
 
 
 class ReportOptionsOut(Schema):
+    groups = f.List(f.Nested(GroupOut), required=True)
     categories = f.List(f.Nested(CategoryOut), required=True)
     emergency_numbers = f.List(f.Nested(EmergencyOut), required=True)
     max_photos = f.Integer(required=True)

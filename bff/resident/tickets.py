@@ -54,10 +54,24 @@ EMERGENCY = (
 @blp.arguments(s.OptionsQuery, location="query")
 @blp.response(200, s.ReportOptionsOut)
 def report_options(args: dict[str, Any]) -> dict[str, Any]:
-    """Categories with hints and own questions, whether a photo is needed, emergency numbers."""
+    """Categories with hints and own questions, whether a photo is needed, emergency numbers.
+
+    `groups` is the first screen: a few words each, with the codes of what can be chosen below it.
+    """
     if args["estate_id"] is not None:
         places.estate(args["estate_id"])
+    groups, chosen = tickets.categories_by_group()
+    top = {term.code: group.code for group in groups for term in chosen[group.code]}
     return {
+        "groups": [
+            {
+                "code": group.code,
+                "name": group.name,
+                "hint": group.hint,
+                "categories": [term.code for term in chosen[group.code]],
+            }
+            for group in groups
+        ],
         "categories": [
             {
                 "code": c.code,
@@ -66,12 +80,26 @@ def report_options(args: dict[str, Any]) -> dict[str, Any]:
                 "needs_photo": c.needs_photo,
                 "urgent": c.is_urgent,
                 "questions": c.questions,
+                "group": top[c.code],
             }
-            for c in tickets.categories()
+            for group in groups
+            for c in chosen[group.code]
         ],
         "emergency_numbers": list(EMERGENCY),
         "max_photos": service.MAX_PHOTOS,
     }
+
+
+@blp.route("/report-options/suggest", methods=["GET"])
+@reads
+@blp.arguments(s.SuggestQuery, location="query")
+@blp.response(200, s.SuggestedOut(many=True))
+def suggest(args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Up to three categories that these words speak for, the likeliest first, and which words do; maybe none.
+
+    A help for choosing, never a choice: the report takes whatever category it is given, or none.
+    """
+    return [found._asdict() for found in tickets.suggest_categories(args["text"])]
 
 
 @blp.route("/tickets", methods=["POST"])

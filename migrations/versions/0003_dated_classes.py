@@ -17,6 +17,17 @@ depends_on: str | Sequence[str] | None = None
 
 MOVED = ("name", "hint", "needs_photo", "is_public", "is_urgent", "questions", "sort", "is_active")
 
+# The owner of the schema makes the table; the application's own role, where there is one, works with it.
+GRANT = """
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'jiayuan_app') AND current_user <> 'jiayuan_app' THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON category_terms TO jiayuan_app;
+    END IF;
+END
+$$
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -58,9 +69,15 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("valid_to IS NULL"),
     )
+    op.execute(GRANT)
     op.add_column("categories", sa.Column("national_code", sa.String(length=8), nullable=True))
     op.add_column("categories", sa.Column("national_source", sa.String(length=200), nullable=True))
     op.add_column("categories", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
+    op.create_check_constraint(
+        op.f("ck_categories_national_code_sourced"),
+        "categories",
+        "national_code IS NULL OR national_source IS NOT NULL",
+    )
     for name in MOVED:
         op.drop_column("categories", name)
     op.add_column("tickets", sa.Column("suggested_category", sa.String(length=32), nullable=True))
@@ -95,6 +112,7 @@ def downgrade() -> None:
     )
     for name in ("name", "hint", "needs_photo", "is_public", "is_urgent", "sort"):
         op.alter_column("categories", name, nullable=False)
+    op.drop_constraint(op.f("ck_categories_national_code_sourced"), "categories")
     op.drop_column("categories", "version")
     op.drop_column("categories", "national_source")
     op.drop_column("categories", "national_code")
