@@ -385,7 +385,7 @@ def _tell(ticket: Ticket, kind: NoticeKind, **params: str) -> None:
 
 def _refuse_illegal(ticket: Ticket, move: Move) -> None:
     if ticket.status not in MOVES[move].sources:
-        raise IllegalMove(extra={"status": ticket.status, "allowed": allowed_from(ticket.status)})
+        raise IllegalMove(extra={"ticket_status": ticket.status, "allowed": allowed_from(ticket.status)})
 
 
 def _staff_ticket(staff: StaffActor, ref: Ref, move: Move, version: int | None) -> Ticket:
