@@ -751,10 +751,10 @@ def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | No
 
 
 def erase_photo_positions(*, community_id: int) -> int:
-    """Erase where photos were taken of tickets closed more than 30 days ago. Returns how many photos had it."""
+    """Erase where photos were taken of tickets that ended more than 30 days ago. Returns how many photos had it."""
     edge = clock.now() - POSITION_KEPT
     # A year back covers any stopped scheduler without reading all of history every night.
-    ticket_ids = queries.closed_before(community_id, edge, after=edge - timedelta(days=365))
+    ticket_ids = queries.ended_before(community_id, edge, after=edge - timedelta(days=365))
     return media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
 
 
