@@ -703,13 +703,14 @@ def _reopen(ticket: Ticket, actor: Actor, reason: str) -> None:
     _tell(ticket, NoticeKind.TICKET_REOPENED)
 
 
-def rate(ref: Ref, *, stars: int, solved: bool, text: str | None, acting_user: UUID) -> Ticket:
+def rate(
+    ref: Ref, *, stars: int, solved: bool, text: str | None, acting_user: UUID, version: int | None = None
+) -> Ticket:
     """Rate a closed ticket within 15 days: 5-4 satisfied, 3 basically, 2-1 not. Not solved reopens it.
 
     Raises RatingClosed, AlreadyRated.
     """
-    ticket = queries.ticket_for(acting_user, ref, lock=True)
-    _refuse_illegal(ticket, Move.RATE)
+    ticket = _resident_ticket(acting_user, ref, Move.RATE, version)
     _within_rating(ticket)
     if ticket.rated_at is not None and ticket.closed_at is not None and ticket.rated_at >= ticket.closed_at:
         raise AlreadyRated
