@@ -1,7 +1,8 @@
 """Two hundred tickets as they could have been: who reported what, when, and what became of it.
 
-Nothing here touches the database: a story is a list of steps with their moments. The same seed and the same
-present give the same stories.
+Nothing here touches the database: a story is a list of steps with their moments. The same seed gives the
+same reports; their moments follow from the present as well, because nothing may lie in the future and people
+sleep at night.
 """
 
 from __future__ import annotations
@@ -111,9 +112,9 @@ class Story:
         return self.steps[0].at
 
 
-def write_all(rng: random.Random, *, now: datetime, estates: Mapping[str, EstatePlan]) -> list[Story]:
+def write_all(seed: int, *, now: datetime, estates: Mapping[str, EstatePlan]) -> list[Story]:
     """The stories, none of whose steps lies in the future."""
-    teller = _Teller(rng, now, estates)
+    teller = _Teller(seed, now, estates)
     states = [state for state, count in STATES.items() for _ in range(count)]
     stories = [teller.tell(state, place) for place, state in enumerate(states)]
     teller.give_wang_her_share(stories)
@@ -121,8 +122,9 @@ def write_all(rng: random.Random, *, now: datetime, estates: Mapping[str, Estate
 
 
 class _Teller:
-    def __init__(self, rng: random.Random, now: datetime, estates: Mapping[str, EstatePlan]) -> None:
-        self.rng, self.now, self.estates = rng, now, estates
+    def __init__(self, seed: int, now: datetime, estates: Mapping[str, EstatePlan]) -> None:
+        self.seed, self.now, self.estates = seed, now, estates
+        self.rng = rng = random.Random(f"{seed}")
         self.told: set[str] = set()
         self.closed = 0
         # Each category's troubles in turn, so that none comes twice before all have come.
@@ -134,7 +136,8 @@ class _Teller:
     # --- what was reported ---------------------------------------------------------------------------------
 
     def tell(self, state: S, place: int) -> Story:
-        rng = self.rng
+        # Of its own, so that a story doesn't change because another one took another course.
+        rng = self.rng = random.Random(f"{self.seed} {place}")
         category = self.categories[place]
         channel = rng.choices(
             [Channel.MINI_PROGRAM, Channel.PHONE, Channel.VISIT, Channel.PATROL], [84, 7, 3, 6]
@@ -208,17 +211,15 @@ class _Teller:
             return timedelta(hours=self.rng.uniform(5, 1400))
         share = self.closed / (STATES[S.CLOSED] - 1)
         self.closed += 1
-        longest = SPAN - timedelta(hours=3)
+        longest = SPAN - timedelta(hours=12)  # an evening before may be as far away
         return longest - share * (longest - timedelta(days=2)) * self.rng.uniform(0.94, 1.0)
 
     def _waking(self, at: datetime, age: timedelta) -> datetime:
-        """People report while they are awake; what has just been reported is taken as it is."""
-        if age < timedelta(hours=20):
+        """Who would lie awake reports the evening before; what has just been reported is taken as it is."""
+        hour = clock.in_shanghai(at).hour
+        if hour >= 7 or age < timedelta(hours=2):
             return at
-        there = clock.in_shanghai(at)
-        if there.hour < 7:
-            there += timedelta(hours=self.rng.uniform(6, 14))
-        return there.astimezone(at.tzinfo)
+        return at - timedelta(hours=hour + self.rng.uniform(1, 4))
 
     def _working(self, at: datetime) -> datetime:
         """The same moment, or the next morning when nobody works."""
