@@ -47,7 +47,10 @@ def announce(*, upload_id: UUID, owner_id: UUID) -> None:
     outbox.put(
         community_id=ids.lane_of(owner_id),
         kind=DISCARD,
-        payload={"keys": [incoming_key(upload_id)]},
+        payload={
+            "keys": [incoming_key(upload_id)],
+            "unless_waiting": {"owner_id": str(owner_id), "upload_id": str(upload_id)},
+        },
         idem=f"announced:{upload_id}",
         on=queue.Queue.MEDIA,
         not_before=clock.now() + KEEP_UNATTACHED,
