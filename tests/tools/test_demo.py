@@ -72,6 +72,7 @@ def make(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 # --- the whole, once -------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(300)  # thirteen seconds of computing, which neighbours can stretch
 def test_a_street_with_two_hundred_tickets_is_made_once(pg: servers.Postgres, tmp_path: Path) -> None:
     pg.create_database("demonstration")
     environment = settings_for(

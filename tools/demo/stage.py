@@ -149,7 +149,7 @@ def _drawn(name: tuple[str, int, bool]) -> Picture:
 
 
 class Stage:
-    """Plays stories in the town, in the order of time, inside the caller's transaction."""
+    """Plays stories in the town, inside the caller's transaction."""
 
     def __init__(self, rng: random.Random, here: Town, album: Album, hands: Traveller) -> None:
         self._rng, self._town, self._album, self._hands = rng, here, album, hands
@@ -288,7 +288,7 @@ class Stage:
             case Move.RETURN:
                 tickets.return_ticket(ref, acting_user=self._holder(story, ticket), **more)
             case Move.RESOLVE:
-                self._resolve(story, ticket)
+                self._resolve(story, ticket, **more)
             case Move.VERIFY:
                 tickets.verify(ref, passed=True, acting_user=self._checker(story, ticket), **more)
             case Move.REWORK:
@@ -318,7 +318,7 @@ class Stage:
             Ref(ticket.community_id, ticket.id), acting_user=self._centre(story), org_id=org_id, note=note
         )
 
-    def _resolve(self, story: Story, ticket: Ticket) -> None:
+    def _resolve(self, story: Story, ticket: Ticket, *, note: str) -> None:
         actor = self._holder(story, ticket)
         photo_ids: list[UUID] = []
         if story.variant is not None:
@@ -326,7 +326,7 @@ class Stage:
                 self._album.upload(story, repaired=True, owner=actor.id, by=OwnerKind.STAFF, taken_where=None)
             )
         tickets.resolve(
-            Ref(ticket.community_id, ticket.id), note=story.repair, photo_ids=photo_ids, acting_user=actor
+            Ref(ticket.community_id, ticket.id), note=note, photo_ids=photo_ids, acting_user=actor
         )
 
     def _comment(self, story: Story, ticket: Ticket, *, speaker: str, text: str) -> None:

@@ -189,6 +189,10 @@ class _Teller:
         }
         return words.Trouble(opening.get(channel, "") + text, trouble.repair)
 
+    def _say(self, phrases: words.Phrases, story: Story) -> str:
+        someone = story.resident is not None or story.channel is not Channel.PATROL
+        return self.rng.choice(phrases.fitting(story.category, someone=someone))
+
     # --- what became of it ---------------------------------------------------------------------------------
 
     def _play(self, story: Story, *, late: bool) -> None:
@@ -262,13 +266,13 @@ class _Teller:
     def _work(self, story: Story, steps: list[Step], at: datetime, *, late: bool) -> list[Step]:
         """From the desk to the end: dispatch, perhaps the wrong one first, work, check, close, and again."""
         rng = self.rng
-        at = self._dispatch(steps, at)
+        at = self._dispatch(story, steps, at)
         if story.state is S.RETURNED or rng.random() < 0.06:
             at = self._after(at, 30, 240, urgent=story.is_urgent)
-            steps.append(Step(at, Move.RETURN, {"reason": rng.choice(words.RETURN_REASONS)}))
+            steps.append(Step(at, Move.RETURN, {"reason": self._say(words.RETURN_REASONS, story)}))
             if story.state is S.RETURNED:
                 return steps
-            at = self._dispatch(steps, at + timedelta(minutes=rng.uniform(2, 40)), elsewhere=True)
+            at = self._dispatch(story, steps, at + timedelta(minutes=rng.uniform(2, 40)), elsewhere=True)
         if story.state is S.DISPATCHED:
             return steps
         # Of those under way a few were closed once and opened again; of the closed ones too.
@@ -280,7 +284,7 @@ class _Teller:
                 break
             at = self._closing(steps, at)
             at = self._again(story, steps, at)
-            at = self._dispatch(steps, at)
+            at = self._dispatch(story, steps, at)
         if story.state is S.VERIFIED:
             at = self._verify(steps, at)
         if story.state is S.CLOSED:
@@ -288,11 +292,13 @@ class _Teller:
             self._rate(story, steps, at)
         return steps
 
-    def _dispatch(self, steps: list[Step], at: datetime, *, elsewhere: bool = False) -> datetime:
+    def _dispatch(
+        self, story: Story, steps: list[Step], at: datetime, *, elsewhere: bool = False
+    ) -> datetime:
         at += timedelta(
             minutes=self.rng.uniform(6, 80) if self.rng.random() < 0.08 else self.rng.uniform(0.4, 4.8)
         )
-        note = self.rng.choice(words.NOTES_AT_DISPATCH)
+        note = self._say(words.NOTES_AT_DISPATCH, story) if self.rng.random() < 0.4 else None
         steps.append(Step(at, Move.DISPATCH, {"elsewhere": elsewhere, "note": note}))
         return at
 
@@ -312,12 +318,13 @@ class _Teller:
         at = self._after(at, 40, 360, urgent=True) if urgent else self._after(at, 35, 1100)
         if slow:
             at = self._after(at, 4 * 1440, 7 * 1440)
-        steps.append(Step(at, Move.RESOLVE, {}))
+        again = words.REPAIRED_AGAIN if any(step.move is Move.RESOLVE for step in steps) else ""
+        steps.append(Step(at, Move.RESOLVE, {"note": again + story.repair}))
         if rng.random() < 0.07:
             at = self._after(at, 60, 900)
-            steps.append(Step(at, Move.REWORK, {"note": rng.choice(words.REWORK_NOTES)}))
+            steps.append(Step(at, Move.REWORK, {"note": self._say(words.REWORK_NOTES, story)}))
             at = self._after(at, 120, 1200)
-            steps.append(Step(at, Move.RESOLVE, {}))
+            steps.append(Step(at, Move.RESOLVE, {"note": words.REPAIRED_AGAIN + story.repair}))
         return at
 
     def _chat(self, story: Story, steps: list[Step], at: datetime) -> None:
@@ -330,7 +337,7 @@ class _Teller:
             "staff": words.COMMENTS_OF_STAFF,
             "colleague": words.NOTES_AMONG_STAFF,
         }[speaker]
-        steps.append(Step(at, Move.COMMENT, {"speaker": speaker, "text": self.rng.choice(chosen)}))
+        steps.append(Step(at, Move.COMMENT, {"speaker": speaker, "text": self._say(chosen, story)}))
 
     def _verify(self, steps: list[Step], at: datetime) -> datetime:
         at = self._after(at, 20, 700)
@@ -345,7 +352,7 @@ class _Teller:
     def _again(self, story: Story, steps: list[Step], at: datetime) -> datetime:
         """It was not repaired after all: the reporter says so, with or without a rating, or the desk."""
         at += timedelta(hours=self.rng.uniform(3, 90))
-        reason = self.rng.choice(words.REOPEN_REASONS)
+        reason = self._say(words.REOPEN_REASONS, story)
         if story.resident and self.rng.random() < 0.5:
             stars = self.rng.choice((1, 2))
             steps.append(Step(at, Move.RATE, {"stars": stars, "solved": False, "text": reason}))
