@@ -317,6 +317,13 @@ class Person(Caller):
         assert answer.status_code == 201, answer.text
         return answer.json
 
+    def consent(self) -> None:
+        """Agree that the position of her photos is kept."""
+        choice = {"key": "photo_position", "version": 1, "granted": True}
+        tag = self.get("/me").headers["ETag"]
+        answer = self.patch("/me", {"consents": [choice]}, headers={"If-Match": tag})
+        assert answer.status_code == 200, answer.text
+
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         answer = self.get(f"/tickets/{ticket_id}")
         assert answer.status_code == 200, answer.text
@@ -532,12 +539,28 @@ def small_jpeg() -> bytes:
     return _small
 
 
+def camera(
+    *, lng: float | None = pictures.LNG, lat: float | None = pictures.LAT, kind: str = "JPEG"
+) -> bytes:
+    """A small picture, stored sideways, with all that a phone writes into it; each call another one."""
+    from PIL import Image
+
+    tags = pictures.exif(lng=lng, lat=lat)
+    picture = Image.effect_noise((400, 300), 60).convert("RGB")
+    if kind == "HEIC":
+        return pictures.heic(picture, tags)
+    out = BytesIO()
+    picture.save(out, kind, exif=tags)
+    return out.getvalue()
+
+
 __all__ = [
     "Caller",
     "Community",
     "House",
     "Person",
     "Town",
+    "camera",
     "migrate",
     "pictures",
     "settings_for",

@@ -19,35 +19,15 @@ from app.adapters.storage import ObjectMissing
 from app.ids import Kind
 from app.media import service as media
 from app.places.coordinates import Point, distance_m, to_gcj02, to_wgs84
-from tests.conftest import Caller, Person, Town, small_jpeg
+from tests.conftest import Caller, Person, Town, camera, small_jpeg
 from tools import pictures
 from workers import jobs
 
-LAMP = Point(106.61, 29.61)
-
-
-def camera(*, lng: float | None = LAMP.lng, lat: float | None = LAMP.lat, kind: str = "JPEG") -> bytes:
-    """A small picture with all that a phone writes into it; each call another picture."""
-    tags = pictures.exif(lng=lng, lat=lat)
-    picture = Image.effect_noise((400, 300), 60).convert("RGB")
-    out = BytesIO()
-    if kind == "HEIC":
-        return pictures.heic(picture, tags)
-    picture.save(out, kind, exif=tags)
-    return out.getvalue()
+LAMP = Point(pictures.LNG, pictures.LAT)
 
 
 def fetch(caller: Caller, url: str) -> Any:
     return caller.client.get(urlsplit(url).path)
-
-
-def consent(person: Person) -> None:
-    me = person.get("/me")
-    choice = {"key": "photo_position", "version": 1, "granted": True}
-    assert (
-        person.patch("/me", {"consents": [choice]}, headers={"If-Match": me.headers["ETag"]}).status_code
-        == 200
-    )
 
 
 def files_of(photo_id: str) -> list[str]:
@@ -208,7 +188,7 @@ def test_nothing_that_can_be_downloaded_holds_where_or_with_what_it_was_taken(
     resident: Callable[..., Person], town: Town, work: Callable[..., int]
 ) -> None:
     wang = resident()
-    consent(wang)
+    wang.consent()
     for kind in ("JPEG", "PNG", "WEBP", "HEIC"):
         raw = camera(kind=kind)
         assert b"Sample Phone" in raw
@@ -236,7 +216,7 @@ def test_staff_see_when_it_was_taken_and_with_consent_street_and_community_see_w
     resident: Callable[..., Person], town: Town
 ) -> None:
     wang = resident()
-    consent(wang)
+    wang.consent()
     opened = wang.report(town.a.estate_id, category="lighting", photo_ids=[wang.photo(camera())])
     ticket_id = opened["ticket_id"]
     town.bring(ticket_id, "accept", "dispatch")
@@ -267,7 +247,7 @@ def test_the_lamp_lies_at_one_place_by_its_picture_and_by_the_map(
     resident: Callable[..., Person], town: Town
 ) -> None:
     wang, lamp = resident(), town.a.centre
-    consent(wang)
+    wang.consent()
     chosen = to_gcj02(lamp)  # what wx.chooseLocation gives
     opened = wang.report(
         town.a.estate_id,
@@ -287,7 +267,7 @@ def test_where_it_was_taken_is_erased_thirty_days_after_the_end(
     resident: Callable[..., Person], town: Town, later: Callable[..., Any], end: str
 ) -> None:
     wang = resident("wang")
-    consent(wang)
+    wang.consent()
     photo = wang.photo(camera())
     ticket_id = wang.report(town.a.estate_id, category="noise", photo_ids=[photo])["ticket_id"]
     if end == "close":
@@ -312,7 +292,7 @@ def test_a_reopened_ticket_keeps_where_it_was_taken(
     resident: Callable[..., Person], town: Town, later: Callable[..., Any]
 ) -> None:
     wang = resident("wang")
-    consent(wang)
+    wang.consent()
     ticket_id = wang.report(town.a.estate_id, category="noise", photo_ids=[wang.photo(camera())])["ticket_id"]
     town.bring(ticket_id, "accept", "dispatch", "start", "resolve", "verify", "close", "reopen")
     later(days=31)
