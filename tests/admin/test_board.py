@@ -37,7 +37,7 @@ def test_a_list_of_twenty_asks_the_database_no_more_than_one_of_two(
         for n in range(count):
             photos = [wang.photo()] if n % 2 else []
             ticket_id = wang.report(town.a.estate_id, category="noise", photo_ids=photos)["ticket_id"]
-            town.bring(ticket_id, "accept", "dispatch", *(["start"] if n % 3 else []))
+            town.bring(ticket_id, "accept", "dispatch", *(["start"] if n % 6 == 0 else []))
 
     def cost() -> dict[str, int]:
         asked = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import pytest
@@ -206,16 +205,16 @@ def test_every_ticket_comes_exactly_once_whatever_the_size_of_the_pages(
     resident: Callable[..., Person], town: Town
 ) -> None:
     wang, desk = resident(), town.staff("community")
-    made = [wang.report((town.a if n % 3 else town.b).estate_id)["ticket_id"] for n in range(11)]
-    for ticket_id in made[2:9:3]:
+    made = [wang.report((town.a if n % 3 else town.b).estate_id)["ticket_id"] for n in range(8)]
+    for ticket_id in made[2::3]:
         wang.post(f"/tickets/{ticket_id}/withdraw")
     withdrawn = {t for t in made if wang.ticket(t)["status"] == "withdrawn"}
     in_a = [t for n, t in enumerate(made) if n % 3]
     read = wang.post("/inbox/read", {"all_before": "2099-01-01T00:00:00Z"})
     assert read.status_code == 200
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(st.lists(st.integers(1, 12), min_size=1, max_size=5))
+    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(st.integers(1, 9), min_size=1, max_size=4))
     def walk(limits: list[int]) -> None:
         mine = [t for page in pages(wang, "/tickets", limits) for t in page]
         assert sorted(t["ticket_id"] for t in mine) == sorted(made)
@@ -234,22 +233,21 @@ def _cursor(*parts: Any) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(list(parts))).rstrip(b"=").decode()
 
 
+SOME_ID = "01900000-0000-7000-8000-000000000000"
 BAD_CURSORS = [
     "x", "%", "中", "AAAA", "a" * 300, "\u0000", _cursor(), _cursor("x"), _cursor(5), _cursor(None),
-    _cursor({}), _cursor("2026-01-01", "x"), _cursor("x", str(uuid4())), _cursor(5, 5), _cursor(str(uuid4()), 1),
+    _cursor({}), _cursor("2026-01-01", "x"), _cursor("x", SOME_ID), _cursor(5, 5), _cursor(SOME_ID, 1),
     _cursor([[]]), base64.urlsafe_b64encode(b"5").decode(), base64.urlsafe_b64encode(b"{}").decode(),
     base64.urlsafe_b64encode(b'"ab"').decode(), base64.urlsafe_b64encode(b"NaN").decode(),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("cursor", BAD_CURSORS)
-def test_a_cursor_that_is_not_ours_is_refused(
-    resident: Callable[..., Person], town: Town, cursor: str
-) -> None:
+def test_a_cursor_that_is_not_ours_is_refused(resident: Callable[..., Person], town: Town) -> None:
     wang, desk = resident(), town.staff("community")
     for who, path in ((wang, "/tickets"), (wang, "/inbox"), (desk, "/tickets"), (desk, "/photos/review")):
-        answer = who.get(path, query_string={"cursor": cursor})
-        assert (answer.status_code, answer.json["code"]) == (422, "bad_cursor"), (path, answer.text)
+        for cursor in BAD_CURSORS:
+            answer = who.get(path, query_string={"cursor": cursor})
+            assert (answer.status_code, answer.json["code"]) == (422, "bad_cursor"), (path, cursor)
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "x", "1.5", "999999999999999999999"])
