@@ -315,7 +315,7 @@ class Person(Caller):
         body = {"estate_id": estate, "text": "楼道灯不亮", "client_token": uuid4().hex} | more
         answer = self.post("/tickets", body)
         assert answer.status_code == 201, answer.text
-        return answer.json
+        return answer.get_json()
 
     def consent(self) -> None:
         """Agree that the position of her photos is kept."""
@@ -327,7 +327,7 @@ class Person(Caller):
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         answer = self.get(f"/tickets/{ticket_id}")
         assert answer.status_code == 200, answer.text
-        return answer.json
+        return answer.get_json()
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ def resident(house: House) -> Callable[..., Person]:
         client = house.app.test_client()
         answer = client.post("/bff/v1/session", json={"code": f"demo-{who}"})
         assert answer.status_code == 201, answer.text
-        return Person(who, answer.json, client)
+        return Person(who, answer.get_json(), client)
 
     return make
 
@@ -437,7 +437,7 @@ class Town:
             who = self.staff(by.get(move, "community"))
             got = who.post(f"/tickets/{ticket_id}/{move}", bodies.get(move))
             assert got.status_code == 200, got.text
-            answer = got.json
+            answer = got.get_json()
         return answer
 
     def log_in(self, account: str, password: str = PASSWORD) -> Caller:

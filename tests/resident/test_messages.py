@@ -62,6 +62,7 @@ def test_a_message_names_its_ticket_and_is_read(resident: Callable[..., Person],
     assert wang.post("/inbox/read", {"ids": [newest["id"]]}).json == {"changed": 0, "unread": 1}
     assert wang.post("/inbox/read", {"all_before": oldest["created_at"]}).status_code == 200
     assert wang.post("/inbox/read", {"all_before": "2099-01-01T00:00:00+08:00"}).json["unread"] == 0
+    wrong: Any
     for wrong in ({}, {"ids": []}, {"ids": [newest["id"]], "all_before": newest["created_at"]}):
         assert wang.post("/inbox/read", wrong).status_code == 422
     assert wang.post("/inbox/read", {"all_before": "2026-01-01T00:00:00"}).status_code == 422
@@ -137,6 +138,7 @@ def test_a_hint_alone_counts_until_it_is_taken_back(
     assert credit(wang) == 0
     assert wang.post("/subscriptions", {"results": {"OTHER-TEMPLATE": "accept"}}).status_code == 200
     assert credit(wang) == 0
+    wrong: Any
     for wrong in ({}, {TEMPLATE: "maybe"}, [], {TEMPLATE: 1}):
         assert wang.post("/subscriptions", {"results": wrong}).status_code == 422
 
