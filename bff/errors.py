@@ -86,7 +86,7 @@ def problem(
     }
     if errors:
         body["errors"] = errors
-    body |= extra or {}
+    body = (extra or {}) | body  # what a refusal adds must not hide a standard member
     if request_id := g.get("request_id"):
         body["request_id"] = request_id
     response = Response(orjson.dumps(body), status=status, content_type="application/problem+json")

@@ -11,6 +11,7 @@ from app import clock, db, idempotency, orphans, outbox, queue
 from app.media import service as media
 from app.messaging import queries as messages
 from app.messaging import service as messaging
+from app.people import service as people
 from app.queue import Job, Queue
 from app.tickets import service as tickets
 from workers import config
@@ -94,10 +95,11 @@ def erase_positions() -> None:
 
 
 def tidy() -> None:
-    """Forget spent Idempotency-Keys and done outbox rows."""
+    """Forget spent Idempotency-Keys, counts of wrong passwords, and done outbox rows."""
     now = clock.now()
     with db.transaction():
         idempotency.forget(before=now - idempotency.KEPT)
+        people.forget_attempts(before=now - timedelta(days=1))
         outbox.forget_done(before=now - timedelta(days=7))
 
 
