@@ -40,7 +40,8 @@ class Classes:
         whole = {"code": self.code(), "name": "试用类别", "for_residents": False} | body
         answer = self.street.post("/categories", whole)
         assert answer.status_code == 201, answer.text
-        return dict(answer.json)
+        found: dict[str, Any] = answer.json or {}
+        return found
 
     def change(self, code: str, version: int | None = None, **body: Any) -> Any:
         """PATCH with the version given, or the one that is there now."""
@@ -51,7 +52,8 @@ class Classes:
     def get(self, code: str) -> dict[str, Any]:
         answer = self.street.get(f"/categories/{code}")
         assert answer.status_code == 200, answer.text
-        return dict(answer.json)
+        body: dict[str, Any] = answer.json or {}
+        return body
 
     def on(self, day: str | None = None) -> dict[str, dict[str, Any]]:
         """The tree of a day, by code."""

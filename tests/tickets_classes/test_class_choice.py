@@ -63,10 +63,9 @@ def test_a_group_or_an_ended_class_can_not_be_reported(
     group = wang.post("/tickets", body | {"category": "objects", "client_token": uuid4().hex})
     assert (group.status_code, group.json["code"]) == (422, "unknown_category")
     assert wang.report(town.a.estate_id, category=code)
-    with_tomorrow_gone = later(days=2)
-    assert with_tomorrow_gone
+    later(days=2)
     again = Person(wang.name, wang.session, wang.client)
-    again.session = wang.client.post("/bff/v1/session", json={"code": f"demo-{wang.name}"}).json
+    again.session = wang.client.post("/bff/v1/session", json={"code": f"demo-{wang.name}"}).json or {}
     ended = again.post("/tickets", body | {"category": code, "client_token": uuid4().hex})
     assert (ended.status_code, ended.json["code"]) == (422, "unknown_category")
 
@@ -97,7 +96,7 @@ def test_words_are_met_with_up_to_three_classes_and_their_reasons(resident: Call
     first = answer.json[0]
     assert (first["code"], first["name"]) == ("emergency", "突发事件")
     assert any("天然气" in word for word in first["why"])
-    assert len(answer.json) <= 3
+    assert 1 <= len(answer.json or ()) <= 3
     assert resident().get("/report-options/suggest", query_string={"text": "你好"}).json == []
     assert resident().get("/report-options/suggest").status_code == 422
 

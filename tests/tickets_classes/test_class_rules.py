@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from app.tickets.classes import DEFAULTS, Span, check_answers, check_facts, chec
 from app.tickets.errors import BadAnswers, BadClass, ClassCycle, UnknownParent
 
 JAN, FEB, MAR = date(2027, 1, 1), date(2027, 2, 1), date(2027, 3, 1)
-QUESTIONS = [
+QUESTIONS: list[dict[str, Any]] = [
     {"key": "where", "label": "在哪里", "type": "choice", "options": ["楼道", "车库"]},
     {"key": "more", "label": "补充", "type": "text"},
 ]
@@ -33,6 +34,10 @@ def test_a_parent_has_to_hold_on_every_day_of_its_child() -> None:
     assert refused.value.extra["on"] == "2027-02-01"
     with pytest.raises(UnknownParent):
         check_tree([Span("top", None, FEB, None), Span("low", "top", JAN, None)])
+    with pytest.raises(UnknownParent):
+        check_tree(
+            [Span("old", None, JAN, None), Span("low", "top", FEB, None), Span("top", None, MAR, None)]
+        )
     check_tree([Span("top", None, JAN, FEB), Span("low", "top", JAN, FEB)])
 
 
