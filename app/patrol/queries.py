@@ -263,6 +263,19 @@ def plans(
     return list(db.session().scalars(query.order_by(Plan.id.desc()).limit(limit)))
 
 
+def plans_named(refs: Iterable[Ref]) -> dict[Ref, Plan]:
+    """Those plans, in one query."""
+    refs = set(refs)
+    if not refs:
+        return {}
+    rows = db.session().scalars(
+        select(Plan).where(
+            Plan.community_id.in_({r.community_id for r in refs}), Plan.id.in_({r.id for r in refs})
+        )
+    )
+    return {Ref(plan.community_id, plan.id): plan for plan in rows}
+
+
 def in_force(on: date) -> ColumnElement[bool]:
     """The condition that a term holds on a day."""
     return and_(PlanTerm.valid_from <= on, or_(PlanTerm.valid_to.is_(None), PlanTerm.valid_to > on))

@@ -34,7 +34,9 @@ class Permission(StrEnum):
 
 
 _P = Permission
-_EVERYONE = frozenset({_P.TICKET_VIEW, _P.TICKET_HANDLE, _P.TICKET_COMMENT, _P.FILE_UPLOAD, _P.PLACE_VIEW}) | {_P.PATROL_VIEW}
+_EVERYONE = frozenset(
+    {_P.TICKET_VIEW, _P.TICKET_HANDLE, _P.TICKET_COMMENT, _P.FILE_UPLOAD, _P.PLACE_VIEW}
+) | {_P.PATROL_VIEW}
 _DESK = _EVERYONE | {
     _P.PATROL_PLAN,
     _P.PATROL_TRACK,
@@ -56,7 +58,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.STREET: _DESK,
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
-    Role.GRID: _EVERYONE | {_P.PATROL_WALK, _P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
+    Role.GRID: _EVERYONE
+    | {_P.PATROL_WALK, _P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
     Role.PROPERTY: _EVERYONE | {_P.PATROL_WALK, _P.TICKET_UNMASK},
 }
