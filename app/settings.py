@@ -119,7 +119,8 @@ class Settings:
     # Work behind the request. Seconds.
     ring_bells: bool = setting("RING_BELLS", _flag, default=True)
     lease_s: int = setting("LEASE_S", int, default=60)
-    sweep_s: int = setting("SWEEP_S", int, default=3)
+    # A photo needs three sweeps when every bell is lost (made, asked about, verdict), within ten seconds.
+    sweep_s: int = setting("SWEEP_S", int, default=2)
 
     # Sessions. Seconds.
     access_token_s: int = setting("ACCESS_TOKEN_S", int, default=1800)

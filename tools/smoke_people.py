@@ -18,7 +18,7 @@ from tools.smoke_contract import (
     house_rules,
     page,
 )
-from tools.smoke_http import Caller, Deviation, check, same, until
+from tools.smoke_http import Caller, Deviation, Site, check, same, until
 from tools.smoke_world import World, pages, refuses, revalidates
 
 TAPS = 9
@@ -53,6 +53,9 @@ def ready(world: World) -> None:
     for path in re.findall(r"""(?:src|href)=["'](/[^"']+)""", text):
         same(plain.get(path).status, 200, path)
     same(plain.get("/metrics").status, 404, "/metrics on the public port")
+    metrics = Caller(Site(world.port + 2)).get("/metrics")
+    same(metrics.status, 200, "/metrics on its own port")
+    check(b"# HELP" in metrics.body, "/metrics", "metrics in Prometheus' text format", metrics.body[:200])
 
 
 def log_in(world: World) -> None:

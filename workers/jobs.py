@@ -13,6 +13,7 @@ from app.messaging import queries as messages
 from app.messaging import service as messaging
 from app.patrol import queries as patrols
 from app.patrol import walking, zones
+from app.people import service as people
 from app.queue import Job, Queue
 from app.tickets import service as tickets
 from workers import config
@@ -96,10 +97,11 @@ def erase_positions() -> None:
 
 
 def tidy() -> None:
-    """Forget spent Idempotency-Keys and done outbox rows."""
+    """Forget spent Idempotency-Keys, counts of wrong passwords, and done outbox rows."""
     now = clock.now()
     with db.transaction():
         idempotency.forget(before=now - idempotency.KEPT)
+        people.forget_attempts(before=now - timedelta(days=1))
         outbox.forget_done(before=now - timedelta(days=7))
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from app import audit, clock, crypto, db, ids, outbox, queue
 from app.audit import Actor
@@ -47,7 +47,10 @@ def announce(*, upload_id: UUID, owner_id: UUID) -> None:
     outbox.put(
         community_id=ids.lane_of(owner_id),
         kind=DISCARD,
-        payload={"keys": [incoming_key(upload_id)]},
+        payload={
+            "keys": [incoming_key(upload_id)],
+            "unless_waiting": {"owner_id": str(owner_id), "upload_id": str(upload_id)},
+        },
         idem=f"announced:{upload_id}",
         on=queue.Queue.MEDIA,
         not_before=clock.now() + KEEP_UNATTACHED,
@@ -182,7 +185,8 @@ def verdict(*, trace_id: str, suggest: str) -> bool:
     check = db.session().get(MediaCheck, trace_id, with_for_update=True)
     if check is None:
         return False
-    if check.settled_at is None:
+    # A verdict after its 60 minutes still counts, unless a person or a later question has decided.
+    if check.settled_at is None or check.suggest == "none":
         check.settled_at, check.suggest = clock.now(), suggest[:8]
         if suggest == "error" and check.round < ROUNDS:
             _ask(check.owner_id, check.upload_id, nth=check.round + 1)
@@ -317,11 +321,22 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
     """Uploads that nobody attached within 24 hours go with their files; attached ones, once settled, lose only
     the row that steered their processing.
     """
+    # The others are left out here rather than skipped below: enough of them would fill every batch.
+    settled_ones = and_(
+        Upload.status != PhotoStatus.PROCESSING,
+        or_(
+            Upload.check_state.in_([CheckState.PASSED, CheckState.RISKY]),
+            Upload.status == PhotoStatus.REFUSED,
+        ),
+    )
     old = (
         db.session()
         .scalars(
             select(Upload)
-            .where(Upload.created_at <= clock.now() - KEEP_UNATTACHED)
+            .where(
+                Upload.created_at <= clock.now() - KEEP_UNATTACHED,
+                or_(Upload.attached_community_id.is_(None), settled_ones),
+            )
             .order_by(Upload.created_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -341,13 +356,8 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
                 on=queue.Queue.MEDIA,
             )
             unattached += 1
-        elif upload.status != PhotoStatus.PROCESSING and upload.check_state in (
-            CheckState.PASSED,
-            CheckState.RISKY,
-        ):
-            settled += 1
         else:
-            continue
+            settled += 1
         db.session().execute(
             delete(Upload)
             .where(Upload.owner_id == upload.owner_id, Upload.id == upload.id)
@@ -370,3 +380,13 @@ def erase_positions(*, community_id: int, object_kind: str, object_ids: Sequence
         .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def forget_waiting_positions(*, owner_id: UUID) -> None:
+    """Erase where a person's pictures were taken that she hasn't attached yet."""
+    db.session().execute(
+        update(Upload)
+        .where(Upload.owner_id == owner_id, Upload.position_sealed.is_not(None))
+        .values(position_sealed=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app import clock, crypto, db
 from app.errors import NotFound
@@ -536,7 +537,7 @@ def grades(refs: Iterable[Ref]) -> dict[Ref, ZoneGrade]:
             ZoneGrade.community_id.in_({r.community_id for r in refs}),
             ZoneGrade.grid_id.in_({r.id for r in refs}),
         )
-        .distinct(ZoneGrade.community_id, ZoneGrade.grid_id)
+        .ext(distinct_on(ZoneGrade.community_id, ZoneGrade.grid_id))
         .order_by(ZoneGrade.community_id, ZoneGrade.grid_id, ZoneGrade.graded_at.desc(), ZoneGrade.id.desc())
     )
     return {Ref(g.community_id, g.grid_id): g for g in rows}

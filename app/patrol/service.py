@@ -38,6 +38,7 @@ from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point as Position
 from app.places.coordinates import in_china
+from app.places.models import OrgKind
 
 
 def checked(position: Position) -> Position:
@@ -291,7 +292,7 @@ def _checked_points(plan: Plan, demand: Demand, staff: StaffActor) -> list[UUID]
 def _checked_walkers(plan: Plan, demand: Demand) -> Sequence[UUID]:
     if demand.org_id is None and demand.grid is None:
         raise Nobody(errors={"org_id": [(Nobody.zh, Nobody.en)]})
-    if demand.org_id is not None and demand.org_id not in places.orgs_answering_in(plan.community_id):
+    if demand.org_id is not None and not _works_here(demand.org_id, plan.community_id):
         raise UnknownOrg(errors={"org_id": [(UnknownOrg.zh, UnknownOrg.en)]})
     if demand.grid is not None:
         if demand.grid.community_id != plan.community_id:
@@ -301,6 +302,18 @@ def _checked_walkers(plan: Plan, demand: Demand) -> Sequence[UUID]:
     if not there or not there.issuperset(demand.walkers):
         raise RosterEmpty(errors={"walker_ids": [(RosterEmpty.zh, RosterEmpty.en)]})
     return demand.walkers
+
+
+def _works_here(org_id: UUID, community_id: int) -> bool:
+    """Does the organisation work in the community? A property company only where it answers for something: seated
+    in the street, it would else walk everywhere.
+    """
+    org = places.org(org_id)
+    if org is None or not org.is_active:
+        return False
+    if org.kind == OrgKind.PROPERTY_COMPANY:
+        return community_id in places.communities_of_org(org_id)
+    return org_id in places.orgs_answering_in(community_id)
 
 
 def _walked_today(plan: Plan) -> bool:

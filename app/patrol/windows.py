@@ -11,7 +11,7 @@ from app import clock
 from app.patrol.errors import BadWindow
 
 DAY = 1440
-_HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
+_HOURS = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 
 
 class Window(NamedTuple):

@@ -703,13 +703,14 @@ def _reopen(ticket: Ticket, actor: Actor, reason: str) -> None:
     _tell(ticket, NoticeKind.TICKET_REOPENED)
 
 
-def rate(ref: Ref, *, stars: int, solved: bool, text: str | None, acting_user: UUID) -> Ticket:
+def rate(
+    ref: Ref, *, stars: int, solved: bool, text: str | None, acting_user: UUID, version: int | None = None
+) -> Ticket:
     """Rate a closed ticket within 15 days: 5-4 satisfied, 3 basically, 2-1 not. Not solved reopens it.
 
     Raises RatingClosed, AlreadyRated.
     """
-    ticket = queries.ticket_for(acting_user, ref, lock=True)
-    _refuse_illegal(ticket, Move.RATE)
+    ticket = _resident_ticket(acting_user, ref, Move.RATE, version)
     _within_rating(ticket)
     if ticket.rated_at is not None and ticket.closed_at is not None and ticket.rated_at >= ticket.closed_at:
         raise AlreadyRated
@@ -733,7 +734,10 @@ def text_checked(ref: Ref, *, verdict: TextCheck) -> None:
 
 
 def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | None:
-    """The whole phone left with the report, for a stated purpose; audited. Raises PermissionMissing."""
+    """The whole phone left with the report, else the reporter's bound one, for a stated purpose; audited.
+
+    Raises PermissionMissing.
+    """
     ticket = queries.ticket_for_staff(acting_user, ref)
     if not queries.may(acting_user, ticket, Permission.TICKET_UNMASK) or not queries.knows_reporter(
         acting_user, ticket
@@ -747,15 +751,29 @@ def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | No
         object_id=ticket.id,
         purpose=purpose,
     )
-    return queries.contact_phone(ticket)
+    phone = queries.contact_phone(ticket)
+    if phone is None and ticket.reporter_id is not None:
+        reporter = people_queries.resident(ticket.reporter_id)
+        phone = people_queries.phone_of(reporter) if reporter is not None else None
+    return phone
 
 
 def erase_photo_positions(*, community_id: int) -> int:
-    """Erase where photos were taken of tickets closed more than 30 days ago. Returns how many photos had it."""
+    """Erase where photos were taken of tickets that ended more than 30 days ago. Returns how many photos had it."""
     edge = clock.now() - POSITION_KEPT
     # A year back covers any stopped scheduler without reading all of history every night.
-    ticket_ids = queries.closed_before(community_id, edge, after=edge - timedelta(days=365))
+    ticket_ids = queries.ended_before(community_id, edge, after=edge - timedelta(days=365))
     return media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
+
+
+def forget_positions(*, acting_user: UUID) -> None:
+    """Consent withdrawn (个人信息保护法 15, 47): erase where all her photos were taken, attached or not."""
+    media.forget_waiting_positions(owner_id=acting_user)
+    by_community: dict[int, list[UUID]] = {}
+    for ref in people_queries.all_mine(acting_user, INDEX_KIND):
+        by_community.setdefault(ref.community_id, []).append(ref.id)
+    for community_id, ticket_ids in by_community.items():
+        media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
 
 
 def communities_with_tickets() -> list[int]:
