@@ -133,9 +133,9 @@ def erase_tracks() -> None:
 
 
 def grade_zones() -> None:
-    """Grade the patrol zones by the cases of the last 90 days."""
+    """Grade the patrol zones by the cases of the last 90 days; runs again for what an earlier run didn't reach."""
     with db.reading():
-        communities = patrols.communities_with_grids()
+        communities = patrols.communities_to_grade(since=clock.now() - timedelta(hours=12))
     for community_id in communities:
         with db.transaction():
             zones.grade_community(community_id)

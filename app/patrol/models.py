@@ -321,6 +321,7 @@ class ZoneGrade(db.Base):
     __table_args__ = (
         ForeignKeyConstraint(["community_id", "grid_id"], ["grids.community_id", "grids.id"]),
         Index("ix_patrol_zone_grades_newest", "community_id", "grid_id", "graded_at"),
+        Index("ix_patrol_zone_grades_graded_at", "graded_at"),
         {"info": db.distributed(append_only=True)},
     )
 

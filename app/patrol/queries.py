@@ -558,12 +558,18 @@ def estates_of_grids(community_ids: Iterable[int]) -> dict[Ref, set[UUID]]:
     return found
 
 
-def communities_with_grids() -> list[int]:
-    """Communities that have zones to grade; for the periodic job."""
-    rows = db.session().scalars(
+def communities_to_grade(*, since: datetime) -> list[int]:
+    """Communities with grids of which none was graded since then; for the periodic job."""
+    grids = db.session().scalars(
         select(Grid.community_id).distinct().execution_options(cross_community="periodic jobs")
     )
-    return sorted(rows)
+    graded = db.session().scalars(
+        select(ZoneGrade.community_id)
+        .where(ZoneGrade.graded_at >= since)
+        .distinct()
+        .execution_options(cross_community="periodic jobs")
+    )
+    return sorted(set(grids) - set(graded))
 
 
 def overdue_shifts() -> list[tuple[Ref, UUID]]:

@@ -202,7 +202,7 @@ def change_plan(
     ref: Ref, *, name: str | None, changes: Mapping[str, Any], acting_user: StaffActor, version: int | None
 ) -> Plan:
     """Change a plan. `changes` of its demand (fields of `Demand`) make a new term from `valid_from` on: tomorrow
-    when nothing is said, today unless it was walked today. Raises as `add_plan`, StaleVersion, PlanUnderWay.
+    when nothing is said, today unless it was walked today. `valid_to` alone ends the plan on that day. Raises as `add_plan`, StaleVersion, PlanUnderWay.
     """
     plan = queries.plan_for(acting_user, ref, lock=True)
     _mine_to_plan(acting_user, plan.community_id, plan.estate_id)
@@ -212,7 +212,14 @@ def change_plan(
     plan.updated_at = clock.now()
     if name is not None:
         plan.name = name
-    if changes:
+    ends: date | None = changes.get("valid_to")
+    if (
+        set(changes) == {"valid_to"}
+        and ends is not None
+        and queries.term_on(plan.community_id, plan.id, ends)
+    ):
+        _end_plan(plan, ends)
+    elif changes:
         since: date = changes.get("valid_from") or places.today() + timedelta(days=1)
         route = queries.routes([plan], since)[plan.id]
         term = route.term
@@ -229,6 +236,18 @@ def change_plan(
         _write_term(plan, Demand(**{**before, **changes, "valid_from": since}), acting_user)
     _audit(acting_user, "patrol.plan_changed", ref, fields=sorted(changes))
     return plan
+
+
+def _end_plan(plan: Plan, day: date) -> None:
+    """Ask for nothing from that day on. Raises PastDate, PlanUnderWay, DatesReversed before its first day."""
+    if day < places.today():
+        raise PastDate(errors={"valid_to": [(PastDate.zh, PastDate.en)]})
+    if day == places.today() and _walked_today(plan):
+        raise PlanUnderWay
+    if queries.term_on(plan.community_id, plan.id, day - timedelta(days=1)) is None:
+        raise DatesReversed(errors={"valid_to": [(DatesReversed.zh, DatesReversed.en)]})
+    _cut(plan, day)
+    db.session().flush()  # read again for the answer
 
 
 def _write_term(plan: Plan, demand: Demand, acting_user: StaffActor) -> None:

@@ -172,6 +172,7 @@ def upgrade() -> None:
         ["community_id", "grid_id", "graded_at"],
         unique=False,
     )
+    op.create_index("ix_patrol_zone_grades_graded_at", "patrol_zone_grades", ["graded_at"], unique=False)
     op.create_table(
         "patrol_zones",
         sa.Column("community_id", sa.BigInteger(), nullable=False),
@@ -376,6 +377,7 @@ def downgrade() -> None:
     op.drop_table("patrol_shifts")
     op.drop_table("patrol_plan_terms")
     op.drop_table("patrol_zones")
+    op.drop_index("ix_patrol_zone_grades_graded_at", table_name="patrol_zone_grades")
     op.drop_index("ix_patrol_zone_grades_newest", table_name="patrol_zone_grades")
     op.drop_table("patrol_zone_grades")
     op.drop_index("ix_patrol_points_grid", table_name="patrol_points")

@@ -35,7 +35,7 @@ class Round:
     places: list[Point]
     points: list[str]
     codes: list[str]
-    plan: dict[str, Any]
+    plan: Any
 
     @property
     def plan_id(self) -> str:
@@ -54,7 +54,7 @@ class Round:
     def walk(self, shift: str, fixes: list[dict[str, Any]]) -> TestResponse:
         return self.walker.post(f"/patrol/shifts/{shift}/positions", {"crs": "wgs84", "positions": fixes})
 
-    def coverage(self, who: Caller | None = None, **args: Any) -> dict[str, Any]:
+    def coverage(self, who: Caller | None = None, /, **args: Any) -> Any:
         answer = (who or self.desk).get("/patrol/coverage", query_string=args)
         assert answer.status_code == 200, answer.text
         return answer.json

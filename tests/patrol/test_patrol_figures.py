@@ -15,6 +15,7 @@ from app.patrol.models import Basis, Grade
 from app.patrol.zones import Measure
 from app.places import queries as places_queries
 from app.places import service as places
+from app.places.coordinates import Point
 from tests.conftest import Caller, Community, Person, Town
 from tests.patrol.conftest import ALL_DAY, Round, add_point, grid_id
 from workers import jobs
@@ -150,7 +151,7 @@ def add_grid(where: Community, code: str) -> tuple[str, str]:
         estate = places.add_estate(
             community_id=where.id,
             name=f"新区{code}",
-            centre=places_queries.Point(where.centre.lng, where.centre.lat - 0.02),
+            centre=Point(where.centre.lng, where.centre.lat - 0.02),
             since=places_queries.today(),
             acting_user=SYSTEM,
         )
@@ -166,7 +167,7 @@ def add_grid(where: Community, code: str) -> tuple[str, str]:
         return encode(Kind.GRID, Ref(where.id, grid.id)), encode(Kind.ESTATE, ref)
 
 
-def heat(who: Caller, **args: Any) -> dict[str, Any]:
+def heat(who: Caller, **args: Any) -> Any:
     answer = who.get("/patrol/heatmap", query_string=args)
     assert answer.status_code == 200, answer.text
     return answer.json
@@ -234,7 +235,7 @@ def test_a_grade_begins_exactly_at_its_threshold(homes: int, tickets: int, grade
 
 
 def test_a_zone_is_graded_by_estates_until_its_homes_are_known(
-    town: Town, resident: Callable[..., Person]
+    town: Town, resident: Callable[..., Person], later: Callable[..., datetime]
 ) -> None:
     wang, desk = resident(), town.staff("community")
     for _ in range(6):
@@ -250,7 +251,11 @@ def test_a_zone_is_graded_by_estates_until_its_homes_are_known(
     counted = desk.patch(path, {"homes": 100}, headers={"If-Match": '"0"'})
     assert (counted.json["homes"], counted.json["version"]) == (100, 1)
     assert counted.json["grade"]["basis"] == "estates"  # what is in force stays until the next computation
+    jobs.grade_zones()  # graded this noon, it has nothing to do
+    assert desk.get("/patrol/zones").json["items"][0]["grade"]["basis"] == "estates"
+    later(hours=14)
     jobs.grade_zones()
+    desk = town.hire("community", town.a)
     graded = desk.get("/patrol/zones").json["items"][0]["grade"]
     assert (graded["grade"], graded["denominator"], graded["basis"]) == ("key", 100, "homes")
     assert heat(desk)["items"][0]["grade"] == "key"

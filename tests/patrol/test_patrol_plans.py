@@ -195,6 +195,24 @@ def test_a_plan_that_was_walked_today_changes_from_tomorrow(lay_out: Callable[..
     assert round_.desk.patch(path, {"points": round_.points[:1]}, headers=tag).status_code == 200
 
 
+def test_a_plan_ends_on_the_day_it_is_told_and_keeps_what_was_before(
+    lay_out: Callable[..., Round],
+) -> None:
+    round_ = lay_out(2)
+    path = f"/patrol/plans/{round_.plan_id}"
+    refused(
+        round_.desk.patch(path, {"valid_to": today()}, headers={"If-Match": '"1"'}), 422, "dates_reversed"
+    )
+    ended = round_.desk.patch(path, {"valid_to": today(1)}, headers={"If-Match": '"1"'})
+    assert (ended.status_code, ended.json["valid_to"], len(ended.json["stops"])) == (200, today(1), 2)
+    assert round_.coverage()["totals"]["open"] == 2
+    assert round_.coverage(**{"from": today(1)})["totals"]["open"] == 0
+    # Taken up again later, it begins with what it last asked for.
+    back = round_.desk.patch(path, {"valid_from": today(3), "valid_to": None}, headers={"If-Match": '"2"'})
+    assert (back.json["valid_from"], back.json["valid_to"], len(back.json["stops"])) == (today(3), None, 2)
+    assert round_.coverage(**{"from": today(1), "to": today(4)})["totals"]["open"] == 4
+
+
 def test_pages_of_points_follow_each_other_without_gap_or_repetition(town: Town) -> None:
     desk = town.staff("community")
     made = [add_point(desk, town.a, n)[0] for n in range(5)]
