@@ -202,7 +202,9 @@ def change_plan(
     ref: Ref, *, name: str | None, changes: Mapping[str, Any], acting_user: StaffActor, version: int | None
 ) -> Plan:
     """Change a plan. `changes` of its demand (fields of `Demand`) make a new term from `valid_from` on: tomorrow
-    when nothing is said, today unless it was walked today. `valid_to` alone ends the plan on that day. Raises as `add_plan`, StaleVersion, PlanUnderWay.
+    when nothing is said, today unless it was walked today. `valid_to` alone ends the plan on that day.
+
+    Raises as `add_plan`, StaleVersion, PlanUnderWay.
     """
     plan = queries.plan_for(acting_user, ref, lock=True)
     _mine_to_plan(acting_user, plan.community_id, plan.estate_id)
