@@ -158,6 +158,7 @@ class Stop(db.Base):
         ForeignKeyConstraint(
             ["community_id", "plan_id", "valid_from"],
             ["patrol_plan_terms.community_id", "patrol_plan_terms.plan_id", "patrol_plan_terms.valid_from"],
+            name="fk_patrol_stops_term",  # by the convention it would be longer than PostgreSQL keeps
         ),
         ForeignKeyConstraint(
             ["community_id", "point_id"], ["patrol_points.community_id", "patrol_points.id"]

@@ -16,26 +16,12 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 APPEND_ONLY = ("patrol_visits", "patrol_zone_grades")
-CHANGED = (
-    "patrol_open_shifts",
-    "patrol_plan_terms",
-    "patrol_plans",
-    "patrol_points",
-    "patrol_readings",
-    "patrol_settings",
-    "patrol_shifts",
-    "patrol_stops",
-    "patrol_tracks",
-    "patrol_zones",
-)
-
-# For the roles that there are; on a database with a single role there is nothing to grant.
+# What the application may do with a new table stands in the default privileges of 0001; append-only ones get less.
 GRANTS = """
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'jiayuan_app') AND current_user <> 'jiayuan_app' THEN
-        GRANT SELECT, INSERT ON {closed} TO jiayuan_app;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON {changed} TO jiayuan_app;
+        REVOKE UPDATE, DELETE, TRUNCATE ON {closed} FROM jiayuan_app;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'jiayuan_retention') THEN
         GRANT SELECT, DELETE ON {closed} TO jiayuan_retention;
@@ -274,7 +260,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["community_id", "plan_id", "valid_from"],
             ["patrol_plan_terms.community_id", "patrol_plan_terms.plan_id", "patrol_plan_terms.valid_from"],
-            name=op.f("fk_patrol_stops_community_id_plan_id_valid_from_patrol_plan_terms"),
+            name=op.f("fk_patrol_stops_term"),
         ),
         sa.ForeignKeyConstraint(
             ["community_id", "point_id"],
@@ -353,7 +339,7 @@ def upgrade() -> None:
             f"CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()"
         )
-    op.execute(GRANTS.format(closed=", ".join(APPEND_ONLY), changed=", ".join(CHANGED)))
+    op.execute(GRANTS.format(closed=", ".join(APPEND_ONLY)))
 
 
 def downgrade() -> None:
