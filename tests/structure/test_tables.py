@@ -21,6 +21,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 from app import db
 from app.tables import metadata
@@ -28,7 +29,7 @@ from tests.conftest import House
 from tools import tables
 
 
-def planted(*columns: object, name: str = "planted", info: dict | None = None) -> MetaData:
+def planted(*columns: SchemaItem, name: str = "planted", info: dict | None = None) -> MetaData:
     """A metadata with a good community table to point at, a reference table, and the planted one."""
     made = MetaData(naming_convention=db.NAMES)
     Table(
@@ -40,7 +41,7 @@ def planted(*columns: object, name: str = "planted", info: dict | None = None) -
     )
     Table("persons", made, Column("id", Uuid, primary_key=True), info=db.distributed("id"))
     Table("kinds", made, Column("id", Uuid, primary_key=True), info=db.reference())
-    Table(name, made, *columns, info=info if info is not None else {})  # type: ignore[arg-type]
+    Table(name, made, *columns, info=info if info is not None else {})
     return made
 
 
