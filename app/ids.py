@@ -26,6 +26,10 @@ class Kind(StrEnum):
     BUILDING = "bld"
     GRID = "grd"
     PHOTO = "pho"
+    PATROL_POINT = "pnt"
+    PATROL_PLAN = "pln"
+    PATROL_SHIFT = "shf"
+    PATROL_VISIT = "vis"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -49,6 +53,7 @@ class BadId(ValueError):
 
 OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO}
+    | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
 )
 _LANES = 64
 

@@ -40,6 +40,9 @@ class Job(StrEnum):
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
     CHECK_ORPHANS = "workers.jobs.check_orphans"
+    END_PATROLS = "workers.jobs.end_patrols"
+    ERASE_TRACKS = "workers.jobs.erase_tracks"
+    GRADE_ZONES = "workers.jobs.grade_zones"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost

@@ -8,11 +8,12 @@ from app import audit, idempotency, outbox
 from app.db import Base
 from app.media import models as media
 from app.messaging import models as messaging
+from app.patrol import models as patrol
 from app.people import models as people
 from app.places import models as places
 from app.tickets import models as tickets
 
-MODULES = (audit, idempotency, outbox, places, people, media, messaging, tickets)
+MODULES = (audit, idempotency, outbox, places, people, media, messaging, tickets, patrol)
 
 
 def metadata() -> MetaData:

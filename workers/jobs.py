@@ -11,6 +11,8 @@ from app import clock, db, idempotency, orphans, outbox, queue
 from app.media import service as media
 from app.messaging import queries as messages
 from app.messaging import service as messaging
+from app.patrol import queries as patrols
+from app.patrol import walking, zones
 from app.people import service as people
 from app.queue import Job, Queue
 from app.tickets import service as tickets
@@ -110,3 +112,30 @@ def check_orphans() -> None:
     for reference, rows in found.items():
         if rows:
             log.error("orphans: %s points nowhere in %s rows", reference, rows)
+
+
+def end_patrols() -> None:
+    """Shifts that nobody ended end at their cap."""
+    with db.reading():
+        overdue = patrols.overdue_shifts()
+    for shift, staff_id in overdue:
+        with db.transaction():
+            walking.end_overdue(shift, staff_id=staff_id)
+
+
+def erase_tracks() -> None:
+    """Where members of staff walked goes after 30 days."""
+    with db.reading():
+        communities = patrols.communities_with_tracks(clock.now() - walking.KEPT)
+    for community_id in communities:
+        with db.transaction():
+            walking.erase_whereabouts(community_id=community_id)
+
+
+def grade_zones() -> None:
+    """Grade the patrol zones by the cases of the last 90 days; runs again for what an earlier run didn't reach."""
+    with db.reading():
+        communities = patrols.communities_to_grade(since=clock.now() - timedelta(hours=12))
+    for community_id in communities:
+        with db.transaction():
+            zones.grade_community(community_id)

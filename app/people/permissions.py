@@ -28,11 +28,19 @@ class Permission(StrEnum):
     FILE_UPLOAD = "file.upload"
     PLACE_VIEW = "place.view"
     CATEGORY_EDIT = "category.edit"
+    PATROL_PLAN = "patrol.plan"
+    PATROL_WALK = "patrol.walk"
+    PATROL_VIEW = "patrol.view"
+    PATROL_TRACK = "patrol.track"  # where a colleague walked; one's own way needs no permission
 
 
 _P = Permission
-_EVERYONE = frozenset({_P.TICKET_VIEW, _P.TICKET_HANDLE, _P.TICKET_COMMENT, _P.FILE_UPLOAD, _P.PLACE_VIEW})
+_EVERYONE = frozenset(
+    {_P.TICKET_VIEW, _P.TICKET_HANDLE, _P.TICKET_COMMENT, _P.FILE_UPLOAD, _P.PLACE_VIEW}
+) | {_P.PATROL_VIEW}
 _DESK = _EVERYONE | {
+    _P.PATROL_PLAN,
+    _P.PATROL_TRACK,
     _P.TICKET_INTAKE,
     _P.TICKET_ACCEPT,
     _P.TICKET_REJECT,
@@ -52,7 +60,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.STREET: _DESK | {_P.CATEGORY_EDIT},
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
-    Role.GRID: _EVERYONE | {_P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
+    Role.GRID: _EVERYONE
+    | {_P.PATROL_WALK, _P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
-    Role.PROPERTY: _EVERYONE | {_P.TICKET_UNMASK},
+    Role.PROPERTY: _EVERYONE | {_P.PATROL_WALK, _P.TICKET_UNMASK},
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from bff import api
-from bff.admin import categories, photos, places, session, tickets
+from bff.admin import categories, patrol, photos, places, session, tickets
 from bff.admin.auth import authenticate
 
-BLUEPRINTS = (session.blp, places.blp, categories.blp, photos.blp, tickets.blp)
+BLUEPRINTS = (session.blp, places.blp, categories.blp, photos.blp, tickets.blp, patrol.blp)
 
 
 def init_app(app: Flask) -> api.Face:
