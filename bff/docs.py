@@ -8,6 +8,7 @@ import flask_swagger_ui
 import orjson
 from flask import Flask, Response, send_from_directory
 
+from app.errors import NotFound
 from bff.api import Face, document
 
 _ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -56,12 +57,12 @@ def init_app(app: Flask, faces: dict[str, Face]) -> None:
     def docs_asset(name: str) -> Response:
         """A file of Swagger UI."""
         if name not in _FILES:
-            return Response(status=404)
+            raise NotFound
         return send_from_directory(_ASSETS, name, max_age=86400)
 
     @app.get("/openapi/<name>.json")
     def openapi(name: str) -> Response:
         """The OpenAPI document of a face, the same as committed under openapi/."""
         if name not in documents:
-            return Response(status=404)
+            raise NotFound
         return Response(documents[name], content_type="application/json")

@@ -150,6 +150,9 @@ def _from_anything(error: Exception) -> Response:
         return from_app_error(error)
     if isinstance(error, HTTPException):
         return from_http(error)
+    if type(error).__module__.startswith("gunicorn.http"):
+        # A chunked body that breaks its own rules shows only when it is read.
+        return problem(400, "bad_request", phrase(400, language(), detail=True))
     if db.is_passing(error):
         log.warning("database is away: %s", type(error).__name__)
         return problem(503, "unavailable", phrase(503, language(), detail=True))

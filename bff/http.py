@@ -156,12 +156,11 @@ def _version(required: bool) -> int | None:
         return None
     if tags.star_tag:
         return None
-    # Weak tags as well: a proxy that compresses weakens ours, and the version in it is what counts.
-    for tag in tags.as_set(include_weak=True):
-        version = tag.partition("-")[0]
-        if version.isascii() and version.isdigit() and len(version) < 10:
-            return int(version)
-    return -1  # a tag of another kind never matches
+    # Weak tags as well: a proxy that compresses weakens ours, and the version in it is what counts. Where a
+    # client names several, the newest is the one it has seen last.
+    versions = [(tag or "").partition("-")[0] for tag in tags.as_set(include_weak=True)]
+    numbers = [int(v) for v in versions if v.isascii() and v.isdigit() and len(v) < 10]
+    return max(numbers, default=-1)  # a tag of another kind never matches
 
 
 def versioned(body: dict[str, Any], status: int = 200, **headers: str) -> Versioned:
@@ -169,9 +168,9 @@ def versioned(body: dict[str, Any], status: int = 200, **headers: str) -> Versio
     return body, status, {"ETag": f'"{body["version"]}"', **headers}
 
 
-def wanted_version() -> int:
-    """The version that If-Match names; 428 without it. -1 never matches."""
-    return cast(int, _version(required=True))
+def wanted_version() -> int | None:
+    """The version that If-Match names, None for `*` (any); 428 without it. -1 never matches."""
+    return _version(required=True)
 
 
 def asked_version() -> int | None:

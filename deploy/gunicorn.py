@@ -4,8 +4,6 @@ From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, M
 """
 
 import contextlib
-import importlib
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -78,10 +76,11 @@ def when_ready(server: Any) -> None:
     """Serve the metrics of all workers from the parent, which lives as long as the server does."""
     if not metrics_port:
         return
+    from bff.metrics import serve_metrics
+
     try:
-        module = "app.metrics" if importlib.util.find_spec("app.metrics") else "bff.metrics"
-        importlib.import_module(module).serve_metrics(metrics_port)
-    except (ImportError, OSError) as error:
+        serve_metrics(metrics_port)
+    except OSError as error:
         server.log.error("metrics are not served on port %s: %s", metrics_port, error)
 
 

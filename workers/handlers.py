@@ -132,7 +132,8 @@ def check_text(row: Leased) -> None:
             words = {"pass": TextCheck.PASSED, "review": TextCheck.REVIEW, "risky": TextCheck.RISKY}
             verdict = words[answer.suggest.value]
         except WeChatUnavailable as e:
-            raise Later("wechat away") from e
+            if clock.now() - row.created_at < ASK_FOR:
+                raise Later("wechat away") from e
         except NotCheckable:
             verdict = TextCheck.UNCHECKED
     with db.transaction():

@@ -260,7 +260,6 @@ def attach(
     object_kind: str,
     object_id: UUID,
     stage: str,
-    keep_position: bool = True,
 ) -> list[Photo]:
     """Give one's uploads to a thing of a community, in this order.
 
@@ -301,7 +300,7 @@ def attach(
             width=upload.width,
             height=upload.height,
             taken_at=upload.taken_at,
-            position_sealed=upload.position_sealed if keep_position else None,
+            position_sealed=upload.position_sealed,
             attached_at=clock.now(),
         )
         upload.position_sealed = None

@@ -256,13 +256,13 @@ class ConsentChange:
 def update_me(
     *,
     resident_id: UUID,
-    version: int,
+    version: int | None,
     nickname: str | None = None,
     consents: Sequence[ConsentChange] = (),
 ) -> Resident:
-    """Change one's nickname and consents. Raises StaleVersion, UnknownConsent."""
+    """Change one's nickname and consents; `version` None takes any. Raises StaleVersion, UnknownConsent."""
     resident = db.session().get_one(Resident, resident_id, with_for_update=True, populate_existing=True)
-    if resident.version != version:
+    if version is not None and resident.version != version:
         raise StaleVersion
     me = Actor(ActorKind.RESIDENT, resident_id)
     if nickname is not None:

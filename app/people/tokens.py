@@ -1,6 +1,6 @@
 """The tokens residents and staff carry.
 
-Residents: a short-lived HS256 access token, verified without the database, and a rotating refresh token of
+Residents: a short-lived HS256 access token, whose login must still be open, and a rotating refresh token of
 which only the hash is stored. Staff: one random token, hash stored, looked up on every request so that
 revoking takes effect at once.
 """

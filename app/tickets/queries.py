@@ -296,7 +296,6 @@ class Board(NamedTuple):
 
     status: frozenset[str] | None = None
     estate: Ref | None = None
-    community_id: int | None = None
     category: str | None = None
     overdue: bool | None = None
     assigned_to: UUID | None = None
@@ -314,8 +313,6 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
         query = query.where(
             Ticket.community_id == wanted.estate.community_id, Ticket.estate_id == wanted.estate.id
         )
-    if wanted.community_id is not None:
-        query = query.where(Ticket.community_id == wanted.community_id)
     if wanted.category is not None:
         query = query.where(Ticket.category_code == wanted.category)
     if wanted.assigned_to is not None:

@@ -739,9 +739,10 @@ def text_checked(ref: Ref, *, verdict: TextCheck) -> None:
 
 
 def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | None:
-    """The whole phone left with the report, else the reporter's bound one, for a stated purpose; audited.
+    """The whole phone left with the report, for a stated purpose; audited. Raises PermissionMissing.
 
-    Raises PermissionMissing.
+    Where none was left: the reporter's bound one, for those who may know her (the desk, her grid worker); a
+    property company gets only what she left for it.
     """
     ticket = queries.ticket_for_staff(acting_user, ref)
     if not queries.may(acting_user, ticket, Permission.TICKET_UNMASK) or not queries.knows_reporter(
@@ -757,7 +758,8 @@ def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | No
         purpose=purpose,
     )
     phone = queries.contact_phone(ticket)
-    if phone is None and ticket.reporter_id is not None:
+    may_know_her = queries.may(acting_user, ticket, Permission.TICKET_IDENTITY)
+    if phone is None and may_know_her and ticket.reporter_id is not None:
         reporter = people_queries.resident(ticket.reporter_id)
         phone = people_queries.phone_of(reporter) if reporter is not None else None
     return phone

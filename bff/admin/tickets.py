@@ -275,7 +275,7 @@ def comment(body: dict[str, Any], ref: Ref) -> Versioned:
 @blp.arguments(s.UnmaskIn)
 @blp.response(200, s.UnmaskOut)
 def unmask(body: dict[str, Any]) -> dict[str, Any]:
-    """Show the whole phone number left with a report, for a stated purpose; audited."""
+    """Show the whole phone number of a report, for a stated purpose; audited."""
     return {
         "contact_phone": service.unmask_phone(body["object"], purpose=body["purpose"], acting_user=g.staff)
     }

@@ -17,22 +17,12 @@ from app.people.permissions import Permission
 from app.people.queries import mask_phone
 from app.people.scopes import StaffActor
 from app.places import queries as places
-from app.places.coordinates import Crs, Point, to_gcj02
+from app.places.coordinates import Point
 from app.places.models import Estate
 from app.tickets import queries as tickets
 from app.tickets.models import Ticket, TicketStatus
 from app.tickets.queries import ENDED
-
-
-def _location(point: Point, accuracy_m: float | None = None, address: str | None = None) -> dict[str, Any]:
-    there = to_gcj02(point)
-    return {
-        "lng": round(there.lng, 6),
-        "lat": round(there.lat, 6),
-        "crs": Crs.GCJ02.value,
-        "accuracy_m": accuracy_m,
-        "address": address,
-    }
+from bff.positions import location_out
 
 
 def _row(
@@ -107,8 +97,8 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         "version": ticket.version,
         "text_check": ticket.text_check,
         "answers": ticket.answers,
-        "location": _location(point, ticket.accuracy_m, ticket.address) if point else None,
-        "reporter": _reporter_out(ticket)
+        "location": location_out(point, ticket.accuracy_m, ticket.address) if point else None,
+        "reporter": _reporter_out(ticket, bound=tickets.may(asking, ticket, Permission.TICKET_IDENTITY))
         if known
         else {"anonymous": True, "name": None, "phone_masked": None},
         "dispatch_why": ticket.dispatch_why,
@@ -127,13 +117,14 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
     }
 
 
-def _reporter_out(ticket: Ticket) -> dict[str, Any]:
+def _reporter_out(ticket: Ticket, *, bound: bool) -> dict[str, Any]:
+    """What she left with the report; her own bound number (`bound`) only for those who may know her."""
     name, phone = tickets.reporter_name(ticket), tickets.contact_phone(ticket)
     if ticket.reporter_id is not None:
         resident = people.resident(ticket.reporter_id)
         if resident is not None:
             name = name or people.nickname_of(resident)
-            phone = phone or people.phone_of(resident)
+            phone = phone or (people.phone_of(resident) if bound else None)
     return {
         "anonymous": ticket.is_anonymous,
         "name": name,
@@ -165,7 +156,7 @@ def _photo_out(photo: Photo, *, with_position: bool) -> dict[str, Any]:
         "check_state": photo.check_state,
         "stage": photo.stage,
         "taken_at": photo.taken_at,
-        "position": _location(position) if position else None,
+        "position": location_out(position) if position else None,
         "thumb_url": links.to_photo(ref, "thumb"),
         "url": links.to_photo(ref, "full"),
     }

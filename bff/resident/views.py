@@ -13,13 +13,14 @@ from app.media import queries as media
 from app.media.models import Photo
 from app.people.queries import mask_phone
 from app.places import queries as places
-from app.places.coordinates import Crs, Point, to_gcj02
+from app.places.coordinates import Point
 from app.places.models import Estate
 from app.tickets import clocks
 from app.tickets import queries as tickets
 from app.tickets.models import Ticket, TicketStatus
 from app.tickets.moves import MOVES, Move
 from app.tickets.queries import ENDED
+from bff.positions import location_out
 
 # What a step is called on screen.
 TITLES = {
@@ -37,18 +38,6 @@ TITLES = {
     Move.WITHDRAW: "已撤回",
     Move.RATE: "已评价",
 }
-
-
-def location_out(point: Point, accuracy_m: float | None = None, address: str | None = None) -> dict[str, Any]:
-    """A stored WGS-84 position as the mini-program's map wants it (GCJ-02, about 0.1 m)."""
-    there = to_gcj02(point)
-    return {
-        "lng": round(there.lng, 6),
-        "lat": round(there.lat, 6),
-        "crs": Crs.GCJ02.value,
-        "accuracy_m": accuracy_m,
-        "address": address,
-    }
 
 
 def estate_out(estate: Estate, communities: dict[int, str]) -> dict[str, Any]:

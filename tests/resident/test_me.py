@@ -169,3 +169,13 @@ def test_while_wechat_is_down_the_phone_stays_as_it_was(
     assert answer.status_code == 503
     assert "Retry-After" in answer.headers
     assert wang.get("/me").json["phone_masked"][-4:] == number[-4:]
+
+
+@pytest.mark.parametrize(("tag", "status"), [('""', 412), ('"","x"', 412), ("*", 200), ('W/"1"', 200)])
+def test_a_strange_version_is_stale_and_a_star_is_any(
+    resident: Callable[..., Person], tag: str, status: int
+) -> None:
+    wang = resident()
+    assert wang.get("/me").json["version"] == 1
+    answer = wang.patch("/me", {"nickname": "王阿姨"}, headers={"If-Match": tag})
+    assert answer.status_code == status, answer.text

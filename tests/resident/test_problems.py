@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from gunicorn.http.errors import InvalidChunkSize
 
 from app import ids
 from app.ids import Kind, Ref
-from tests.conftest import Caller, Person, Town
+from tests.conftest import Caller, House, Person, Town
 
 
 def _is_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
@@ -229,3 +231,19 @@ def test_no_text_field_of_staff_breaks_the_server(
         {"account": f"nobody-{uuid4().hex[:12]}", "password": nasty},
     ):
         assert visitor.post("/admin/api/v1/session", body).status_code in {401, 422}, body
+
+
+def test_a_chunked_body_that_breaks_its_own_rules_is_a_bad_request(house: House) -> None:
+    class Broken(BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise InvalidChunkSize(b"zz")
+
+        readinto = read  # type: ignore[assignment]  # whichever way the body is read
+
+    answer = house.app.test_client().post(
+        "/bff/v1/session",
+        input_stream=Broken(b"5"),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 400
+    assert answer.content_type == "application/problem+json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import re
 import subprocess
@@ -233,3 +234,11 @@ def test_every_setting_that_deployment_names_is_one_or_is_described() -> None:
     described = "\n".join(text for name, text in texts() if name.startswith(("deploy/", "docs/", "README")))
     for name in named - known():
         assert name in described
+
+
+def test_a_migration_that_has_landed_is_never_edited() -> None:
+    # A database that has run it would never see the change: write a new migration, and add its line when it lands.
+    folder = TOP / "migrations"
+    for line in (folder / "landed.txt").read_text(encoding="utf-8").splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, f"{name} was edited"
