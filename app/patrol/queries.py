@@ -192,6 +192,14 @@ def point_for(staff: StaffActor, ref: Ref, *, lock: bool = False) -> Point:
     return found
 
 
+def point_to_plan(staff: StaffActor, ref: Ref) -> Point:
+    """The point, for the desk that plans its area (and prints its sign). Raises NotFound."""
+    point = point_for(staff, ref)
+    if not looks_after(staff, point.community_id, point.estate_id, Permission.PATROL_PLAN):
+        raise NotFound
+    return point
+
+
 class Area(NamedTuple):
     """What a list is narrowed to."""
 
@@ -382,6 +390,14 @@ def shift_for(staff: StaffActor, ref: Ref, *, lock: bool = False) -> Shift:
     if found is None:
         raise NotFound
     return found
+
+
+def own_shift(staff: StaffActor, ref: Ref) -> Shift:
+    """Her own shift. Raises NotFound for anybody else's, also where she is the desk."""
+    shift = shift_for(staff, ref)
+    if shift.staff_id != staff.id:
+        raise NotFound
+    return shift
 
 
 def shifts(

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import audit, clock, db, ids
 from app.errors import NotFound, StaleVersion
 from app.ids import Ref
-from app.patrol import codes, queries, windows
+from app.patrol import queries, windows
 from app.patrol.errors import (
     BadPosition,
     DatesReversed,
@@ -135,14 +135,6 @@ def change_point(
         raise PositionNeeded(errors={"location": [(PositionNeeded.zh, PositionNeeded.en)]})
     _audit(acting_user, "patrol.point_changed", ref, fields=sorted(changes))
     return point
-
-
-def code_of(ref: Ref, *, acting_user: StaffActor) -> str:
-    """The text of the code that hangs at the point, for printing; who took it is audited."""
-    point = queries.point_for(acting_user, ref)
-    _mine_to_plan(acting_user, point.community_id, point.estate_id)
-    _audit(acting_user, "patrol.code_printed", ref, printing=point.code_no)
-    return codes.payload(ref, point.code_no)
 
 
 def renew_code(ref: Ref, *, acting_user: StaffActor, version: int | None) -> Point:
@@ -399,8 +391,10 @@ def choose(*, values: Mapping[str, int], acting_user: StaffActor) -> None:
         )
 
 
-def count_homes(ref: Ref, *, homes: int | None, acting_user: StaffActor, version: int | None) -> Zone:
-    """Say how many homes a grid has (None: not known). A zone that nobody counted has version 0."""
+def count_homes(
+    ref: Ref, *, changes: Mapping[str, int | None], acting_user: StaffActor, version: int | None
+) -> Zone:
+    """Say how many `homes` a grid has (None: not known). A zone that nobody counted has version 0."""
     if ref not in {
         Ref(g.community_id, g.id) for g in queries.grids_in_reach(acting_user, Permission.PATROL_PLAN)
     }:
@@ -413,9 +407,11 @@ def count_homes(ref: Ref, *, homes: int | None, acting_user: StaffActor, version
     zone = db.session().get_one(Zone, ref, with_for_update=True, populate_existing=True)
     if version is not None and version != zone.version:
         raise StaleVersion
-    zone.homes, zone.updated_at = homes, clock.now()
+    if "homes" in changes:
+        zone.homes = changes["homes"]
+    zone.updated_at = clock.now()
     zone.version += 1
-    _audit(acting_user, "patrol.homes_counted", ref, homes=homes)
+    _audit(acting_user, "patrol.homes_counted", ref, homes=zone.homes)
     return zone
 
 

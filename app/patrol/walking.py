@@ -43,6 +43,7 @@ from app.patrol.models import (
 from app.patrol.queries import OBJECT_KIND
 from app.patrol.service import checked
 from app.patrol.thinning import Fix, in_order, thin
+from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point as Position
@@ -213,11 +214,13 @@ def _to_millisecond(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def track_seen(shift: Shift, *, acting_user: StaffActor) -> list[Fix]:
-    """The way of a shift, for herself or the desk of the area; that a colleague looked at it is audited."""
-    if shift.staff_id != acting_user.id:
-        _audit(acting_user.actor, "patrol.track_seen", Ref(shift.community_id, shift.id))
-    return queries.track_of(shift)
+def look_at_way(ref: Ref, *, purpose: str, acting_user: StaffActor) -> Shift:
+    """The shift whose way the desk of its area looks at, for a stated purpose; audited. Raises NotFound."""
+    shift = queries.shift_for(acting_user, ref)
+    if not queries.looks_after(acting_user, shift.community_id, shift.estate_id, Permission.PATROL_TRACK):
+        raise NotFound
+    _audit(acting_user.actor, "patrol.track_seen", ref, purpose=purpose)
+    return shift
 
 
 # --- visits ----------------------------------------------------------------------------------------------
@@ -243,6 +246,7 @@ def visit(point_ref: Ref, *, shift_ref: Ref | None, shown: Shown, acting_user: S
 
     Raises NotFound, NoOpenShift, NothingShown, UnknownCode, BadPosition, FutureTime, UnknownTicket.
     """
+    queries.point_for(acting_user, point_ref)  # what she may not see isn't there, whether she walks or not
     shift_ref = shift_ref or queries.open_shift_of(acting_user.id)
     if shift_ref is None:
         raise NoOpenShift

@@ -139,12 +139,11 @@ def change_point(body: dict[str, Any], ref: Ref) -> Versioned:
 
 @blp.route("/points/<ref(pnt):ref>/code", methods=["GET"])
 @requires(Allow.PATROL_PLAN)
-@writes
+@reads
 @blp.response(200, s.PatrolCodeOut)
 def code(ref: Ref) -> dict[str, Any]:
-    """The text of the point's QR code, for printing; audited."""
-    payload = service.code_of(ref, acting_user=g.staff)
-    return views.code_out(queries.point_for(g.staff, ref), payload)
+    """The text of the point's QR code, for printing."""
+    return views.code_out(queries.point_to_plan(g.staff, ref))
 
 
 @blp.route("/points/<ref(pnt):ref>/code", methods=["POST"])
@@ -153,8 +152,7 @@ def code(ref: Ref) -> dict[str, Any]:
 @blp.response(200, s.PatrolCodeOut)
 def renew_code(ref: Ref) -> dict[str, Any]:
     """A new printing of the code; visits with the old one are doubted from now on."""
-    renewed = service.renew_code(ref, acting_user=g.staff, version=asked_version())
-    return views.code_out(renewed, service.code_of(ref, acting_user=g.staff))
+    return views.code_out(service.renew_code(ref, acting_user=g.staff, version=asked_version()))
 
 
 @blp.route("/points/<ref(pnt):ref>/visit", methods=["POST"])
@@ -347,15 +345,23 @@ def take_positions(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 
 
 @blp.route("/shifts/<ref(shf):ref>/positions", methods=["GET"])
-@requires(Allow.PATROL_WALK, Allow.PATROL_TRACK)
-@writes
+@requires(Allow.PATROL_WALK)
+@reads
 @blp.response(200, s.PatrolTrackOut)
-def track(ref: Ref) -> dict[str, Any]:
-    """The way of my own shift; for the desk of the area also a colleague's, which is audited."""
-    found = queries.shift_for(g.staff, ref)
-    return views.track_out(
-        found, walking.track_seen(found, acting_user=g.staff), queries.readings_of(found), kept=walking.KEPT
-    )
+def my_way(ref: Ref) -> dict[str, Any]:
+    """The way of my own shift."""
+    return views.track_out(queries.own_shift(g.staff, ref), kept=walking.KEPT)
+
+
+@blp.route("/shifts/<ref(shf):ref>/track", methods=["POST"])
+@requires(Allow.PATROL_TRACK)
+@writes
+@blp.arguments(s.PatrolTrackIn)
+@blp.response(200, s.PatrolTrackOut)
+def look_at_way(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """For the desk of the area: the way of a shift, for a stated purpose; audited."""
+    shift = walking.look_at_way(ref, purpose=body["purpose"], acting_user=g.staff)
+    return views.track_out(shift, kept=walking.KEPT)
 
 
 # --- figures ---------------------------------------------------------------------------------------------
@@ -424,7 +430,7 @@ def grade_zones() -> dict[str, Any]:
 @blp.response(200, s.PatrolZoneOut)
 def count_homes(body: dict[str, Any], ref: Ref) -> Versioned:
     """Say how many homes a grid has; its grade follows at the next computation."""
-    service.count_homes(ref, homes=body["homes"], acting_user=g.staff, version=wanted_version())
+    service.count_homes(ref, changes=body, acting_user=g.staff, version=wanted_version())
     return versioned(next(zone for zone in views.zones_out(g.staff) if zone["grid_id"] == ref))
 
 

@@ -237,6 +237,10 @@ class PatrolReadingOut(PatrolPositionOut):
     visit_id = WireId(Kind.PATROL_VISIT, required=True)
 
 
+class PatrolTrackIn(Schema):
+    purpose = Text(most=200, least=4, required=True)
+
+
 class PatrolTrackOut(Schema):
     shift_id = WireId(Kind.PATROL_SHIFT, required=True)
     crs = f.String(required=True)
@@ -372,7 +376,7 @@ class PatrolZoneList(Schema):
 
 
 class PatrolHomesIn(Schema):
-    homes = f.Integer(required=True, allow_none=True, validate=v.Range(1, 100_000))
+    homes = f.Integer(allow_none=True, validate=v.Range(1, 100_000))
 
 
 PatrolSettingsIn = Schema.from_dict(

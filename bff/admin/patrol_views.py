@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app import clock
 from app.ids import Ref
-from app.patrol import queries, windows
+from app.patrol import codes, queries, windows
 from app.patrol.figures import LEFT_OUT, Count, Coverage, Duty, Heat
 from app.patrol.models import Basis, Plan, Point, Shift, Visit, ZoneGrade
 from app.patrol.thinning import Fix
@@ -49,13 +49,14 @@ def point_out(point: Point) -> dict[str, Any]:
     }
 
 
-def code_out(point: Point, payload: str) -> dict[str, Any]:
+def code_out(point: Point) -> dict[str, Any]:
     """What goes onto the sign."""
+    ref = Ref(point.community_id, point.id)
     return {
-        "point_id": Ref(point.community_id, point.id),
+        "point_id": ref,
         "name": point.name,
         "printing": point.code_no,
-        "payload": payload,
+        "payload": codes.payload(ref, point.code_no),
     }
 
 
@@ -193,15 +194,14 @@ def visits_out(found: Sequence[Visit]) -> list[dict[str, Any]]:
     ]
 
 
-def track_out(
-    shift: Shift, track: Sequence[Fix], readings: Mapping[UUID, Fix], *, kept: timedelta
-) -> dict[str, Any]:
+def track_out(shift: Shift, *, kept: timedelta) -> dict[str, Any]:
     """The way of a shift, and where the visits were made."""
+    readings = queries.readings_of(shift)
     return {
         "shift_id": Ref(shift.community_id, shift.id),
         "crs": Crs.GCJ02.value,
         "kept_until": shift.started_at + kept,
-        "positions": [_fix_out(fix) for fix in track],
+        "positions": [_fix_out(fix) for fix in queries.track_of(shift)],
         "readings": [
             {"visit_id": Ref(shift.community_id, visit_id), **_fix_out(fix)}
             for visit_id, fix in sorted(readings.items(), key=lambda pair: pair[1].at)

@@ -240,7 +240,7 @@ def test_planning_leaves_its_mark_in_the_audit(
         [round_.where.id],
     ).fetchall()
     assert [action for (action,) in rows] == [
-        "patrol.point_added", "patrol.code_printed", "patrol.plan_added",
+        "patrol.point_added", "patrol.plan_added",
     ]  # fmt: skip
 
 

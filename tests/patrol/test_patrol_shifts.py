@@ -178,13 +178,17 @@ def test_where_somebody_walked_is_seen_by_herself_and_the_desk_of_the_area(
 
     def seen_by(who: Caller, role: str) -> tuple[int, int, bool]:
         listed = [row["shift_id"] for row in who.get("/patrol/shifts").json["items"]]
-        return (
-            who.get(f"/patrol/shifts/{shifts[role]}/positions").status_code,
-            who.get(f"/patrol/shifts/{shifts[role]}").status_code,
-            shifts[role] in listed,
+        path = f"/patrol/shifts/{shifts[role]}"
+        desk = "patrol.track" in who.get("/me").json["scopes"][0]["permissions"]
+        other = (
+            who.get(f"{path}/positions") if desk else who.post(f"{path}/track", {"purpose": "看看同事在哪里"})
         )
+        assert other.status_code == 403  # the desk looks for a purpose, a walker only at her own way
+        way = who.post(f"{path}/track", {"purpose": "核查漏巡"}) if desk else who.get(f"{path}/positions")
+        return way.status_code, who.get(path).status_code, shifts[role] in listed
 
     hidden, open_ = (404, 404, False), (200, 200, True)
+    refused(town.staff("street").post(f"/patrol/shifts/{shifts['grid']}/track", {}), 422, "invalid")
     for role, other in (("grid", "property"), ("property", "grid")):
         assert seen_by(rounds[role].walker, role) == open_
         assert seen_by(rounds[other].walker, role) == hidden
@@ -238,7 +242,7 @@ def test_whereabouts_are_stored_sealed_and_erased_after_thirty_days(
     jobs.erase_tracks()
     assert kept() == (0, 0, 0, 1)
     desk = town.hire("community", town.a)
-    shown = desk.get(f"/patrol/shifts/{shift}/positions").json
+    shown = desk.post(f"/patrol/shifts/{shift}/track", {"purpose": "核查漏巡"}).json
     assert (shown["positions"], shown["readings"]) == ([], [])
     assert len(desk.get(f"/patrol/shifts/{shift}").json["visits"]) == 1
 

@@ -47,6 +47,6 @@ def test_a_round_of_five_points_with_one_spoofed_and_one_left_out_shows_both_gap
         (round_.points[2], "suspect", ["too_far"], False),
         (round_.points[3], "missed", [], False),
     ]
-    track = round_.desk.get(f"/patrol/shifts/{shift}/positions").json
+    track = round_.desk.post(f"/patrol/shifts/{shift}/track", {"purpose": "核查漏巡"}).json
     assert len(track["positions"]) == 3
     assert len(track["readings"]) == 4

@@ -49,6 +49,11 @@ BODIES: dict[str, Any] = {
     "accept": None,
     "start": None,
     "close": None,
+    "code": None,
+    "end": None,
+    "positions": {"positions": []},
+    "track": {"purpose": "核查漏巡"},
+    "visit": {"code": "JY1"},
 }
 # Writes that open their own transactions, because a call to WeChat or a counted failure stands between two.
 OWN_TRANSACTIONS = {"log_in", "refresh", "log_out", "bind_phone", "push"}
