@@ -34,6 +34,7 @@ class Kind(StrEnum):
     INBOX = "msg"
     COMMUNITY = "com"
     SESSION = "ses"
+    SOURCE = "src"
 
 
 class Ref(NamedTuple):

@@ -34,12 +34,14 @@ class Job(StrEnum):
 
     DRAIN = "workers.jobs.drain"
     DRAIN_NOTICES = "workers.jobs.drain_notices"
+    DRAIN_STATUSES = "workers.jobs.drain_statuses"
     SWEEP = "workers.jobs.sweep"
     EXPIRE_UPLOADS = "workers.jobs.expire_uploads"
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
     CHECK_ORPHANS = "workers.jobs.check_orphans"
+    MATCH_OPEN = "workers.jobs.match_open"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost

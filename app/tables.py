@@ -10,9 +10,10 @@ from app.media import models as media
 from app.messaging import models as messaging
 from app.people import models as people
 from app.places import models as places
+from app.sources import models as sources
 from app.tickets import models as tickets
 
-MODULES = (audit, idempotency, outbox, places, people, media, messaging, tickets)
+MODULES = (audit, idempotency, outbox, places, people, media, messaging, sources, tickets)
 
 
 def metadata() -> MetaData:

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     PHOTO_REVIEW = "photo.review"
     FILE_UPLOAD = "file.upload"
     PLACE_VIEW = "place.view"
+    API_KEY_EDIT = "api_key.edit"  # other systems that may hand reports in, and their secrets
 
 
 _P = Permission
@@ -47,7 +48,7 @@ _DESK = _EVERYONE | {
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.STREET: _DESK,
+    Role.STREET: _DESK | {_P.API_KEY_EDIT},
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
     Role.GRID: _EVERYONE | {_P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},

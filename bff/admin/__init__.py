@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from bff import api
-from bff.admin import photos, places, session, tickets
+from bff.admin import api_keys, photos, places, session, suggestions, tickets
 from bff.admin.auth import authenticate
 
-BLUEPRINTS = (session.blp, places.blp, photos.blp, tickets.blp)
+BLUEPRINTS = (session.blp, places.blp, photos.blp, tickets.blp, suggestions.blp, api_keys.blp)
 
 
 def init_app(app: Flask) -> api.Face:
