@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask import Flask, Response
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from app import db, queue
 
@@ -25,8 +26,11 @@ def head() -> str | None:
 
 
 def _at_head() -> bool:
-    with db.engine().connect() as connection:
-        return connection.scalar(text("SELECT version_num FROM alembic_version")) == head()
+    try:
+        with db.engine().connect() as connection:
+            return connection.scalar(text("SELECT version_num FROM alembic_version")) == head()
+    except ProgrammingError:
+        return False  # before the first migration there is no such table, or no right to read it
 
 
 def _answer(status: int, body: dict[str, object]) -> Response:

@@ -216,7 +216,8 @@ def write_cursor(*parts: Any) -> str:
 def _as_bad_cursor() -> Iterator[None]:
     try:
         yield
-    except (ValueError, TypeError, KeyError) as e:
+    except (ValueError, TypeError, AttributeError) as e:
+        # AttributeError is what UUID() says of a number.
         raise BadCursor from e
 
 

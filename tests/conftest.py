@@ -315,12 +315,19 @@ class Person(Caller):
         body = {"estate_id": estate, "text": "楼道灯不亮", "client_token": uuid4().hex} | more
         answer = self.post("/tickets", body)
         assert answer.status_code == 201, answer.text
-        return answer.json
+        return answer.get_json()
+
+    def consent(self) -> None:
+        """Agree that the position of her photos is kept."""
+        choice = {"key": "photo_position", "version": 1, "granted": True}
+        tag = self.get("/me").headers["ETag"]
+        answer = self.patch("/me", {"consents": [choice]}, headers={"If-Match": tag})
+        assert answer.status_code == 200, answer.text
 
     def ticket(self, ticket_id: str) -> dict[str, Any]:
         answer = self.get(f"/tickets/{ticket_id}")
         assert answer.status_code == 200, answer.text
-        return answer.json
+        return answer.get_json()
 
 
 @pytest.fixture
@@ -339,7 +346,7 @@ def resident(house: House) -> Callable[..., Person]:
         client = house.app.test_client()
         answer = client.post("/bff/v1/session", json={"code": f"demo-{who}"})
         assert answer.status_code == 201, answer.text
-        return Person(who, answer.json, client)
+        return Person(who, answer.get_json(), client)
 
     return make
 
@@ -430,7 +437,7 @@ class Town:
             who = self.staff(by.get(move, "community"))
             got = who.post(f"/tickets/{ticket_id}/{move}", bodies.get(move))
             assert got.status_code == 200, got.text
-            answer = got.json
+            answer = got.get_json()
         return answer
 
     def log_in(self, account: str, password: str = PASSWORD) -> Caller:
@@ -532,12 +539,28 @@ def small_jpeg() -> bytes:
     return _small
 
 
+def camera(
+    *, lng: float | None = pictures.LNG, lat: float | None = pictures.LAT, kind: str = "JPEG"
+) -> bytes:
+    """A small picture, stored sideways, with all that a phone writes into it; each call another one."""
+    from PIL import Image
+
+    tags = pictures.exif(lng=lng, lat=lat)
+    picture = Image.effect_noise((400, 300), 60).convert("RGB")
+    if kind == "HEIC":
+        return pictures.heic(picture, tags)
+    out = BytesIO()
+    picture.save(out, kind, exif=tags)
+    return out.getvalue()
+
+
 __all__ = [
     "Caller",
     "Community",
     "House",
     "Person",
     "Town",
+    "camera",
     "migrate",
     "pictures",
     "settings_for",

@@ -24,6 +24,7 @@ def documents() -> dict[str, str]:
     settings = Settings.from_env(
         {
             "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+            "MIGRATION_DATABASE_URL": "postgresql://owner@127.0.0.1:9/none",
             "REDIS_URL": "redis://127.0.0.1:9/0",
             "STORAGE_URL": "folder:/nonexistent",
             "SECRET_KEY": "x" * 32,

@@ -79,7 +79,8 @@ class Launcher:
         _step("servers", self._start_programs)
         self._note("running")
         accounts = json.loads(self._run_to_end("demo accounts", "tools.demo", "--accounts"))
-        print(_welcome(self.port, accounts, time.monotonic() - began), flush=True)
+        sandbox = any(program.name == "sandbox" for program in self.programs)
+        print(_welcome(self.port, accounts, time.monotonic() - began, sandbox=sandbox), flush=True)
 
     def watch(self) -> Never:
         """Start again what ends, until Stop; ServerError when it ends too often."""
@@ -379,7 +380,9 @@ def _reason(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _welcome(port: int, accounts: Sequence[Mapping[str, Any]], seconds: float) -> str:
+def _welcome(
+    port: int, accounts: Sequence[Mapping[str, Any]], seconds: float, *, sandbox: bool = True
+) -> str:
     """Where to click, who can log in, and a line that shows that it works."""
     base = f"http://127.0.0.1:{port}"
     residents = [account for account in accounts if account.get("code")]
@@ -398,7 +401,9 @@ def _welcome(port: int, accounts: Sequence[Mapping[str, Any]], seconds: float) -
         f"  documentation      {base}/docs",
         f"  resident face      {base}/bff/v1",
         f"  staff face         {base}/admin/api/v1",
-        f"  WeChat stand-in    http://127.0.0.1:{port + 1}/   what every phone received; make it fail",
+        f"  WeChat stand-in    http://127.0.0.1:{port + 1}/   what every phone received; make it fail"
+        if sandbox
+        else "  WeChat             the one that WECHAT_API_BASE names",
         f"  metrics            http://127.0.0.1:{port + 2}/metrics",
         f"  logs               {LOGS}/",
         "",

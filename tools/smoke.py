@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,17 @@ def _with(world: World, *, step: Callable[[World, Desk], None], desk: Desk) -> N
     step(world, desk)
 
 
+def _said(error: Exception) -> str:
+    """What is not as promised, in one line."""
+    if isinstance(error, Deviation):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"expected something of another shape, got {type(error).__name__}: {error} "
+        f"at {Path(at.filename).name}:{at.lineno}: {at.line}"
+    )
+
+
 def _port_of_this_checkout() -> int:
     with contextlib.suppress(OSError, ValueError):
         noted = json.loads((VAR / "run.json").read_text(encoding="utf-8"))
@@ -115,9 +127,9 @@ def main(arguments: list[str] | None = None) -> int:
         before, started = tally.checks, time.perf_counter()
         try:
             step(world)
-        except Deviation as deviation:
+        except Exception as error:  # noqa: BLE001 - an answer of a shape nobody thought of is a deviation too
             print(f"  {number:>2}  {name:<24} failed", flush=True)
-            print(f"smoke: step {number} ({name}) failed: {deviation}", file=sys.stderr, flush=True)
+            print(f"smoke: step {number} ({name}) failed: {_said(error)}", file=sys.stderr, flush=True)
             return 1
         took = (time.perf_counter() - started) * 1000
         print(f"  {number:>2}  {name:<24}{took:8.0f} ms  {tally.checks - before:>5} checks", flush=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tools.smoke_contract import SESSION, STAFF_SESSION, fits
+from tools.smoke_contract import MESSAGE, SESSION, STAFF_SESSION, fits, page
 from tools.smoke_http import Answer, Caller, Deviation, Site, check, same
 from tools.smoke_photos import TOP
 
@@ -73,7 +73,8 @@ class World:
 
     def inbox(self, who: Caller) -> list[dict[str, Any]]:
         """Up to a hundred messages of a resident, newest first."""
-        found: list[dict[str, Any]] = who.get("/inbox?limit=100").ok()["items"]
+        answer = who.get("/inbox?limit=100")
+        found: list[dict[str, Any]] = fits(answer.ok(), page(MESSAGE), answer.where)["items"]
         return found
 
     def newest(self, who: Caller) -> str:

@@ -100,7 +100,16 @@ def check_photo(row: Leased) -> None:
 
 
 def discard(row: Leased) -> None:
-    """Delete files that nothing needs any more."""
+    """Delete files that nothing needs any more.
+
+    An original that was announced a day ago and still waits for processing (the queue stood still) is needed.
+    """
+    waiting = row.payload.get("unless_waiting")
+    if waiting is not None:
+        with db.reading():
+            upload = media_queries.upload_of(UUID(waiting["owner_id"]), UUID(waiting["upload_id"]))
+        if upload is not None and upload.status == PhotoStatus.PROCESSING:
+            raise Later("still to be processed")
     try:
         for key in row.payload["keys"]:
             adapters.storage().delete(key)

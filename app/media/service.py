@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from app import audit, clock, crypto, db, ids, outbox, queue
 from app.audit import Actor
@@ -47,7 +47,10 @@ def announce(*, upload_id: UUID, owner_id: UUID) -> None:
     outbox.put(
         community_id=ids.lane_of(owner_id),
         kind=DISCARD,
-        payload={"keys": [incoming_key(upload_id)]},
+        payload={
+            "keys": [incoming_key(upload_id)],
+            "unless_waiting": {"owner_id": str(owner_id), "upload_id": str(upload_id)},
+        },
         idem=f"announced:{upload_id}",
         on=queue.Queue.MEDIA,
         not_before=clock.now() + KEEP_UNATTACHED,
@@ -317,11 +320,22 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
     """Uploads that nobody attached within 24 hours go with their files; attached ones, once settled, lose only
     the row that steered their processing.
     """
+    # The others are left out here rather than skipped below: enough of them would fill every batch.
+    settled_ones = and_(
+        Upload.status != PhotoStatus.PROCESSING,
+        or_(
+            Upload.check_state.in_([CheckState.PASSED, CheckState.RISKY]),
+            Upload.status == PhotoStatus.REFUSED,
+        ),
+    )
     old = (
         db.session()
         .scalars(
             select(Upload)
-            .where(Upload.created_at <= clock.now() - KEEP_UNATTACHED)
+            .where(
+                Upload.created_at <= clock.now() - KEEP_UNATTACHED,
+                or_(Upload.attached_community_id.is_(None), settled_ones),
+            )
             .order_by(Upload.created_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -341,13 +355,8 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
                 on=queue.Queue.MEDIA,
             )
             unattached += 1
-        elif upload.status != PhotoStatus.PROCESSING and upload.check_state in (
-            CheckState.PASSED,
-            CheckState.RISKY,
-        ):
-            settled += 1
         else:
-            continue
+            settled += 1
         db.session().execute(
             delete(Upload)
             .where(Upload.owner_id == upload.owner_id, Upload.id == upload.id)

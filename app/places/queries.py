@@ -188,7 +188,9 @@ def org_names(org_ids: Iterable[UUID | None]) -> dict[UUID, str]:
 
 
 def orgs_answering_in(community_id: int) -> set[UUID]:
-    """Organisations that may be given work of a community: those responsible there today and its own desk."""
+    """Organisations that may be given work of a community: those responsible there today, and the authorities
+    of the community and what lies above it. A company seated in the street answers only for what it was given.
+    """
     responsible = db.session().scalars(
         select(Responsibility.org_id).where(
             Responsibility.community_id == community_id, _valid(Responsibility, today())
@@ -197,7 +199,13 @@ def orgs_answering_in(community_id: int) -> set[UUID]:
     found = set(responsible)
     above = _above(community_id)
     found |= set(
-        db.session().scalars(select(Org.id).where(Org.region_id.in_([community_id, *above]), Org.is_active))
+        db.session().scalars(
+            select(Org.id).where(
+                Org.region_id.in_([community_id, *above]),
+                Org.kind.not_in([OrgKind.PROPERTY_COMPANY, OrgKind.OWNERS_COMMITTEE]),
+                Org.is_active,
+            )
+        )
     )
     return found
 

@@ -302,11 +302,16 @@ def reporter_name(ticket: Ticket) -> str | None:
     return crypto.keys().decrypt(ticket.reporter_name_sealed, f"reporter_name:{ticket.id}").decode()
 
 
-def closed_before(community_id: int, moment: datetime, *, after: datetime) -> list[UUID]:
-    """Tickets of a community closed in a span of time; for erasing what must not stay longer."""
-    rows = db.session().scalars(
-        select(Ticket.id).where(
-            Ticket.community_id == community_id, Ticket.closed_at < moment, Ticket.closed_at >= after
-        )
+def ended_before(community_id: int, moment: datetime, *, after: datetime) -> list[UUID]:
+    """Tickets of a community closed, rejected or withdrawn in a span of time; for erasing what must not stay longer."""
+    t = Ticket
+    # Two ways in, because each has its index.
+    closed = and_(t.closed_at < moment, t.closed_at >= after)
+    refused = and_(
+        t.status.in_([TicketStatus.REJECTED, TicketStatus.WITHDRAWN]),
+        t.ended_at < moment,
+        t.ended_at >= after,
     )
-    return list(rows)
+    return list(
+        db.session().scalars(select(t.id).where(t.community_id == community_id, or_(closed, refused)))
+    )

@@ -749,13 +749,14 @@ def _reopen(ticket: Ticket, actor: Actor, reason: str) -> None:
     _tell(ticket, NoticeKind.TICKET_REOPENED)
 
 
-def rate(ref: Ref, *, stars: int, solved: bool, text: str | None, acting_user: UUID) -> Ticket:
+def rate(
+    ref: Ref, *, stars: int, solved: bool, text: str | None, acting_user: UUID, version: int | None = None
+) -> Ticket:
     """Rate a closed ticket within 15 days: 5-4 satisfied, 3 basically, 2-1 not. Not solved reopens it.
 
     Raises RatingClosed, AlreadyRated.
     """
-    ticket = queries.ticket_for(acting_user, ref, lock=True)
-    _refuse_illegal(ticket, Move.RATE)
+    ticket = _resident_ticket(acting_user, ref, Move.RATE, version)
     _within_rating(ticket)
     if ticket.rated_at is not None and ticket.closed_at is not None and ticket.rated_at >= ticket.closed_at:
         raise AlreadyRated
@@ -797,10 +798,10 @@ def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | No
 
 
 def erase_photo_positions(*, community_id: int) -> int:
-    """Erase where photos were taken of tickets closed more than 30 days ago. Returns how many photos had it."""
+    """Erase where photos were taken of tickets that ended more than 30 days ago. Returns how many photos had it."""
     edge = clock.now() - POSITION_KEPT
     # A year back covers any stopped scheduler without reading all of history every night.
-    ticket_ids = queries.closed_before(community_id, edge, after=edge - timedelta(days=365))
+    ticket_ids = queries.ended_before(community_id, edge, after=edge - timedelta(days=365))
     return media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
 
 

@@ -189,6 +189,7 @@ def rate(body: dict[str, Any], ref: Ref) -> Versioned:
             solved=body["solved"],
             text=body["text"] or None,
             acting_user=g.resident_id,
+            version=asked_version(),
         )
     )
 

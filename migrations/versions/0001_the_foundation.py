@@ -35,6 +35,8 @@ BEGIN
                 EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO jiayuan_app', here.tablename);
             END IF;
         END LOOP;
+        -- Tables of later migrations; an append-only one takes UPDATE and DELETE back itself.
+        ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO jiayuan_app;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'jiayuan_retention') THEN
         FOR here IN SELECT unnest(closed) AS tablename LOOP
@@ -757,3 +759,13 @@ def downgrade() -> None:
     op.drop_index("ix_audit_log_actor", table_name="audit_log")
     op.drop_table("audit_log")
     op.execute("DROP FUNCTION refuse_rewriting()")
+    op.execute(
+        """
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'jiayuan_app') AND current_user <> 'jiayuan_app' THEN
+                ALTER DEFAULT PRIVILEGES IN SCHEMA public
+                    REVOKE SELECT, INSERT, UPDATE, DELETE ON TABLES FROM jiayuan_app;
+            END IF;
+        END $$
+        """
+    )

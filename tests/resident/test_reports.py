@@ -32,18 +32,18 @@ def mine(person: Person) -> list[str]:
 
 def refused(person: Person, body: dict[str, Any], code: str, field: str | None = None) -> dict[str, Any]:
     answer = person.post("/tickets", body)
-    assert (answer.status_code, answer.json.get("code")) == (422, code), answer.text
+    assert (answer.status_code, answer.get_json().get("code")) == (422, code), answer.text
     if field is not None:
         assert field in answer.json["errors"]
     assert mine(person) == []
-    return answer.json
+    return answer.get_json()
 
 
 def test_a_report_answers_with_number_and_promise(resident: Callable[..., Person], town: Town) -> None:
     wang = resident()
     answer = wang.post("/tickets", ask(estate_id=town.a.estate_id))
     assert answer.status_code == 201
-    body = answer.json
+    body: dict[str, Any] = answer.get_json()
     assert set(body) == {"ticket_id", "number", "status", "promised"}
     assert (body["status"], body["number"][:6]) == ("received", f"BS{town.a.id:04d}")
     assert answer.headers["Location"].endswith(f"/bff/v1/tickets/{body['ticket_id']}")
@@ -251,6 +251,7 @@ def test_answers_to_a_categorys_questions_are_kept(resident: Callable[..., Perso
     wang = resident()
     opened = wang.report(town.a.estate_id, answers={"floor": "3 层", "since": "昨晚"})
     assert wang.ticket(opened["ticket_id"])["answers"] == {"floor": "3 层", "since": "昨晚"}
+    wrong: Any
     for wrong in ({"x" * 41: "y"}, {"x": "y" * 201}, {"x": 5}, {str(n): "y" for n in range(21)}, []):
         answer = wang.post("/tickets", ask(estate_id=town.a.estate_id, answers=wrong))
         assert answer.status_code == 422, wrong

@@ -4,9 +4,9 @@
     python -m tools.demo --accounts          who can log in, as JSON
 
 Everything is made by the services themselves, step by step through the last 60 days, in one transaction: it is
-there whole or not at all. The same seed makes the same people, reports and steps; ids and keys are random as
-always. Exit codes: 2 when it may not or cannot run (DEMO, settings, a database that is not empty or not
-migrated), 1 when it fails.
+there whole or not at all. The same seed makes the same people and reports; their moments follow from the present,
+ids and keys are random as always. Exit codes: 2 when it may not or cannot run (DEMO, settings, a database that
+is not empty or not migrated), 1 when it fails.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import NamedTuple
 DEMO_PASSWORD = "jiayuan-demo-2026"  # noqa: S105 - of demonstration accounts, printed by `make run`, never elsewhere
 SHOWN_RESIDENTS = 6  # how many of them are offered for a login
 
-STREET = "寸滩街道"
+STREET, STREET_ID = "寸滩街道", 10
 
 
 class StaffMember(NamedTuple):

@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "tests" / "fixtures"
 SIZE = (960, 1280)
+SHOWN = (720, 960)
+"""Pixels while it is drawn, and of the picture."""
 VARIANTS = 2
 
 Colour = tuple[int, int, int]
@@ -26,15 +28,16 @@ Painter = Callable[[random.Random, bool], Image.Image]
 def _ground(name: str, dark: Colour, light: Colour, width: int, height: int) -> Image.Image:
     """A texture in two colours; grain where the texture isn't there."""
     found = FIXTURES / f"{name}.jpg"
-    grey = Image.open(found).convert("L") if found.exists() else _grain().convert("L")
+    grey = Image.open(found).convert("L") if found.exists() else _grain((512, 512))
     return ImageOps.colorize(ImageOps.autocontrast(ImageOps.fit(grey, (width, height))), dark, light)
 
 
 @cache
-def _grain() -> Image.Image:
-    width, height = SIZE[0] // 2, SIZE[1] // 2
+def _grain(size: tuple[int, int]) -> Image.Image:
+    """Noise over neighbouring pairs of pixels, as a small sensor's looks once it was compressed."""
+    width, height = size[0] // 2, size[1] // 2
     grey = Image.frombytes("L", (width, height), random.Random(7).randbytes(width * height))
-    return Image.merge("RGB", (grey.resize(SIZE),) * 3)
+    return grey.resize(size)
 
 
 def _slope(top: Colour, bottom: Colour, size: tuple[int, int]) -> Image.Image:
@@ -286,7 +289,8 @@ def picture(category: str, *, variant: int, repaired: bool) -> bytes:
     rng = random.Random(f"{category} {variant}")
     painted = PAINTERS[category](rng, repaired)
     # A phone's picture is never clean: no edge sharper than its lens, and a little grain.
-    painted = Image.blend(painted.filter(ImageFilter.BoxBlur(1)), _grain(), 0.04)
+    grain = Image.merge("RGB", (_grain(SHOWN),) * 3)
+    painted = Image.blend(painted.resize(SHOWN, Image.Resampling.BILINEAR), grain, 0.04)
     out = io.BytesIO()
     painted.save(out, "JPEG", quality=85)
     return out.getvalue()

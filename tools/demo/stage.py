@@ -12,6 +12,8 @@ from typing import NamedTuple
 from unittest import mock
 from uuid import UUID
 
+from sqlalchemy import insert
+
 from app import clock, crypto, db, ids, outbox
 from app.adapters.storage import Storage
 from app.ids import Ref
@@ -26,7 +28,7 @@ from app.tickets import service as tickets
 from app.tickets.models import Channel, TextCheck, Ticket, Visibility
 from app.tickets.moves import Move
 from tools.demo import sketches, town
-from tools.demo.stories import Step, Story
+from tools.demo.stories import SPAN, Step, Story
 from tools.demo.town import COMMUNITIES, ESTATES, Town, desk_of
 
 
@@ -113,8 +115,8 @@ class Album:
             words = f"{taken_where.lng:.7f},{taken_where.lat:.7f}"
             position = crypto.keys().encrypt(words.encode(), f"photo_position:{upload_id}")
         full = picture.versions["full"]
-        db.session().add(
-            Upload(
+        db.session().execute(
+            insert(Upload).values(
                 owner_id=owner,
                 id=upload_id,
                 owner_kind=by,
@@ -147,30 +149,39 @@ def _drawn(name: tuple[str, int, bool]) -> Picture:
 
 
 class Stage:
-    """Plays stories in the town, in the order of time, inside the caller's transaction."""
+    """Plays stories in the town, inside the caller's transaction."""
 
     def __init__(self, rng: random.Random, here: Town, album: Album, hands: Traveller) -> None:
         self._rng, self._town, self._album, self._hands = rng, here, album, hands
-        self._refs: dict[int, Ref] = {}
+        self._tickets: dict[int, Ticket] = {}
         self._phones = {name: town.phone_of(resident_id) for name, resident_id in here.residents.items()}
 
     def play(self, stories: list[Story]) -> None:
-        """All steps of all stories."""
-        steps = [
-            (step.at, place, number, step)
-            for place, story in enumerate(stories)
-            for number, step in enumerate(story.steps)
-        ]
-        for at, place, _, step in sorted(steps, key=lambda step: step[:3]):
-            self._hands.to(at)
-            if step.move is Move.REPORT:
-                self._refs[place] = self._report(stories[place])
-            else:
-                self._move(stories[place], self._refs[place], step)
-            # The next move reads the ticket and the resident's index from the database again.
-            db.session().flush()
+        """All first steps in the order of time, which numbers the tickets; then all second ones, and so on.
 
-    def _report(self, story: Story) -> Ref:
+        Tickets don't know of each other, so a round leaves what the order of time would leave, and its rows
+        travel together: half as many statements.
+        """
+        rounds = max(len(story.steps) for story in stories)
+        for turn in range(rounds):
+            due = [
+                (story.steps[turn].at, place)
+                for place, story in enumerate(stories)
+                if turn < len(story.steps)
+            ]
+            with db.session().no_autoflush:
+                for at, place in sorted(due):
+                    self._hands.to(at)
+                    self._step(stories[place], place, stories[place].steps[turn])
+            db.session().flush()  # the next move of each ticket reads it from the database
+
+    def _step(self, story: Story, place: int, step: Step) -> None:
+        if step.move is Move.REPORT:
+            self._tickets[place] = self._report(story)
+        else:
+            self._move(story, self._tickets[place], step)
+
+    def _report(self, story: Story) -> Ticket:
         estate = self._town.estates[story.estate]
         point = self._somewhere_in(story.estate)
         photo_ids: list[UUID] = []
@@ -201,7 +212,7 @@ class Stage:
         else:
             ticket = self._take_in(story, report)
         ticket.is_demo = True
-        return Ref(ticket.community_id, ticket.id)
+        return ticket
 
     def _take_in(self, story: Story, report: tickets.Report) -> Ticket:
         caller = story.channel in (Channel.PHONE, Channel.VISIT)
@@ -260,8 +271,8 @@ class Stage:
 
     # --- the moves -----------------------------------------------------------------------------------------
 
-    def _move(self, story: Story, ref: Ref, step: Step) -> None:  # noqa: C901, PLR0912 - one arm for each of the moves
-        ticket = db.session().get_one(Ticket, ref)
+    def _move(self, story: Story, ticket: Ticket, step: Step) -> None:  # noqa: C901, PLR0912 - one arm for each of the moves
+        ref = Ref(ticket.community_id, ticket.id)
         more = dict(step.more)
         match step.move:
             case Move.ACCEPT:
@@ -277,7 +288,7 @@ class Stage:
             case Move.RETURN:
                 tickets.return_ticket(ref, acting_user=self._holder(story, ticket), **more)
             case Move.RESOLVE:
-                self._resolve(story, ticket)
+                self._resolve(story, ticket, **more)
             case Move.VERIFY:
                 tickets.verify(ref, passed=True, acting_user=self._checker(story, ticket), **more)
             case Move.REWORK:
@@ -307,7 +318,7 @@ class Stage:
             Ref(ticket.community_id, ticket.id), acting_user=self._centre(story), org_id=org_id, note=note
         )
 
-    def _resolve(self, story: Story, ticket: Ticket) -> None:
+    def _resolve(self, story: Story, ticket: Ticket, *, note: str) -> None:
         actor = self._holder(story, ticket)
         photo_ids: list[UUID] = []
         if story.variant is not None:
@@ -315,7 +326,7 @@ class Stage:
                 self._album.upload(story, repaired=True, owner=actor.id, by=OwnerKind.STAFF, taken_where=None)
             )
         tickets.resolve(
-            Ref(ticket.community_id, ticket.id), note=story.repair, photo_ids=photo_ids, acting_user=actor
+            Ref(ticket.community_id, ticket.id), note=note, photo_ids=photo_ids, acting_user=actor
         )
 
     def _comment(self, story: Story, ticket: Ticket, *, speaker: str, text: str) -> None:
@@ -349,3 +360,21 @@ class Stage:
             messaging.mark_read(
                 resident_id=resident_id, message_ids=None, all_before=clock.now() - timedelta(days=4)
             )
+
+
+def fill(seed: int, told: list[Story], album: Album, hands: Traveller, now: datetime) -> str:
+    """The rows, inside the caller's transaction; a sentence with what was made."""
+    hands.to(now - SPAN - timedelta(days=14))
+    here = town.Town()
+    town.lay_out(here)
+    town.hire(here)
+    hands.to(now - SPAN - timedelta(days=2))
+    town.settle_residents(here)
+    stage = Stage(random.Random(seed), here, album, hands)
+    stage.play(told)
+    hands.to(now)
+    stage.settle()
+    return (
+        f"Demonstration data: 1 street, {len(town.COMMUNITIES)} communities, {len(here.estates)} estates, "
+        f"{len(here.staff)} staff, {len(here.residents)} residents, {len(told)} tickets, {album.count} photos"
+    )

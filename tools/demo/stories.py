@@ -1,7 +1,8 @@
 """Two hundred tickets as they could have been: who reported what, when, and what became of it.
 
-Nothing here touches the database: a story is a list of steps with their moments. The same seed and the same
-present give the same stories.
+Nothing here touches the database: a story is a list of steps with their moments. The same seed gives the
+same reports; their moments follow from the present as well, because nothing may lie in the future and people
+sleep at night.
 """
 
 from __future__ import annotations
@@ -111,9 +112,9 @@ class Story:
         return self.steps[0].at
 
 
-def write_all(rng: random.Random, *, now: datetime, estates: Mapping[str, EstatePlan]) -> list[Story]:
+def write_all(seed: int, *, now: datetime, estates: Mapping[str, EstatePlan]) -> list[Story]:
     """The stories, none of whose steps lies in the future."""
-    teller = _Teller(rng, now, estates)
+    teller = _Teller(seed, now, estates)
     states = [state for state, count in STATES.items() for _ in range(count)]
     stories = [teller.tell(state, place) for place, state in enumerate(states)]
     teller.give_wang_her_share(stories)
@@ -121,8 +122,9 @@ def write_all(rng: random.Random, *, now: datetime, estates: Mapping[str, Estate
 
 
 class _Teller:
-    def __init__(self, rng: random.Random, now: datetime, estates: Mapping[str, EstatePlan]) -> None:
-        self.rng, self.now, self.estates = rng, now, estates
+    def __init__(self, seed: int, now: datetime, estates: Mapping[str, EstatePlan]) -> None:
+        self.seed, self.now, self.estates = seed, now, estates
+        self.rng = rng = random.Random(f"{seed}")
         self.told: set[str] = set()
         self.closed = 0
         # Each category's troubles in turn, so that none comes twice before all have come.
@@ -134,7 +136,8 @@ class _Teller:
     # --- what was reported ---------------------------------------------------------------------------------
 
     def tell(self, state: S, place: int) -> Story:
-        rng = self.rng
+        # Of its own, so that a story doesn't change because another one took another course.
+        rng = self.rng = random.Random(f"{self.seed} {place}")
         category = self.categories[place]
         channel = rng.choices(
             [Channel.MINI_PROGRAM, Channel.PHONE, Channel.VISIT, Channel.PATROL], [84, 7, 3, 6]
@@ -186,6 +189,10 @@ class _Teller:
         }
         return words.Trouble(opening.get(channel, "") + text, trouble.repair)
 
+    def _say(self, phrases: words.Phrases, story: Story) -> str:
+        someone = story.resident is not None or story.channel is not Channel.PATROL
+        return self.rng.choice(phrases.fitting(story.category, someone=someone))
+
     # --- what became of it ---------------------------------------------------------------------------------
 
     def _play(self, story: Story, *, late: bool) -> None:
@@ -208,17 +215,15 @@ class _Teller:
             return timedelta(hours=self.rng.uniform(5, 1400))
         share = self.closed / (STATES[S.CLOSED] - 1)
         self.closed += 1
-        longest = SPAN - timedelta(hours=3)
+        longest = SPAN - timedelta(hours=12)  # an evening before may be as far away
         return longest - share * (longest - timedelta(days=2)) * self.rng.uniform(0.94, 1.0)
 
     def _waking(self, at: datetime, age: timedelta) -> datetime:
-        """People report while they are awake; what has just been reported is taken as it is."""
-        if age < timedelta(hours=20):
+        """Who would lie awake reports the evening before; what has just been reported is taken as it is."""
+        hour = clock.in_shanghai(at).hour
+        if hour >= 7 or age < timedelta(hours=2):
             return at
-        there = clock.in_shanghai(at)
-        if there.hour < 7:
-            there += timedelta(hours=self.rng.uniform(6, 14))
-        return there.astimezone(at.tzinfo)
+        return at - timedelta(hours=hour + self.rng.uniform(1, 4))
 
     def _working(self, at: datetime) -> datetime:
         """The same moment, or the next morning when nobody works."""
@@ -261,13 +266,13 @@ class _Teller:
     def _work(self, story: Story, steps: list[Step], at: datetime, *, late: bool) -> list[Step]:
         """From the desk to the end: dispatch, perhaps the wrong one first, work, check, close, and again."""
         rng = self.rng
-        at = self._dispatch(steps, at)
+        at = self._dispatch(story, steps, at)
         if story.state is S.RETURNED or rng.random() < 0.06:
             at = self._after(at, 30, 240, urgent=story.is_urgent)
-            steps.append(Step(at, Move.RETURN, {"reason": rng.choice(words.RETURN_REASONS)}))
+            steps.append(Step(at, Move.RETURN, {"reason": self._say(words.RETURN_REASONS, story)}))
             if story.state is S.RETURNED:
                 return steps
-            at = self._dispatch(steps, at + timedelta(minutes=rng.uniform(2, 40)), elsewhere=True)
+            at = self._dispatch(story, steps, at + timedelta(minutes=rng.uniform(2, 40)), elsewhere=True)
         if story.state is S.DISPATCHED:
             return steps
         # Of those under way a few were closed once and opened again; of the closed ones too.
@@ -279,7 +284,7 @@ class _Teller:
                 break
             at = self._closing(steps, at)
             at = self._again(story, steps, at)
-            at = self._dispatch(steps, at)
+            at = self._dispatch(story, steps, at)
         if story.state is S.VERIFIED:
             at = self._verify(steps, at)
         if story.state is S.CLOSED:
@@ -287,11 +292,13 @@ class _Teller:
             self._rate(story, steps, at)
         return steps
 
-    def _dispatch(self, steps: list[Step], at: datetime, *, elsewhere: bool = False) -> datetime:
+    def _dispatch(
+        self, story: Story, steps: list[Step], at: datetime, *, elsewhere: bool = False
+    ) -> datetime:
         at += timedelta(
             minutes=self.rng.uniform(6, 80) if self.rng.random() < 0.08 else self.rng.uniform(0.4, 4.8)
         )
-        note = self.rng.choice(words.NOTES_AT_DISPATCH)
+        note = self._say(words.NOTES_AT_DISPATCH, story) if self.rng.random() < 0.4 else None
         steps.append(Step(at, Move.DISPATCH, {"elsewhere": elsewhere, "note": note}))
         return at
 
@@ -311,12 +318,13 @@ class _Teller:
         at = self._after(at, 40, 360, urgent=True) if urgent else self._after(at, 35, 1100)
         if slow:
             at = self._after(at, 4 * 1440, 7 * 1440)
-        steps.append(Step(at, Move.RESOLVE, {}))
+        again = words.REPAIRED_AGAIN if any(step.move is Move.RESOLVE for step in steps) else ""
+        steps.append(Step(at, Move.RESOLVE, {"note": again + story.repair}))
         if rng.random() < 0.07:
             at = self._after(at, 60, 900)
-            steps.append(Step(at, Move.REWORK, {"note": rng.choice(words.REWORK_NOTES)}))
+            steps.append(Step(at, Move.REWORK, {"note": self._say(words.REWORK_NOTES, story)}))
             at = self._after(at, 120, 1200)
-            steps.append(Step(at, Move.RESOLVE, {}))
+            steps.append(Step(at, Move.RESOLVE, {"note": words.REPAIRED_AGAIN + story.repair}))
         return at
 
     def _chat(self, story: Story, steps: list[Step], at: datetime) -> None:
@@ -329,7 +337,7 @@ class _Teller:
             "staff": words.COMMENTS_OF_STAFF,
             "colleague": words.NOTES_AMONG_STAFF,
         }[speaker]
-        steps.append(Step(at, Move.COMMENT, {"speaker": speaker, "text": self.rng.choice(chosen)}))
+        steps.append(Step(at, Move.COMMENT, {"speaker": speaker, "text": self._say(chosen, story)}))
 
     def _verify(self, steps: list[Step], at: datetime) -> datetime:
         at = self._after(at, 20, 700)
@@ -344,7 +352,7 @@ class _Teller:
     def _again(self, story: Story, steps: list[Step], at: datetime) -> datetime:
         """It was not repaired after all: the reporter says so, with or without a rating, or the desk."""
         at += timedelta(hours=self.rng.uniform(3, 90))
-        reason = self.rng.choice(words.REOPEN_REASONS)
+        reason = self._say(words.REOPEN_REASONS, story)
         if story.resident and self.rng.random() < 0.5:
             stars = self.rng.choice((1, 2))
             steps.append(Step(at, Move.RATE, {"stars": stars, "solved": False, "text": reason}))

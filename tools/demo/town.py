@@ -27,9 +27,9 @@ from app.places.models import OrgKind, RegionKind, RegionTerm
 from sandbox.config import Config
 from sandbox.state import State
 from sandbox.wechat import demo_phone
-from tools.demo.cast import DEMO_PASSWORD, HOMES, RESIDENTS, STAFF, STREET
+from tools.demo.cast import DEMO_PASSWORD, HOMES, RESIDENTS, STAFF, STREET, STREET_ID
 
-CITY, OLD_DISTRICT, NEW_DISTRICT, STREET_ID = 1, 2, 3, 10
+CITY, OLD_DISTRICT, NEW_DISTRICT = 1, 2, 3
 RECORDS_BEGIN = date(2020, 1, 1)
 # 江北区 was abolished and became part of 两江新区 on this day (design: superior bodies are dated data).
 MERGED = date(2025, 11, 6)
@@ -290,17 +290,6 @@ def settle_residents(town: Town) -> None:
         db.session().flush()  # the phone is written past the session, which must not overwrite it
         if place % 4 != 3:
             people.bind_phone(resident_id=resident_id, phone=demo_phone(who.name))
-
-
-def is_there() -> bool:
-    """Does the demonstration street stand in this database?"""
-    street = places_queries.region(STREET_ID)
-    return street is not None and street.is_demo
-
-
-def is_anything_there() -> bool:
-    """Has the database any places?"""
-    return bool(places_queries.regions())
 
 
 def phone_of(resident_id: UUID) -> str | None:
