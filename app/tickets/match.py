@@ -472,6 +472,7 @@ class Weights(NamedTuple):
 WEIGHTS = Weights(-5.0, 1.6, -2.4, 0.8, 0.9, 0.9, -1.3, 0.5, -2.5, 0.6, 1.9, 2.1, 0.9, -4.7, 1.6, -3.0)
 
 
+_NESTED = ("building", "unit", "floor", "room")  # each lies in the one before
 _ABOVE = re.compile("楼上|楼下|天花板")
 
 
@@ -488,7 +489,13 @@ def compare(a: Side, b: Side, *, kin: Kin | None = None) -> Parts:
     both = [kind for kind in _SAYS if kind in numbers_a and kind in numbers_b]
     if _one_above_the_other(numbers_a, numbers_b) and _ABOVE.search(text_a + text_b):
         both = [kind for kind in both if kind not in {"floor", "room"}]
-    agree = tuple(kind for kind in both if numbers_a[kind] & numbers_b[kind])
+    agree = [kind for kind in both if numbers_a[kind] & numbers_b[kind]]
+    differ = [kind for kind in both if kind not in agree]
+    # The fifth floor of another building is no agreement.
+    for depth, kind in enumerate(_NESTED):
+        if kind in differ:
+            agree = [found for found in agree if found not in _NESTED[depth:]]
+            break
     away = None
     if a.point is not None and b.point is not None:
         # Half of what both positions admit to be unsure of is no distance.
@@ -501,8 +508,8 @@ def compare(a: Side, b: Side, *, kin: Kin | None = None) -> Parts:
         text=text_likeness(text_a, text_b),
         objects=_shared(text_a, text_b, _OBJECT_WORDS),
         trouble=_shared(text_a, text_b, _TROUBLE_WORDS),
-        agree=agree,
-        differ=tuple(kind for kind in both if kind not in agree),
+        agree=tuple(agree),
+        differ=tuple(differ),
         same_phone=a.phone_hash is not None and a.phone_hash == b.phone_hash,
         same_place=None if a.place is None or b.place is None else a.place == b.place,
     )
