@@ -162,6 +162,17 @@ def due_lanes() -> Sequence[tuple[int, UUID]]:
     return [(community_id, source_id) for community_id, source_id in rows]
 
 
+def backlog() -> list[tuple[str, int]]:
+    """(state, rows) of every status that is open or was refused; for /metrics."""
+    rows = db.session().execute(
+        select(SourceStatus.state, func.count())
+        .where(SourceStatus.state != StatusState.SENT)
+        .group_by(SourceStatus.state)
+        .execution_options(cross_community="metrics")
+    )
+    return [(state, count) for state, count in rows]
+
+
 class Due(NamedTuple):
     """One status to be told, with everything its message says."""
 

@@ -21,7 +21,7 @@ from app.tickets.models import FROM_SOURCES, Ticket, TicketMatch
 
 AROUND_M = 250.0  # positions further apart than this are not one problem
 WITHIN = timedelta(days=14)  # nor reports that lie so long apart
-LOOKED_AT = 400  # candidates scored at most, latest first
+LOOKED_AT = 200  # candidates scored at most, latest first
 KEPT = 5  # best candidates that are stored
 _M_PER_DEGREE = 111_195.0
 
@@ -52,9 +52,11 @@ def candidates(
     found = list(db.session().scalars(query.order_by(Ticket.reported_at.desc()).limit(LOOKED_AT)))
     residents = people.residents(t.reporter_id for t in [ticket, *found])
     here = side(ticket, residents)
+    words = match.read(here.text)
     scored = []
     for other in found:
-        result = match.score(here, side(other, residents))
+        there = side(other, residents)
+        result = match.score(here, there, words=(words, match.read(there.text)))
         if result.score >= at_least:
             scored.append(Candidate(other, round(result.score, 3), result.why()))
     scored.sort(key=lambda c: (-c.score, c.ticket.id))

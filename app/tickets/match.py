@@ -15,7 +15,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -193,8 +193,19 @@ _SAYINGS: tuple[tuple[str, str], ...] = tuple(
     }.items()
     for word in words.split()
 )
-# Longest first, or a part of a word would be replaced.
-_SAYINGS_IN_ORDER = tuple(sorted(_SAYINGS, key=lambda pair: -len(pair[0])))
+_STANDARD = dict(_SAYINGS)
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Any of the words, the longest first, or a part of a word would be taken. Looks at the first letter first: most
+    letters of a text begin none of them.
+    """
+    ordered = sorted(set(words), key=lambda word: -len(word))
+    firsts = "".join(sorted({re.escape(word[0]) for word in ordered}))
+    return re.compile(f"(?=[{firsts}])(?:{'|'.join(map(re.escape, ordered))})")
+
+
+_SAYING = _any_of(_STANDARD)
 
 # What the report is about (left) and what is wrong with it: two reports that name objects or troubles and none in
 # common are hardly one problem, however alike their sentences are.
@@ -321,22 +332,22 @@ _TROUBLES = {
 }
 
 
-def _lexicon(words: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    pairs = ((word, name) for name, listed in words.items() for word in listed.split())
-    return tuple(sorted(pairs, key=lambda pair: -len(pair[0])))
+class _Lexicon(NamedTuple):
+    """Words and what they name; a longer word hides the shorter ones inside it."""
+
+    pattern: re.Pattern[str]
+    names: Mapping[str, str]
+
+    def named_in(self, text: str) -> frozenset[str]:
+        return frozenset(self.names[word] for word in self.pattern.findall(text))
+
+
+def _lexicon(listed: Mapping[str, str]) -> _Lexicon:
+    names = {word: name for name, words in listed.items() for word in words.split()}
+    return _Lexicon(_any_of(names), names)
 
 
 _OBJECT_WORDS, _TROUBLE_WORDS = _lexicon(_OBJECTS), _lexicon(_TROUBLES)
-
-
-def _named(text: str, words: tuple[tuple[str, str], ...]) -> frozenset[str]:
-    """What the text names; a longer word hides the shorter ones inside it."""
-    found = set()
-    for word, name in words:
-        if word in text:
-            found.add(name)
-            text = text.replace(word, "\0")
-    return frozenset(found)
 
 
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "十": 10}
@@ -358,9 +369,7 @@ def normalised(text: str) -> str:
     text = re.sub(r"地下([1-5一二三])层", r"负\1楼", text)
     text = re.sub(r"负([一二三四五])", lambda m: f"负{_number(m.group(1))}", text)
     text = re.sub(r"负(\d)(?:层|楼)?", r"负\1楼", text)
-    for word, canonical in _SAYINGS_IN_ORDER:
-        text = text.replace(word, canonical)
-    return text
+    return _SAYING.sub(lambda m: _STANDARD[m.group()], text)
 
 
 # What a number stands for. A letter may do for the number of a building or a zone (A座, C区).
@@ -412,22 +421,42 @@ def _grams(text: str) -> Counter[str]:
     return Counter(words[i : i + 2] for i in range(len(words) - 1))
 
 
-def text_likeness(a: str, b: str) -> float:
-    """0 to 1: how many pairs of characters two normalised texts share, by the mean of the longer and the shorter."""
-    grams_a, grams_b = _grams(a), _grams(b)
-    size_a, size_b = sum(grams_a.values()), sum(grams_b.values())
+def _likeness(a: Counter[str], b: Counter[str]) -> float:
+    """0 to 1: how many pairs of characters two texts share, by the mean of the longer and the shorter."""
+    size_a, size_b = sum(a.values()), sum(b.values())
     if not size_a or not size_b:
         return 0.0
-    shared = sum((grams_a & grams_b).values())
+    shared = sum(min(n, b[gram]) for gram, n in a.items() if gram in b)
     return shared * (1 / size_a + 1 / size_b) / 2
 
 
-def _shared(a: str, b: str, words: tuple[tuple[str, str], ...]) -> float:
-    in_a, in_b = _named(a, words), _named(b, words)
-    if not in_a or not in_b:
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    if not a or not b:
         return 0.0
-    shared = len(in_a & in_b)
-    return (shared / len(in_a) + shared / len(in_b)) / 2 if shared else -1.0
+    shared = len(a & b)
+    return (shared / len(a) + shared / len(b)) / 2 if shared else -1.0
+
+
+class Words(NamedTuple):
+    """What there is to know of a text before it is compared with many others."""
+
+    normalised: str
+    grams: Counter[str]
+    numbers: Mapping[str, frozenset[str]]
+    objects: frozenset[str]
+    troubles: frozenset[str]
+
+
+def read(text: str) -> Words:
+    """A text taken apart, once for all its comparisons."""
+    plain = normalised(text)
+    return Words(
+        plain,
+        _grams(plain),
+        places_in(plain),
+        _OBJECT_WORDS.named_in(plain),
+        _TROUBLE_WORDS.named_in(plain),
+    )
 
 
 # --- the score -------------------------------------------------------------------------------------------
@@ -482,12 +511,16 @@ def _one_above_the_other(a: Mapping[str, frozenset[str]], b: Mapping[str, frozen
     return any(abs(x - y) == 100 for x, y in rooms)
 
 
-def compare(a: Side, b: Side, *, kin: Kin | None = None) -> Parts:
-    """The parts of a comparison. `kin` replaces what this module knows of classes by itself."""
-    text_a, text_b = normalised(a.text), normalised(b.text)
-    numbers_a, numbers_b = places_in(text_a), places_in(text_b)
+def compare(a: Side, b: Side, *, kin: Kin | None = None, words: tuple[Words, Words] | None = None) -> Parts:
+    """The parts of a comparison. `kin` replaces what this module knows of classes by itself; `words` are the two
+    texts, read before.
+    """
+    words_a, words_b = words or (read(a.text), read(b.text))
+    numbers_a, numbers_b = words_a.numbers, words_b.numbers
     both = [kind for kind in _SAYS if kind in numbers_a and kind in numbers_b]
-    if _one_above_the_other(numbers_a, numbers_b) and _ABOVE.search(text_a + text_b):
+    if _one_above_the_other(numbers_a, numbers_b) and (
+        _ABOVE.search(words_a.normalised) or _ABOVE.search(words_b.normalised)
+    ):
         both = [kind for kind in both if kind not in {"floor", "room"}]
     agree = [kind for kind in both if numbers_a[kind] & numbers_b[kind]]
     differ = [kind for kind in both if kind not in agree]
@@ -505,9 +538,9 @@ def compare(a: Side, b: Side, *, kin: Kin | None = None) -> Parts:
         distance_m=away,
         hours=abs((a.at - b.at).total_seconds()) / 3600,
         kin=kin if kin is not None else kin_of(a.category, b.category),
-        text=text_likeness(text_a, text_b),
-        objects=_shared(text_a, text_b, _OBJECT_WORDS),
-        trouble=_shared(text_a, text_b, _TROUBLE_WORDS),
+        text=_likeness(words_a.grams, words_b.grams),
+        objects=_overlap(words_a.objects, words_b.objects),
+        trouble=_overlap(words_a.troubles, words_b.troubles),
         agree=tuple(agree),
         differ=tuple(differ),
         same_phone=a.phone_hash is not None and a.phone_hash == b.phone_hash,
@@ -537,8 +570,8 @@ def vector(parts: Parts) -> tuple[float, ...]:
     )
 
 
-def score(a: Side, b: Side, *, kin: Kin | None = None) -> Scored:
+def score(a: Side, b: Side, *, kin: Kin | None = None, words: tuple[Words, Words] | None = None) -> Scored:
     """How likely two reports are one problem, 0 to 1, with its parts. Symmetric."""
-    parts = compare(a, b, kin=kin)
+    parts = compare(a, b, kin=kin, words=words)
     total = sum(weight * part for weight, part in zip(WEIGHTS, vector(parts), strict=True))
     return Scored(1 / (1 + math.exp(-total)), parts)

@@ -76,12 +76,12 @@ class Machine:
         )
         assert answer.status_code == 200, answer.text
         self.version = answer.json["version"]
-        return answer.json
+        return dict(answer.json or {})
 
     def shown(self) -> dict[str, Any]:
         answer = self.office.get(f"/api-keys/{self.api_key_id}")
         assert answer.status_code == 200, answer.text
-        return answer.json
+        return dict(answer.json or {})
 
     def tickets(self) -> list[dict[str, Any]]:
         """Everything on the street's board."""

@@ -57,13 +57,12 @@ def test_nine_of_ten_suggestions_are_right_and_seven_of_ten_duplicates_found(
     precision, recall = _measured(_pairs(held_out))
     record_property("precision", round(precision, 3))
     record_property("recall", round(recall, 3))
-    print(f"held_out={held_out}: precision {precision:.3f}, recall {recall:.3f}")
     assert precision >= 0.9
     assert recall >= 0.7
 
 
 def _report(text: str, **fields: Any) -> Side:
-    return Side(**({"text": text, "category": "water", "at": datetime(2026, 7, 1, tzinfo=UTC)} | fields))
+    return Side(text, "water", fields.pop("at", datetime(2026, 7, 1, tzinfo=UTC)), **fields)
 
 
 @pytest.mark.parametrize(

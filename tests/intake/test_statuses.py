@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -17,7 +18,7 @@ from app.sources import service as sources
 from app.sources.models import StatusState
 from tests.conftest import Town
 from tests.intake.conftest import Hotline, Machine
-from workers import jobs, telling
+from workers import jobs
 
 WHOLE_LIFE = ("accept", "dispatch", "start", "resolve", "verify", "close")
 STATUSES = ["received", "accepted", "dispatched", "in_progress", "resolved", "verified", "closed"]
@@ -122,7 +123,7 @@ def test_a_lane_is_tried_less_and_less_often_but_at_least_every_five_minutes(
     for _ in range(70):
         jobs.drain_statuses(town.a.id, str(source_id))
         later(seconds=15)
-    gaps = [(b - a).total_seconds() for a, b in zip(tries, tries[1:], strict=False)]
+    gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(tries)]
     assert gaps[0] <= 20
     assert all(290 <= gap <= 330 for gap in gaps[-1:])
 
@@ -165,7 +166,7 @@ def test_a_worker_killed_between_sending_and_recording_repeats_the_seq_and_nothi
     ticket = _handed_in(hotline, number)
     town.bring(ticket, "accept")
     with monkeypatch.context() as patched:
-        patched.setattr(telling.sources, "settle", die)
+        patched.setattr(sources, "settle", die)
         with pytest.raises(Killed):
             work()
     assert hotline.heard(number) == ["received"]

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from app.places.coordinates import to_gcj02
-from tests.conftest import Person, Town
+from tests.conftest import Caller, Person, Town
 from tests.intake.conftest import Machine
 from workers import jobs
 
@@ -17,6 +17,12 @@ from workers import jobs
 def _at(town: Town, east_m: float = 0.0) -> dict[str, Any]:
     there = to_gcj02(town.a.centre)
     return {"lng": there.lng + east_m / 98_000, "lat": there.lat, "crs": "gcj02"}
+
+
+def _suggested(staff: Caller, ticket_id: str) -> list[dict[str, Any]]:
+    answer = staff.get(f"/tickets/{ticket_id}/suggestions")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json or [])
 
 
 def test_a_hotline_report_finds_what_a_resident_reported_before(
@@ -40,10 +46,9 @@ def test_a_hotline_report_finds_what_a_resident_reported_before(
     handed = machine.report(
         text="市民来电反映：3栋2单元楼下的污水井盖破损", category="water", location=_at(town), urgent=True
     )
-    found = town.staff("community").get(f"/tickets/{handed.json['ticket_id']}/suggestions")
-    assert found.status_code == 200, found.text
-    assert [s["ticket_id"] for s in found.json] == [before["ticket_id"]]
-    only = found.json[0]
+    found = _suggested(town.staff("community"), handed.json["ticket_id"])
+    assert [s["ticket_id"] for s in found] == [before["ticket_id"]]
+    only = found[0]
     assert only.keys() == {"ticket_id", "number", "score", "why", "status"}
     assert (only["number"], only["status"]) == (before["number"], "received")
     assert 0.6 <= only["score"] <= 1
@@ -63,7 +68,7 @@ def test_the_same_phone_is_a_reason(machine: Machine, town: Town) -> None:
     }
     first = desk.post("/tickets", body).json
     handed = machine.report(estate_id=town.a.estate_id, text="电梯坏了", reporter={"phone": "138 0013 8000"})
-    found = desk.get(f"/tickets/{handed.json['ticket_id']}/suggestions").json
+    found = _suggested(desk, handed.json["ticket_id"])
     assert [(s["ticket_id"], s["why"]["same_phone"]) for s in found] == [(first["ticket_id"], True)]
     assert "13800138000" not in str(found)
 
@@ -79,20 +84,20 @@ def test_an_ended_ticket_or_one_of_another_time_or_community_is_no_duplicate(
     town.bring(gone, "accept", "reject")
     machine.report(estate_id=town.b.estate_id, text=text)
     handed = machine.report(estate_id=town.a.estate_id, text=text).json["ticket_id"]
-    assert town.staff("street").get(f"/tickets/{handed}/suggestions").json == []
+    assert _suggested(town.staff("street"), handed) == []
 
 
 def test_suggestions_stay_inside_the_asker_s_reach(machine: Machine, town: Town) -> None:
     text = "3栋2单元楼下的污水井盖破损"
     first = machine.report(estate_id=town.a.estate_id, text=text).json["ticket_id"]
     second = machine.report(estate_id=town.a.estate_id, text=text).json["ticket_id"]
-    assert len(town.staff("community").get(f"/tickets/{first}/suggestions").json) == 1
+    assert len(_suggested(town.staff("community"), first)) == 1
     other = town.staff("community", town.b)
     assert other.get(f"/tickets/{first}/suggestions").status_code == 404
     town.bring(second, "accept", "dispatch")
     # The property company sees what it was given, and nothing of what it wasn't.
     keeper = town.staff("property")
-    assert keeper.get(f"/tickets/{second}/suggestions").json == []
+    assert _suggested(keeper, second) == []
     assert keeper.get(f"/tickets/{first}/suggestions").status_code == 404
 
 
