@@ -68,8 +68,8 @@ def _begin() -> None:
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    if request.mimetype != "multipart/form-data" and (request.content_length or 0) > MAX_JSON:
-        request.max_content_length = MAX_JSON
+    if request.mimetype != "multipart/form-data":
+        request.max_content_length = MAX_JSON  # also where no Content-Length says how much will come
 
 
 def _end(response: Response) -> Response:

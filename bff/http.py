@@ -154,7 +154,10 @@ def _version(required: bool) -> int | None:
         if required:
             raise VersionRequired
         return None
-    for tag in tags.as_set():
+    if tags.star_tag:
+        return None
+    # Weak tags as well: a proxy that compresses weakens ours, and the version in it is what counts.
+    for tag in tags.as_set(include_weak=True):
         version = tag.partition("-")[0]
         if version.isascii() and version.isdigit() and len(version) < 10:
             return int(version)

@@ -11,13 +11,17 @@ import argparse
 import contextlib
 import ctypes
 import logging
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.process import BaseProcess
 from types import FrameType
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -30,11 +34,12 @@ from app.settings import Settings, SettingsError
 from workers import config, schedule
 
 log = logging.getLogger("workers")
+_fork = multiprocessing.get_context("fork")
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 SICK_S = 5  # a child that lived shorter is restarted with a growing pause
 MAX_PAUSE_S = 5
-FINISH_S = 20  # after a stop, jobs that run may finish so long; then they end where they are, and run again
+FINISH_S = 20.0  # after a stop, jobs that run may finish so long; then they end where they are, and run again
 
 
 def _blocking_redis(settings: Settings) -> Redis:
@@ -46,6 +51,13 @@ class OneQueueWorker(Worker):
     """RQ's worker, back at work within seconds once Redis is; its own pauses grow to a minute."""
 
     max_connection_wait_time = 2.0
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that we live; after Redis lost its memory, also who we are, or no list would show this worker."""
+        if pipeline is None and not self.connection.hexists(self.key, "birth"):
+            self.connection.delete(self.key)
+            self.register_birth()
+        super().heartbeat(timeout, pipeline)
 
 
 def _wait_for(redis: Redis) -> None:
@@ -96,11 +108,11 @@ def run_schedule() -> int:
 
 @dataclass
 class Child:
-    """One supervised process."""
+    """One supervised process, forked from the supervisor: what that has imported is there at once."""
 
     name: str
-    arguments: list[str]
-    process: subprocess.Popen[bytes] | None = None
+    work: Callable[[], int]
+    process: BaseProcess | None = None
     started: float = 0.0
     not_before: float = 0.0
     failures: int = 0
@@ -108,22 +120,22 @@ class Child:
     def start(self) -> None:
         """Start it; it dies with its parent."""
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "workers", *self.arguments],
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  the supervisor has one thread
-        )
+        process = _fork.Process(target=_be_child, args=(self.name, self.work, os.getpid()))
+        process.start()
+        self.process = process
 
     def look(self) -> None:
         """Start it when it isn't running, after a pause that grows while it dies young."""
         now = time.monotonic()
         if self.process is not None:
-            code = self.process.poll()
-            if code is None:
+            if self.process.is_alive():
                 return
             young = now - self.started < SICK_S
             self.failures = self.failures + 1 if young else 0
             self.not_before = now + (min(0.5 * self.failures, MAX_PAUSE_S) if young else 0)
-            log.warning("worker process %s ended with %s and is started again", self.name, code)
+            log.warning(
+                "worker process %s ended with %s and is started again", self.name, self.process.exitcode
+            )
             self.process = None
         if now >= self.not_before:
             try:
@@ -134,16 +146,32 @@ class Child:
                 self.not_before = now + MAX_PAUSE_S
 
 
-def _die_with_parent() -> None:
+def _be_child(name: str, work: Callable[[], int], parent: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # What `ps -e` and `top` show; all children have the supervisor's command line.
+        libc.prctl(_PR_SET_NAME, f"jiayuan-{name}".encode()[:15], 0, 0, 0)
+    if os.getppid() != parent:
+        return  # it died before we could ask for its signal
+    try:
+        code = work()
+    except RedisError as e:
+        log.warning("redis is away, leaving: %s", type(e).__name__)
+        code = 3
+    raise SystemExit(code)
 
 
 def supervise() -> int:
     """Keep one worker a queue and the schedule running until SIGTERM or SIGINT; running jobs then finish."""
     config.boot()
-    children = [Child(queue.value, ["--queue", queue.value]) for queue in Queue]
-    children.append(Child("schedule", ["--schedule"]))
+    # Here and not in each child, which would cost seconds of processor time five times over.
+    import workers.jobs  # noqa: F401
+
+    children = [Child(queue.value, partial(run_worker, queue)) for queue in Queue]
+    children.append(Child("schedule", run_schedule))
     stopping = False
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -160,20 +188,19 @@ def supervise() -> int:
     return 0
 
 
-def _end(running: list[subprocess.Popen[bytes]]) -> None:
+def _end(running: list[BaseProcess]) -> None:
     # The first SIGTERM lets a worker finish its job, the second makes it kill its work-horse: a kill -9 of the
     # worker would leave that behind.
-    for patience_s in (FINISH_S, 5):
+    for patience_s in (FINISH_S, 5.0):
         for process in running:
             process.terminate()
         deadline = time.monotonic() + patience_s
         for process in running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.1, deadline - time.monotonic()))
-        running = [process for process in running if process.poll() is None]
+            process.join(max(0.1, deadline - time.monotonic()))
+        running = [process for process in running if process.is_alive()]
     for process in running:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from app import clock, db, idempotency, orphans, outbox, queue
 from app.media import service as media
 from app.messaging import queries as messages
 from app.messaging import service as messaging
+from app.people import service as people
 from app.queue import Job, Queue
 from app.sources import queries as owed
 from app.sources import service as sources
@@ -116,10 +117,11 @@ def erase_positions() -> None:
 
 
 def tidy() -> None:
-    """Forget spent Idempotency-Keys and nonces, done outbox rows and statuses told long ago."""
+    """Forget spent Idempotency-Keys and nonces, counts of wrong passwords, done outbox rows, statuses told long ago."""
     now = clock.now()
     with db.transaction():
         idempotency.forget(before=now - idempotency.KEPT)
+        people.forget_attempts(before=now - timedelta(days=1))
         outbox.forget_done(before=now - timedelta(days=7))
         sources.forget_nonces(before=now - sources.NONCE_KEPT)
         sources.forget_told(before=now - sources.STATUS_KEPT)

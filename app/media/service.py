@@ -185,7 +185,8 @@ def verdict(*, trace_id: str, suggest: str) -> bool:
     check = db.session().get(MediaCheck, trace_id, with_for_update=True)
     if check is None:
         return False
-    if check.settled_at is None:
+    # A verdict after its 60 minutes still counts, unless a person or a later question has decided.
+    if check.settled_at is None or check.suggest == "none":
         check.settled_at, check.suggest = clock.now(), suggest[:8]
         if suggest == "error" and check.round < ROUNDS:
             _ask(check.owner_id, check.upload_id, nth=check.round + 1)
@@ -379,3 +380,13 @@ def erase_positions(*, community_id: int, object_kind: str, object_ids: Sequence
         .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def forget_waiting_positions(*, owner_id: UUID) -> None:
+    """Erase where a person's pictures were taken that she hasn't attached yet."""
+    db.session().execute(
+        update(Upload)
+        .where(Upload.owner_id == owner_id, Upload.position_sealed.is_not(None))
+        .values(position_sealed=None)
+        .execution_options(synchronize_session=False)
+    )

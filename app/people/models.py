@@ -130,10 +130,25 @@ class Staff(db.Base):
     )  # official capacity: shown to colleagues, never to residents
     password_hash: Mapped[str] = mapped_column(String(160))
     status: Mapped[str] = mapped_column(String(12))
-    failed_logins: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class LoginAttempts(db.Base):
+    """Wrong passwords in a row for an account name, whether or not there is such an account: locking must not
+    tell which names exist.
+    """
+
+    __tablename__ = "login_attempts"
+    __table_args__ = (
+        Index("ix_login_attempts_last_at", "last_at"),
+        {"info": db.global_hash("account_hash")},
+    )
+
+    account_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    locked_until: Mapped[datetime | None]
+    last_at: Mapped[datetime]
 
 
 class Role(StrEnum):

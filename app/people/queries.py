@@ -115,6 +115,16 @@ def mine(
     return [IndexEntry(Ref(r.community_id, r.object_id), r.updated_at) for r in rows]
 
 
+def all_mine(resident_id: UUID, kind: str) -> list[Ref]:
+    """All my objects of a kind, in no order."""
+    rows = db.session().execute(
+        select(ResidentIndex.community_id, ResidentIndex.object_id).where(
+            ResidentIndex.resident_id == resident_id, ResidentIndex.kind == kind
+        )
+    )
+    return [Ref(community_id, object_id) for community_id, object_id in rows]
+
+
 def staff_by_token(token_hash: bytes) -> StaffActor:
     """Who carries this staff token, with roles and reach as of today. Raises StaffTokenRefused."""
     row = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -29,6 +29,7 @@ from app.people.models import (
     ConsentKey,
     IdentityKey,
     IdentityKind,
+    LoginAttempts,
     PersonKey,
     Resident,
     ResidentIndex,
@@ -340,7 +341,6 @@ def add_staff(*, account: str, name: str, password: str, acting_user: Actor, is_
         name=name,
         password_hash=passwords.hash_password(password),
         status=StaffStatus.ACTIVE,
-        failed_logins=0,
         created_at=clock.now(),
         is_demo=is_demo,
     )
@@ -407,27 +407,33 @@ def staff_login(*, account: str, password: str, session_s: int) -> StaffLogin | 
     """Check a password and open a session.
 
     A refusal is returned, not raised: counting the failure must be committed. Unknown accounts take as long as
-    known ones and get the same answer.
+    known ones, lock like them, and get the same answers.
     """
     now = clock.now()
-    staff = db.session().scalar(select(Staff).where(Staff.account == account).with_for_update())
-    if staff is None or staff.status != StaffStatus.ACTIVE:
-        passwords.matches(passwords.nobody(), password)
-        return LoginRefused()
-    if staff.locked_until is not None and staff.locked_until > now:
-        left = int((staff.locked_until - now).total_seconds()) + 1
+    attempts = _attempts(account)
+    if attempts.locked_until is not None and attempts.locked_until > now:
+        left = int((attempts.locked_until - now).total_seconds()) + 1
         return LockedOut(minutes=-(-left // 60), retry_after=left)
-    actor = Actor(ActorKind.STAFF, staff.id)
-    if not passwords.matches(staff.password_hash, password):
-        staff.failed_logins += 1
-        if staff.failed_logins >= LOCK_AFTER:
-            staff.failed_logins = 0
-            staff.locked_until = now + timedelta(minutes=LOCK_MINUTES)
-        audit.record(
-            actor, "login.failed", community_id=ids.lane_of(staff.id), object_kind="staff", object_id=staff.id
-        )
+    attempts.last_at = now
+    staff = db.session().scalar(select(Staff).where(Staff.account == account))
+    active = staff is not None and staff.status == StaffStatus.ACTIVE
+    stored = staff.password_hash if staff is not None and active else passwords.nobody()
+    if not passwords.matches(stored, password) or staff is None or not active:
+        attempts.failed += 1
+        if attempts.failed >= LOCK_AFTER:
+            attempts.failed = 0
+            attempts.locked_until = now + timedelta(minutes=LOCK_MINUTES)
+        if staff is not None:
+            audit.record(
+                Actor(ActorKind.STAFF, staff.id),
+                "login.failed",
+                community_id=ids.lane_of(staff.id),
+                object_kind="staff",
+                object_id=staff.id,
+            )
         return LoginRefused()
-    staff.failed_logins, staff.locked_until = 0, None
+    actor = Actor(ActorKind.STAFF, staff.id)
+    attempts.failed, attempts.locked_until = 0, None
     token = tokens.new_secret()
     session_id = ids.new_id()
     db.session().add(
@@ -447,6 +453,27 @@ def staff_login(*, account: str, password: str, session_s: int) -> StaffLogin | 
         object_id=session_id,
     )
     return StaffLogin(staff.id, token, session_s)
+
+
+def _attempts(account: str) -> LoginAttempts:
+    """The count of this account name, locked: guesses in parallel are counted one by one."""
+    account_hash = crypto.keys().keyed_hash(account, "login_attempts")
+    db.session().execute(
+        insert(LoginAttempts)
+        .values(account_hash=account_hash, failed=0, last_at=clock.now())
+        .on_conflict_do_nothing(index_elements=["account_hash"])
+    )
+    return db.session().get_one(LoginAttempts, account_hash, with_for_update=True)
+
+
+def forget_attempts(*, before: datetime) -> int:
+    """Delete counts that nothing was added to since; how many."""
+    result = db.session().execute(
+        delete(LoginAttempts)
+        .where(LoginAttempts.last_at < before)
+        .execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a CursorResult
 
 
 def staff_logout(*, token_hash: bytes) -> None:

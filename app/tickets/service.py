@@ -780,7 +780,10 @@ def text_checked(ref: Ref, *, verdict: TextCheck) -> None:
 
 
 def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | None:
-    """The whole phone left with the report, for a stated purpose; audited. Raises PermissionMissing."""
+    """The whole phone left with the report, else the reporter's bound one, for a stated purpose; audited.
+
+    Raises PermissionMissing.
+    """
     ticket = queries.ticket_for_staff(acting_user, ref)
     if not queries.may(acting_user, ticket, Permission.TICKET_UNMASK) or not queries.knows_reporter(
         acting_user, ticket
@@ -794,7 +797,11 @@ def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | No
         object_id=ticket.id,
         purpose=purpose,
     )
-    return queries.contact_phone(ticket)
+    phone = queries.contact_phone(ticket)
+    if phone is None and ticket.reporter_id is not None:
+        reporter = people_queries.resident(ticket.reporter_id)
+        phone = people_queries.phone_of(reporter) if reporter is not None else None
+    return phone
 
 
 def erase_photo_positions(*, community_id: int) -> int:
@@ -803,6 +810,16 @@ def erase_photo_positions(*, community_id: int) -> int:
     # A year back covers any stopped scheduler without reading all of history every night.
     ticket_ids = queries.ended_before(community_id, edge, after=edge - timedelta(days=365))
     return media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
+
+
+def forget_positions(*, acting_user: UUID) -> None:
+    """Consent withdrawn (个人信息保护法 15, 47): erase where all her photos were taken, attached or not."""
+    media.forget_waiting_positions(owner_id=acting_user)
+    by_community: dict[int, list[UUID]] = {}
+    for ref in people_queries.all_mine(acting_user, INDEX_KIND):
+        by_community.setdefault(ref.community_id, []).append(ref.id)
+    for community_id, ticket_ids in by_community.items():
+        media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
 
 
 def communities_with_tickets() -> list[int]:

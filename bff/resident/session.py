@@ -17,6 +17,7 @@ from app.people import tokens
 from app.people.errors import RefreshReused
 from app.people.models import ConsentKey, Resident
 from app.people.queries import mask_phone
+from app.tickets import service as tickets
 from bff.http import Versioned, reads, versioned, wanted_version, writes
 from bff.resident import schemas as s
 from bff.resident.auth import open_to_all
@@ -197,5 +198,7 @@ def change_me(body: dict[str, Any]) -> Versioned:
         nickname=body.get("nickname"),
         consents=[people.ConsentChange(**change) for change in body.get("consents", ())],
     )
+    if any(c["key"] == ConsentKey.PHOTO_POSITION and not c["granted"] for c in body.get("consents", ())):
+        tickets.forget_positions(acting_user=g.resident_id)
     db.session().flush()  # the answer shows what was just written
     return versioned(_me_out(mine))

@@ -274,8 +274,6 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("password_hash", sa.String(length=160), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
-        sa.Column("failed_logins", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("is_demo", sa.Boolean(), server_default="false", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
@@ -408,6 +406,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("community_id", "id", name=op.f("pk_grids")),
         sa.UniqueConstraint("community_id", "code", name=op.f("uq_grids_community_id_code")),
     )
+    op.create_table(
+        "login_attempts",
+        sa.Column("account_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("failed", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account_hash", name=op.f("pk_login_attempts")),
+    )
+    op.create_index("ix_login_attempts_last_at", "login_attempts", ["last_at"], unique=False)
     op.create_table(
         "number_counters",
         sa.Column("community_id", sa.BigInteger(), nullable=False),
@@ -711,6 +718,8 @@ def downgrade() -> None:
     op.drop_table("region_terms")
     op.drop_table("orgs")
     op.drop_table("number_counters")
+    op.drop_index("ix_login_attempts_last_at", table_name="login_attempts")
+    op.drop_table("login_attempts")
     op.drop_table("grids")
     op.drop_index("ix_estates_box", table_name="estates")
     op.drop_table("estates")

@@ -155,3 +155,11 @@ def test_an_answer_of_logging_in_holds_nothing_of_the_password(visitor: Caller, 
     assert "argon2" not in answer.text
     assert ids.decode_id(Kind.STAFF, answer.json["staff"]["id"])
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_account_that_does_not_exist_locks_like_one_that_does(visitor: Caller) -> None:
+    body = {"account": f"nobody-{uuid4().hex[:12]}", "password": "wrong password 1"}
+    answers = [visitor.post("/admin/api/v1/session", body) for _ in range(6)]
+    assert [a.status_code for a in answers] == [401] * 5 + [429]
+    assert answers[5].json["code"] == "locked_out"
+    assert int(answers[5].headers["Retry-After"]) > 800

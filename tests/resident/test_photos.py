@@ -17,7 +17,9 @@ from PIL import Image
 from app import adapters, db, ids, outbox
 from app.adapters.storage import ObjectMissing
 from app.ids import Kind
+from app.media import queries as media_queries
 from app.media import service as media
+from app.media.models import MediaCheck
 from app.places.coordinates import Point, distance_m, to_gcj02, to_wgs84
 from tests.conftest import Caller, Person, Town, camera, small_jpeg
 from tools import pictures
@@ -505,3 +507,43 @@ def test_after_photos_of_staff_need_no_verdict(resident: Callable[..., Person], 
     (photo,) = resolved["photos"]
     assert (photo["stage"], photo["check_state"], photo["position"]) == ("after", "passed", None)
     assert staff_photo(town, "street", ticket_id)["position"] is None
+
+
+def test_withdrawing_the_consent_erases_the_positions_kept_so_far(
+    resident: Callable[..., Person], town: Town, owner: psycopg.Connection[Any]
+) -> None:
+    wang = resident()
+    wang.consent()
+    opened = wang.report(town.a.estate_id, photo_ids=[wang.photo(camera())])
+    wang.photo(camera())
+    assert staff_photo(town, "street", opened["ticket_id"])["position"] is not None
+    me = wang.get("/me").json
+    withdrawn = {"key": "photo_position", "version": 1, "granted": False}
+    answer = wang.patch("/me", {"consents": [withdrawn]}, headers={"If-Match": f'"{me["version"]}"'})
+    assert answer.status_code == 200
+    assert staff_photo(town, "street", opened["ticket_id"])["position"] is None
+    for table in ("uploads", "photos"):
+        rows = owner.execute(
+            f"SELECT position_sealed FROM {table} WHERE owner_id = %s", (wang.id,)
+        ).fetchall()
+        assert rows
+        assert set(rows) == {(None,)}
+
+
+def test_a_verdict_after_its_hour_still_counts_while_nobody_has_decided(
+    resident: Callable[..., Person], town: Town
+) -> None:
+    wang = resident()
+    upload_id = ids.decode_id(Kind.UPLOAD, wang.photo())
+    trace = uuid4().hex
+    with db.transaction():
+        media.check_asked(owner_id=wang.id, upload_id=upload_id, trace_id=trace, nth=2)
+    with db.transaction() as session:
+        check = session.get_one(MediaCheck, trace)
+        check.settled_at, check.suggest = check.asked_at, "none"
+    with db.transaction():
+        media.verdict(trace_id=trace, suggest="risky")
+    with db.reading():
+        upload = media_queries.upload_of(wang.id, upload_id)
+    assert upload is not None
+    assert upload.check_state == "risky"

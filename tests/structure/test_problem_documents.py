@@ -11,7 +11,8 @@ def test_the_openapi_files_allow_the_members_that_a_refusal_adds(
     resident: Callable[..., Person], visitor: Caller
 ) -> None:
     refused = resident().post("/tickets", {"text": "灯坏了", "client_token": "no-place-given"})
-    assert "estates" in refused.json
+    body: dict[str, object] = refused.json
+    assert "estates" in body
     for face in ("resident", "admin", "public"):
         schemas = visitor.get(f"/openapi/{face}.json").json["components"]["schemas"]
         assert schemas["Problem"]["additionalProperties"] is True

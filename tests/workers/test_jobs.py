@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app import clock, db, ids, outbox, queue
+from app.adapters.wechat.fields import fit
 from app.outbox import MAX_ATTEMPTS, Leased
 from app.queue import Job, Queue
 from tests.conftest import TEMPLATE, House, Person, Town
@@ -221,7 +222,7 @@ def test_rows_that_a_shift_has_no_time_for_are_given_back_untried(
 
 def test_a_shift_ends_before_its_leases_do(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(batches.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("workers.batches.time.monotonic", lambda: now[0])
     shift = batches.Shift(60)
     # The last row may take as long as a WeChat call with its retry takes: connect 3 s and read 5 s, twice.
     now[0] += 25
@@ -298,14 +299,13 @@ def test_a_notice_that_fails_by_our_mistake_does_not_hold_up_the_others(
     wang = resident()
     allow(house, wang, 2)
     bad, good = (wang.report(town.a.estate_id)["number"] for _ in range(2))
-    fit = handlers.fit
 
     def breaking(key: str, value: str) -> str:
         if value == bad:
             raise ValueError("a mistake")
         return fit(key, value)
 
-    monkeypatch.setattr(handlers, "fit", breaking)
+    monkeypatch.setattr("workers.handlers.fit", breaking)
     jobs.drain_notices(town.a.id)
     assert [good in str(message) for message in house.ledger(wang.name)] == [True]
     assert notices(house, town.a.id) == [("sent",), ("unknown",)]

@@ -1,0 +1,249 @@
+"""Every route asks who is there unless it is on the list; every staff view asks for its permission, role by role."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app import ids
+from app.ids import OF_COMMUNITY, Kind, Ref
+from app.people.models import Role
+from app.people.permissions import GRANTS, Permission
+from bff.http import RefConverter
+from tests.conftest import TOP, Caller, House, Person, Town
+
+# Open to anybody, and why.
+OPEN = {
+    "/bff/v1/session": "POST logs in",
+    "/bff/v1/session/refresh": "the refresh token is the proof",
+    "/admin/api/v1/session": "POST logs in",
+    "/public/v1/photos/<signed>": "the link is signed",
+    "/public/consents/photo_position/1": "a text",
+    "/callbacks/wechat/push": "WeChat signs",
+    "/healthz": "for load balancers",
+    "/readyz": "for load balancers",
+    "/docs": "documentation",
+    "/docs/start.js": "documentation",
+    "/docs/assets/<name>": "documentation",
+    "/openapi/<name>.json": "documentation",
+}
+OPEN_METHODS = {"/bff/v1/session": {"POST"}, "/admin/api/v1/session": {"POST"}}
+
+# One good body for each staff view that names a thing: a foreign thing must be 404 although the rest is right.
+BODIES: dict[str, Any] = {
+    "reject": {"reason": "不属于受理范围"},
+    "category": {"category": "lighting"},
+    "dispatch": {},
+    "return": {"reason": "不归我们管"},
+    "resolve": {"note": "已修好"},
+    "verify": {"passed": True, "note": "看过了"},
+    "reopen": {"reason": "又坏了"},
+    "comment": {"text": "请尽快", "visibility": "internal"},
+    "verdict": {"passed": True},
+    "accept": None,
+    "start": None,
+    "close": None,
+}
+# Writes that open their own transactions, because a call to WeChat or a counted failure stands between two.
+OWN_TRANSACTIONS = {"log_in", "refresh", "log_out", "bind_phone", "push"}
+
+
+class Endpoint(NamedTuple):
+    """One rule with one of its methods."""
+
+    rule: Rule
+    method: str
+    view: Callable[..., Any]
+
+    def path(self, ref: Ref) -> str:
+        """The address with `ref` (or its uuid) wherever a thing is named."""
+        text = ""
+        for is_dynamic, part in self.rule._trace:
+            if not is_dynamic:
+                text += part
+                continue
+            converter = self.rule._converters.get(part)
+            if isinstance(converter, RefConverter):
+                text += ids.encode(converter.kind, ref if converter.kind in OF_COMMUNITY else ref.id)
+            else:
+                text += "x"
+        return text.lstrip("|")
+
+
+def endpoints(app: Flask) -> Iterator[Endpoint]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield Endpoint(rule, method, app.view_functions[rule.endpoint])
+
+
+def is_open(endpoint: Endpoint) -> bool:
+    rule = endpoint.rule.rule
+    return rule in OPEN and endpoint.method in OPEN_METHODS.get(rule, {endpoint.method})
+
+
+def staff_endpoints(app: Flask) -> list[Endpoint]:
+    return [e for e in endpoints(app) if e.rule.rule.startswith("/admin/")]
+
+
+SOMETHING = Ref(1, UUID(int=7))
+
+
+# --- who is there ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", [None, "Bearer nonsense", "Bearer ", "Basic YTpi"])
+def test_every_route_asks_who_is_there_unless_it_is_on_the_list(house: House, header: str | None) -> None:
+    client = house.app.test_client()
+    headers = {"Authorization": header} if header else {}
+    for endpoint in endpoints(house.app):
+        answer = client.open(endpoint.path(SOMETHING), method=endpoint.method, headers=headers)
+        where = f"{endpoint.method} {endpoint.rule.rule}: {answer.status_code}"
+        assert (answer.status_code == 401) is not is_open(endpoint), where
+
+
+def test_the_list_of_open_routes_names_no_route_that_is_not_there(house: House) -> None:
+    assert set(OPEN) <= {rule.rule for rule in house.app.url_map.iter_rules()}
+
+
+def test_a_token_of_one_face_opens_nothing_of_the_other(
+    house: House, town: Town, resident: Callable[..., Person]
+) -> None:
+    wang, desk = resident(), town.staff("community")
+    client = house.app.test_client()
+    for token, other in ((wang.token, "/admin/"), (desk.token, "/bff/")):
+        for endpoint in endpoints(house.app):
+            if endpoint.rule.rule.startswith(other) and not is_open(endpoint):
+                headers = {"Authorization": f"Bearer {token}"}
+                answer = client.open(endpoint.path(SOMETHING), method=endpoint.method, headers=headers)
+                assert answer.status_code == 401, f"{endpoint.method} {endpoint.rule.rule}"
+
+
+# --- what they may do ------------------------------------------------------------------------------------
+
+
+def test_every_staff_view_says_what_it_asks_for(house: House) -> None:
+    for endpoint in staff_endpoints(house.app):
+        if not is_open(endpoint):
+            assert hasattr(endpoint.view, "_requires"), f"{endpoint.method} {endpoint.rule.rule}"
+
+
+def test_every_permission_is_asked_for_or_looked_up_and_every_role_has_its_row() -> None:
+    assert set(GRANTS) == set(Role)
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("app", "bff")
+        for path in (TOP / folder).rglob("*.py")
+        if path.name != "permissions.py"
+    ]
+    for permission in Permission:
+        assert any(
+            f"Permission.{permission.name}" in text or f"Allow.{permission.name}" in text for text in sources
+        ), permission
+
+
+@pytest.fixture
+def refs(town: Town, resident: Callable[..., Person]) -> dict[str, Ref]:
+    """A ticket of community a that all its roles see (dispatched to its property company), and one of b."""
+    wang = resident()
+    made = wang.report(town.a.estate_id, category="lighting", photo_ids=[wang.photo()])["ticket_id"]
+    town.bring(made, "accept", "dispatch")
+    foreign = wang.report(town.b.estate_id)["ticket_id"]
+    return {"own": ids.decode_ref(Kind.TICKET, made), "foreign": ids.decode_ref(Kind.TICKET, foreign)}
+
+
+def ask(caller: Caller, endpoint: Endpoint, ref: Ref, body: Any = None) -> int:
+    # A version that no thing has: what is allowed gets as far as 412 and changes nothing.
+    headers = {"Authorization": f"Bearer {caller.token}", "If-Match": '"999999999"'}
+    kwargs = {"json": body} if body is not None else {}
+    answer = caller.client.open(endpoint.path(ref), method=endpoint.method, headers=headers, **kwargs)
+    return answer.status_code
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_is_let_in_where_the_table_says_and_refused_elsewhere(
+    house: House, town: Town, refs: dict[str, Ref], role: Role
+) -> None:
+    asked = 0
+    for endpoint in staff_endpoints(house.app):
+        needed = getattr(endpoint.view, "_requires", None)
+        if needed is None or endpoint.view.__name__ == "log_out":
+            continue
+        status = ask(town.staff(role.value), endpoint, refs["own"], {} if endpoint.method == "POST" else None)
+        allowed = not needed or any(permission in GRANTS[role] for permission in needed)
+        where = f"{role}: {endpoint.method} {endpoint.rule.rule}: {status}"
+        assert (status not in {401, 403}) if allowed else (status == 403), where
+        assert status < 500, where
+        asked += 1
+    assert asked >= 20
+
+
+@pytest.mark.parametrize("role", [Role.COMMUNITY, Role.GRID, Role.PROPERTY])
+def test_what_lies_in_another_community_is_not_found_whatever_the_role(
+    house: House, town: Town, refs: dict[str, Ref], role: Role
+) -> None:
+    asked = 0
+    for endpoint in staff_endpoints(house.app):
+        needed = getattr(endpoint.view, "_requires", None)
+        if not needed or not endpoint.rule.arguments:
+            continue
+        last = endpoint.rule.rule.rpartition("/")[2]
+        body = BODIES[last] if endpoint.method == "POST" else None
+        allowed = any(permission in GRANTS[role] for permission in needed)
+        status = ask(town.staff(role.value), endpoint, refs["foreign"], body)
+        assert status == (404 if allowed else 403), (
+            f"{role}: {endpoint.method} {endpoint.rule.rule}: {status}"
+        )
+        asked += 1
+    assert asked >= 10
+    foreign = ids.encode(Kind.TICKET, refs["foreign"])
+    staff = town.staff(role.value)
+    unmask = {"object": foreign, "fields": ["contact_phone"], "purpose": "回访居民"}
+    assert staff.post("/unmask", unmask).status_code == 404
+    assert staff.get(f"/buildings?estate_id={town.b.estate_id}").status_code == 404
+    assert foreign not in {row["ticket_id"] for row in staff.get("/tickets").json["items"]}
+
+
+# --- how views are made ----------------------------------------------------------------------------------
+
+
+def views() -> Iterator[tuple[str, ast.FunctionDef, list[str]]]:
+    """(file, function, its decorators as text) of every view of the faces."""
+    for path in sorted((TOP / "bff").glob("*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                decorators = [ast.unparse(d) for d in node.decorator_list]
+                if any(d.startswith(("blp.route(", "blp.get(", "blp.post(")) for d in decorators):
+                    yield f"{path.parent.name}/{path.name}", node, decorators
+
+
+def test_every_write_is_one_transaction_and_every_read_is_read_only() -> None:
+    seen = 0
+    for where, view, decorators in views():
+        seen += 1
+        route = decorators[0]
+        reading = "['GET']" in route or route.startswith("blp.get(")
+        if view.name in OWN_TRANSACTIONS and not reading:
+            assert any(
+                isinstance(node, ast.withitem) and ast.unparse(node.context_expr) == "db.transaction()"
+                for node in ast.walk(view)
+            ), f"{where}: {view.name}"
+            continue
+        if where.startswith(("public/", "callbacks/")):
+            continue
+        assert ("reads" if reading else "writes") in decorators, f"{where}: {view.name}"
+    assert seen > 35
+
+
+def test_views_hold_no_sql() -> None:
+    for path in (TOP / "bff").glob("*/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not {"sqlalchemy", "psycopg"} & {name.split(".")[0] for name in names}, path
