@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from app import audit, clock, crypto, db, ids, queue
+from app import addresses, audit, clock, crypto, db, ids, queue
 from app.errors import StaleVersion
 from app.ids import Ref
 from app.people.scopes import StaffActor
@@ -142,28 +140,8 @@ def _office(org_id: UUID, name: str) -> Org:
 
 
 def _check_address(url: str | None) -> None:
-    """Refuse what statuses can't be sent to. Addresses inside a government network are private ones and allowed;
-    link-local ones, where clouds keep their credentials, are nobody's hotline.
-    """
-    if url is None:
-        return
-    refused = BadAddress(errors={"callback_url": [(BadAddress.zh, BadAddress.en)]})
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as e:
-        raise refused from e
-    host = parts.hostname
-    if parts.scheme not in {"http", "https"} or not host or parts.username is not None or parts.fragment:
-        raise refused
-    if any(c <= " " or c > "~" for c in url):
-        raise refused
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
-        raise refused
+    if url is not None and not addresses.may_be_called(url):
+        raise BadAddress(errors={"callback_url": [(BadAddress.zh, BadAddress.en)]})
 
 
 def _check_span(valid_from: date, valid_to: date | None) -> None:

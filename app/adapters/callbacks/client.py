@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urlsplit
-
 import requests
 from requests.adapters import HTTPAdapter
 
+from app import addresses
 from app.adapters.callbacks import Reply
 from app.adapters.outcome import Outcome
 
@@ -30,7 +28,7 @@ class HttpCallbacks:
 
     def post(self, url: str, *, body: bytes, headers: dict[str, str]) -> Reply:
         """Send once. 2xx is accepted; 400, 409, 413, 415, 422 are refused; others are throttled, none is unknown."""
-        if not _is_ours_to_call(url):
+        if not addresses.may_be_called(url):
             return Reply(Outcome.REFUSED, "bad address")
         try:
             with self._http.post(
@@ -51,14 +49,3 @@ class HttpCallbacks:
         if 200 <= status < 300:
             return Reply(Outcome.ACCEPTED, str(status))
         return Reply(Outcome.REFUSED if status in _WRONG else Outcome.THROTTLED, f"http {status}")
-
-
-def _is_ours_to_call(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return False
-    try:
-        address = ipaddress.ip_address(parts.hostname)
-    except ValueError:
-        return True
-    return not (address.is_link_local or address.is_multicast or address.is_unspecified)
