@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 
 from redis import Redis
 from rq.cron import CronJob, CronScheduler
@@ -51,6 +53,9 @@ class Schedule(CronScheduler):
 
 def run(connection: Redis, settings: Settings) -> None:
     """Enqueue what is due until stopped; leaves when Redis is away, and the supervisor starts it again."""
+    # Cron lines are read in local time, and the nights meant here are those of the people served.
+    os.environ["TZ"] = clock.SHANGHAI.key
+    time.tzset()
     schedule = Schedule(connection=connection, name=f"schedule-{clock.now():%Y%m%d%H%M%S%f}")
     schedule.add(Job.SWEEP, interval=settings.sweep_s)
     schedule.add(Job.ASK_VERDICTS, interval=60)

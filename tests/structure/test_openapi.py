@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,6 @@ def documents() -> dict[str, str]:
 
 def openapi_without_boot() -> dict[str, str]:
     """`documents()` boots an application of its own; in another process, so that this one keeps its house."""
-    import subprocess
-
     done = subprocess.run(
         [
             sys.executable,
@@ -43,7 +42,7 @@ def openapi_without_boot() -> dict[str, str]:
 @pytest.fixture
 def checked(
     documents: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Path, Any]]:
+) -> tuple[Path, Callable[[], int]]:
     """A copy of the files, and the check command over it."""
     copy = tmp_path / "openapi"
     shutil.copytree(openapi.FOLDER, copy)
@@ -62,14 +61,14 @@ def operations(documents: dict[str, str]) -> Iterator[tuple[str, dict[str, Any],
                     yield f"{face}: {method.upper()} {path}", operation, spec
 
 
-def test_the_files_are_what_the_code_says(checked: tuple[Path, Any]) -> None:
+def test_the_files_are_what_the_code_says(checked: tuple[Path, Callable[[], int]]) -> None:
     assert {path.stem for path in openapi.FOLDER.glob("*.json")} == set(openapi.FACES)
     assert checked[1]() == 0
 
 
 @pytest.mark.parametrize("face", openapi.FACES)
 def test_an_edited_file_fails_the_check(
-    checked: tuple[Path, Any], face: str, capsys: pytest.CaptureFixture[str]
+    checked: tuple[Path, Callable[[], int]], face: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = checked[0] / f"{face}.json"
     spec = json.loads(path.read_text(encoding="utf-8"))
@@ -81,7 +80,7 @@ def test_an_edited_file_fails_the_check(
     assert "make openapi" in shown.err
 
 
-def test_a_missing_file_fails_the_check(checked: tuple[Path, Any]) -> None:
+def test_a_missing_file_fails_the_check(checked: tuple[Path, Callable[[], int]]) -> None:
     (checked[0] / "admin.json").unlink()
     assert checked[1]() == 1
 
