@@ -18,6 +18,7 @@ class ActorKind(StrEnum):
 
     RESIDENT = "resident"
     STAFF = "staff"
+    MACHINE = "machine"  # another system; the id is its source
     SYSTEM = "system"
 
 

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     INBOX = "msg"
     COMMUNITY = "com"
     SESSION = "ses"
+    SOURCE = "src"
 
 
 class Ref(NamedTuple):

@@ -34,6 +34,7 @@ class Job(StrEnum):
 
     DRAIN = "workers.jobs.drain"
     DRAIN_NOTICES = "workers.jobs.drain_notices"
+    DRAIN_STATUSES = "workers.jobs.drain_statuses"
     SWEEP = "workers.jobs.sweep"
     EXPIRE_UPLOADS = "workers.jobs.expire_uploads"
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
@@ -43,6 +44,7 @@ class Job(StrEnum):
     END_PATROLS = "workers.jobs.end_patrols"
     ERASE_TRACKS = "workers.jobs.erase_tracks"
     GRADE_ZONES = "workers.jobs.grade_zones"
+    MATCH_OPEN = "workers.jobs.match_open"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost

@@ -11,9 +11,10 @@ from app.messaging import models as messaging
 from app.patrol import models as patrol
 from app.people import models as people
 from app.places import models as places
+from app.sources import models as sources
 from app.tickets import models as tickets
 
-MODULES = (audit, idempotency, outbox, places, people, media, messaging, tickets, patrol)
+MODULES = (audit, idempotency, outbox, places, people, media, messaging, sources, tickets, patrol)
 
 
 def metadata() -> MetaData:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 
 from app import db, outbox
+from app.sources import queries as sources
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class Backlog(Collector):
             with db.reading():
                 for kind, state, rows in outbox.backlog():
                     owed.add_metric([kind, state], rows)
+                for state, rows in sources.backlog():
+                    owed.add_metric(["source_status", state], rows)
             up.add_metric([], 1)
         except DBAPIError:
             up.add_metric([], 0)

@@ -48,6 +48,7 @@ def main() -> int:
         pass
     finally:
         server.app.extensions["sandbox"].state.close()  # type: ignore[attr-defined]
+        server.app.extensions["sandbox"].hotline.close()  # type: ignore[attr-defined]
     return 0
 
 

@@ -175,6 +175,7 @@ def set_verdict() -> ResponseReturnValue:
 def reset() -> ResponseReturnValue:
     """Forget everything: people, codes, tokens, credits, messages, counts, switches."""
     _sandbox().state.reset()
+    _sandbox().hotline.reset()
     return jsonify(reset=True)
 
 
@@ -229,6 +230,7 @@ def page() -> ResponseReturnValue:
         faults=sandbox.state.faults(),
         pushes=sandbox.state.pushes(limit=20),
         media=sandbox.state.media(limit=20),
+        hotline=sandbox.hotline.ledger(limit=200),
         titles=titles,
         at=lambda seconds: datetime.fromtimestamp(seconds, SHANGHAI).strftime("%m-%d %H:%M:%S"),
     )

@@ -13,8 +13,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from sandbox import control, wechat
+from sandbox import control, hotline, wechat
 from sandbox.config import Config
+from sandbox.hotline import Hotline
 from sandbox.media import MediaChecks
 from sandbox.push import Pusher
 from sandbox.state import State
@@ -31,6 +32,7 @@ class Sandbox:
     state: State
     pusher: Pusher
     media: MediaChecks
+    hotline: Hotline
 
 
 class _Quiet(WSGIRequestHandler):
@@ -49,7 +51,9 @@ def create_app(config: Config) -> Flask:
     app = Flask("sandbox")
     state = State(config)
     pusher = Pusher(config, state)
-    app.extensions["sandbox"] = Sandbox(config, state, pusher, MediaChecks(config, state, pusher))
+    app.extensions["sandbox"] = Sandbox(
+        config, state, pusher, MediaChecks(config, state, pusher), hotline.init_app(app, config)
+    )
     app.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it
     wechat.init_app(app)
@@ -86,7 +90,9 @@ def running(config: Config, port: int = 0) -> Iterator[tuple[str, Sandbox]]:
         yield f"http://{HOST}:{server.port}/", sandbox
     finally:
         sandbox.state.release()
+        sandbox.hotline.release()
         server.shutdown()
         thread.join()
         server.server_close()
         sandbox.state.close()
+        sandbox.hotline.close()

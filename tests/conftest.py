@@ -41,6 +41,7 @@ from app.places import service as places
 from app.places.coordinates import Point
 from app.places.models import OrgKind, RegionKind
 from app.settings import Settings
+from app.sources import queries as sources
 from sandbox.config import Config
 from sandbox.web import Sandbox, running
 from tests import guard
@@ -180,12 +181,15 @@ def work(house: House) -> Callable[..., int]:
             with db.reading():
                 due = outbox.due_everywhere()
                 notices = messages.notices_due_everywhere()
-            if not due and not notices:
+                lanes = sources.due_lanes()
+            if not due and not notices and not lanes:
                 return done
             for community_id, on in due:
                 jobs.drain(community_id, on)
             for community_id in notices:
                 jobs.drain_notices(community_id)
+            for community_id, source_id in lanes:
+                jobs.drain_statuses(community_id, str(source_id))
         return rounds
 
     return run
@@ -502,6 +506,16 @@ def _community(street: int, street_org: UUID, number: int, name: str) -> Communi
 @pytest.fixture
 def town(house: House) -> Town:
     """A town of the test's own."""
+    return _build_town(house)
+
+
+@pytest.fixture
+def make_town(house: House) -> Callable[[], Town]:
+    """`make_town()`: one more town, whose staff are strangers to the first."""
+    return lambda: _build_town(house)
+
+
+def _build_town(house: House) -> Town:
     street = 10_000_000 + next(_numbers)
     since = places_queries.today()
     with db.transaction():

@@ -27,6 +27,7 @@ from app.messaging import service as messaging
 from app.messaging.service import LeasedNotice
 from app.outbox import Leased
 from app.people import queries as people
+from app.tickets import duplicates, intake
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
@@ -198,10 +199,17 @@ def send_notice(notice: LeasedNotice) -> tuple[Outcome, int | None]:
     return result.outcome, result.errcode
 
 
+def match_ticket(row: Leased) -> None:
+    """Store what a report by machine is perhaps a duplicate of."""
+    with db.transaction():
+        duplicates.remember(Ref(row.community_id, UUID(row.payload["ticket_id"])))
+
+
 HANDLERS: dict[str, Callable[[Leased], None]] = {
     media.PROCESS: process_photo,
     media.CHECK: check_photo,
     media.DISCARD: discard,
     tickets.CHECK_TEXT: check_text,
     messaging.APPLY_EVENT: apply_event,
+    intake.MATCH: match_ticket,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from uuid import UUID
 
 from rq.timeouts import JobTimeoutException
 
@@ -15,8 +16,11 @@ from app.patrol import queries as patrols
 from app.patrol import walking, zones
 from app.people import service as people
 from app.queue import Job, Queue
+from app.sources import queries as owed
+from app.sources import service as sources
+from app.tickets import intake
 from app.tickets import service as tickets
-from workers import config
+from workers import config, telling
 from workers.batches import Shift, committed, in_turn
 from workers.handlers import HANDLERS, Later, send_notice
 
@@ -66,13 +70,31 @@ def drain_notices(community_id: int) -> None:
         queue.ring(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
 
 
+def drain_statuses(community_id: int, source_id: str) -> None:
+    """Tell a source what it is owed of a community, in order, until nothing is left, it is away, or time is up."""
+    shift = Shift(config.lease_s())
+    lane = committed(sources.lease_lane, community_id, UUID(source_id), seconds=config.lease_s())
+    if lane is None:
+        return
+    error = telling.tell(lane, shift)
+    committed(sources.release_lane, lane, error=error)
+    with db.reading():
+        left = error is None and owed.waiting(community_id, lane.source_id, limit=1)
+    if left:
+        queue.ring(Queue.DEFAULT, Job.DRAIN_STATUSES, community_id, source_id)
+
+
 def sweep() -> None:
     """Ring for everything that is due: what a crash, a lost Redis or a killed worker left behind."""
     with db.reading():
         due = outbox.due_everywhere()
         notices = messages.notices_due_everywhere()
+        lanes = owed.due_lanes()
     queue.remind((Queue(on), Job.DRAIN, community_id, on) for community_id, on in due)
     queue.remind((Queue.DEFAULT, Job.DRAIN_NOTICES, community_id) for community_id in notices)
+    queue.remind(
+        (Queue.DEFAULT, Job.DRAIN_STATUSES, community_id, str(source_id)) for community_id, source_id in lanes
+    )
 
 
 def expire_uploads() -> None:
@@ -97,12 +119,23 @@ def erase_positions() -> None:
 
 
 def tidy() -> None:
-    """Forget spent Idempotency-Keys, counts of wrong passwords, and done outbox rows."""
+    """Forget spent Idempotency-Keys and nonces, counts of wrong passwords, done outbox rows, statuses told long ago."""
     now = clock.now()
     with db.transaction():
         idempotency.forget(before=now - idempotency.KEPT)
         people.forget_attempts(before=now - timedelta(days=1))
         outbox.forget_done(before=now - timedelta(days=7))
+        sources.forget_nonces(before=now - sources.NONCE_KEPT)
+        sources.forget_told(before=now - sources.STATUS_KEPT)
+
+
+def match_open() -> None:
+    """Promise to match what other systems handed in against everything that is open, as it stands today."""
+    with db.reading():
+        communities = tickets.communities_with_tickets()
+    for community_id in communities:
+        with db.transaction():
+            intake.match_again(community_id)
 
 
 def check_orphans() -> None:

@@ -62,6 +62,7 @@ def run(connection: Redis, settings: Settings) -> None:
     schedule.add(Job.EXPIRE_UPLOADS, interval=600)
     schedule.add(Job.ERASE_POSITIONS, cron="20 3 * * *")
     schedule.add(Job.TIDY, interval=3600)
+    schedule.add(Job.MATCH_OPEN, cron="40 4 * * *")
     schedule.add(Job.CHECK_ORPHANS, cron="50 3 * * *")
     schedule.add(Job.END_PATROLS, interval=300)
     schedule.add(Job.ERASE_TRACKS, cron="30 3 * * *")

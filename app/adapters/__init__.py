@@ -1,4 +1,4 @@
-"""The outside, chosen by settings: one WeChat, one storage, the opener of WeChat's pushes.
+"""The outside, chosen by settings: one WeChat, one storage, the opener of WeChat's pushes, the way to other systems.
 
 Each is made at its first use, so that a program which needs none of them (the OpenAPI files, a migration)
 touches nothing.
@@ -10,6 +10,8 @@ import functools
 
 from redis import Redis
 
+from app.adapters.callbacks import Callbacks
+from app.adapters.callbacks.client import HttpCallbacks
 from app.adapters.storage import Storage, from_url
 from app.adapters.wechat import WeChat
 from app.adapters.wechat.client import WeChatClientAdapter
@@ -24,7 +26,7 @@ def configure(settings: Settings, redis: Redis) -> None:
     """Make what the settings name the process's outside (called once by `app.boot`). Connects to nothing yet."""
     global _settings, _redis
     _settings, _redis = settings, redis
-    for made in (wechat, storage, wechat_push):
+    for made in (wechat, storage, wechat_push, callbacks):
         made.cache_clear()
 
 
@@ -51,3 +53,9 @@ def wechat_push() -> Push:
     """Opens what claims to be a message push."""
     settings = _configured()
     return Push(settings.wechat_push_token, settings.wechat_push_aes_key, settings.wechat_appid)
+
+
+@functools.cache
+def callbacks() -> Callbacks:
+    """Tells other systems what became of what they handed in."""
+    return HttpCallbacks()

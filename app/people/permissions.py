@@ -32,6 +32,7 @@ class Permission(StrEnum):
     PATROL_WALK = "patrol.walk"
     PATROL_VIEW = "patrol.view"
     PATROL_TRACK = "patrol.track"  # where a colleague walked; one's own way needs no permission
+    API_KEY_EDIT = "api_key.edit"  # other systems that may hand reports in, and their secrets
 
 
 _P = Permission
@@ -56,8 +57,8 @@ _DESK = _EVERYONE | {
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    # One tree of classes serves all communities of the street.
-    Role.STREET: _DESK | {_P.CATEGORY_EDIT},
+    # One tree of classes, and one list of other systems, serves all communities of the street.
+    Role.STREET: _DESK | {_P.CATEGORY_EDIT, _P.API_KEY_EDIT},
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
     Role.GRID: _EVERYONE

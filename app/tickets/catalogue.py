@@ -99,7 +99,7 @@ def change_class(
     code: str,
     *,
     changes: Mapping[str, Any],
-    version: int,
+    version: int | None,
     acting_user: Actor,
     since: date | None = None,
     until: date | None = None,
@@ -163,7 +163,7 @@ def _end(
     return until
 
 
-def end_class(code: str, *, version: int, acting_user: Actor, on: date | None = None) -> Category:
+def end_class(code: str, *, version: int | None, acting_user: Actor, on: date | None = None) -> Category:
     """From that day on (today when not given) nobody can choose the class; tickets that carry it stay readable.
 
     Changes that were planned after it are dropped. Raises NotFound, StaleVersion, PastDate, HasSubclasses;
@@ -272,7 +272,7 @@ def _locked(code: str, version: int) -> Category:
     found = db.session().get(Category, code, populate_existing=True)
     if found is None:
         raise NotFound
-    if found.version != version:
+    if version is not None and found.version != version:
         raise StaleVersion
     return found
 

@@ -47,6 +47,18 @@ class Channel(StrEnum):
     PHONE = "phone"
     VISIT = "visit"
     PATROL = "patrol"
+    HOTLINE = "hotline"  # 12345
+    MAILBOX = "mailbox"
+    CAMERA = "camera"
+    SENSOR = "sensor"
+    DRONE = "drone"
+    OTHER = "other"
+
+
+BY_PEOPLE = frozenset(  # what staff may take in on somebody's behalf; the rest comes from machines alone
+    {Channel.PHONE, Channel.VISIT, Channel.PATROL, Channel.HOTLINE, Channel.MAILBOX, Channel.OTHER}
+)
+FROM_SOURCES = frozenset(Channel) - {Channel.MINI_PROGRAM, Channel.PHONE, Channel.VISIT, Channel.PATROL}
 
 
 class Visibility(StrEnum):
@@ -187,6 +199,17 @@ class Ticket(db.Base):
             postgresql_where=text("status NOT IN ('closed', 'rejected', 'withdrawn')"),
         ),
         Index("ix_tickets_closed_at", "community_id", "closed_at"),
+        # Looking for duplicates among what is open: around a point, or in an estate (also: in none that is known).
+        Index(
+            "ix_tickets_open_near", "community_id", "lat", "lng", postgresql_where=text("ended_at IS NULL")
+        ),
+        Index(
+            "ix_tickets_open_estate",
+            "community_id",
+            "estate_id",
+            "reported_at",
+            postgresql_where=text("ended_at IS NULL"),
+        ),
         {"info": db.distributed()},
     )
 
@@ -273,3 +296,22 @@ class TicketEvent(db.Base):
     words_sealed: Mapped[bytes | None]
     words_key_of: Mapped[UUID | None]  # the person whose key seals the words; empty: the installation's key
     data: Mapped[dict[str, Any]]
+
+
+class TicketMatch(db.Base):
+    """Two tickets that are perhaps one problem, as last scored. A suggestion: nothing is merged without a person."""
+
+    __tablename__ = "ticket_matches"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        ForeignKeyConstraint(["community_id", "other_id"], ["tickets.community_id", "tickets.id"]),
+        Index("ix_ticket_matches_other", "community_id", "other_id"),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    ticket_id: Mapped[UUID] = mapped_column(primary_key=True)
+    other_id: Mapped[UUID] = mapped_column(primary_key=True)
+    score: Mapped[float]
+    why: Mapped[dict[str, Any]]
+    matched_at: Mapped[datetime]

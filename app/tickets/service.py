@@ -27,6 +27,7 @@ from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point, in_china
+from app.sources import service as sources
 from app.tickets import clocks, queries
 from app.tickets.classes import check_answers
 from app.tickets.errors import (
@@ -166,6 +167,35 @@ def take_in(
     return ticket
 
 
+def take_in_from_source(
+    report: Report,
+    *,
+    ticket_id: UUID,
+    number: str,
+    channel: Channel,
+    source_id: UUID,
+    place: tuple[int, UUID | None],
+    place_why: str,
+    reporter_name: str | None,
+    reporter_phone: str | None,
+) -> Ticket:
+    """Intake by machine, at a place that `app.tickets.intake` has found. Raises BadPosition, NothingReported."""
+    return _register(
+        report,
+        ticket_id=ticket_id,
+        channel=channel,
+        actor=Actor(ActorKind.MACHINE, source_id),
+        reporter_id=None,
+        text_check=TextCheck.NONE,
+        photo_owner=source_id,
+        reporter_name=reporter_name,
+        contact_phone=reporter_phone,
+        place=place,
+        number=number,
+        why=place_why,
+    )
+
+
 def _register(
     report: Report,
     *,
@@ -177,6 +207,9 @@ def _register(
     photo_owner: UUID,
     reporter_name: str | None = None,
     contact_phone: str | None = None,
+    place: tuple[int, UUID | None] | None = None,
+    number: str | None = None,
+    **said: Any,
 ) -> Ticket:
     category = _category(report.category)
     contact_phone = contact_phone or report.contact_phone
@@ -192,7 +225,7 @@ def _register(
     ):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
     check_answers(category.questions if category else [], report.answers)
-    community_id, estate_id = _place(report, reporter_id)
+    community_id, estate_id = place if place is not None else _place(report, reporter_id)
     suggested = queries.suggest_categories(report.text, most=1) if report.text and category is None else []
     now = clock.now()
     urgent = report.urgent or (category is not None and category.is_urgent)
@@ -201,7 +234,7 @@ def _register(
     ticket = Ticket(
         community_id=community_id,
         id=ticket_id,
-        number=_next_number(community_id, now),
+        number=number or next_number(community_id, now),
         status=TicketStatus.RECEIVED,
         channel=channel,
         category_code=category.code if category else None,
@@ -233,7 +266,7 @@ def _register(
     db.session().add(ticket)
     db.session().flush()  # photos and events point to it
     photos = _attach(ticket, photo_owner, report.photo_ids, stage="before")
-    _event(ticket, Move.REPORT, actor, from_status=None, photos=photos)
+    _event(ticket, Move.REPORT, actor, from_status=None, photos=photos, **said)
     return ticket
 
 
@@ -281,7 +314,7 @@ def _sealed(value: str | None, context: str) -> bytes | None:
     return crypto.keys().encrypt(value.encode(), context) if value else None
 
 
-def _next_number(community_id: int, now: datetime) -> str:
+def next_number(community_id: int, now: datetime) -> str:
     """The human number: community, year, running number, e.g. BS0101-26-000042. Gaps don't occur: a rolled-back
     report rolls its number back.
     """
@@ -360,11 +393,24 @@ def _event(
         object_kind=OBJECT_KIND,
         object_id=ticket.id,
     )
+    if from_status != ticket.status:
+        _tell_source(ticket, event, words)
     if ticket.reporter_id is not None:
         people.remember(
             resident_id=ticket.reporter_id, kind=INDEX_KIND, ref=Ref(ticket.community_id, ticket.id)
         )
     return event
+
+
+def _tell_source(ticket: Ticket, event: TicketEvent, words: str | None) -> None:
+    """Owe the system that handed the ticket in its new status; what is internal stays so."""
+    sources.status_changed(
+        Ref(ticket.community_id, ticket.id),
+        status=ticket.status,
+        at=event.at,
+        org_id=ticket.org_id,
+        note=words if event.visibility == Visibility.REPORTER else None,
+    )
 
 
 def _clock_words(at: datetime) -> str:

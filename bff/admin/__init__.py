@@ -5,10 +5,19 @@ from __future__ import annotations
 from flask import Flask
 
 from bff import api
-from bff.admin import categories, patrol, photos, places, session, tickets
+from bff.admin import api_keys, categories, patrol, photos, places, session, suggestions, tickets
 from bff.admin.auth import authenticate
 
-BLUEPRINTS = (session.blp, places.blp, categories.blp, photos.blp, tickets.blp, patrol.blp)
+BLUEPRINTS = (
+    session.blp,
+    places.blp,
+    categories.blp,
+    photos.blp,
+    tickets.blp,
+    suggestions.blp,
+    api_keys.blp,
+    patrol.blp,
+)
 
 
 def init_app(app: Flask) -> api.Face:

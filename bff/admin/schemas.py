@@ -7,7 +7,7 @@ from flask_smorest.fields import Upload
 
 from app.ids import Kind
 from app.places.coordinates import Crs
-from app.tickets.models import Channel, Visibility
+from app.tickets.models import BY_PEOPLE, Channel, Visibility
 from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
 
 f = ma.fields
@@ -207,6 +207,12 @@ class SuggestedCategoryOut(Schema):
     why = f.List(f.String(), required=True, metadata={"description": "the words that spoke for it"})
 
 
+class SourceOfTicketOut(Schema):
+    name = f.String(required=True)
+    source = f.String(required=True, attribute="code")
+    external_number = f.String(required=True)
+
+
 class TicketOut(TicketRow):
     version = f.Integer(required=True)
     text_check = f.String(required=True)
@@ -220,6 +226,9 @@ class TicketOut(TicketRow):
     timeline = f.List(f.Nested(EventOut), required=True)
     rating = f.Nested(RatingOut, allow_none=True)
     reopened = f.Integer(required=True)
+    source = f.Nested(
+        SourceOfTicketOut, allow_none=True, metadata={"description": "the other system that handed it in"}
+    )
     moves = f.List(f.String(), required=True, metadata={"description": "what you can do with it now"})
 
 
@@ -248,9 +257,11 @@ class TicketIn(Schema):
     anonymous = f.Boolean(load_default=False)
 
     @ma.validates("channel")
-    def _not_the_mini_program(self, value: Channel, **_: object) -> None:
-        if value is Channel.MINI_PROGRAM:
-            raise ma.ValidationError("请选择电话、走访或巡查。|Choose phone, visit or patrol.")
+    def _by_people(self, value: Channel, **_: object) -> None:
+        if value not in BY_PEOPLE:
+            raise ma.ValidationError(
+                "请选择电话、走访、巡查、热线、信箱或其他。|Choose phone, visit, patrol, hotline, mailbox or other."
+            )
 
 
 class NoteIn(Schema):

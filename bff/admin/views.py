@@ -19,6 +19,7 @@ from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point
 from app.places.models import Estate
+from app.sources import queries as sources
 from app.tickets import queries as tickets
 from app.tickets.models import Ticket, TicketStatus
 from app.tickets.queries import ENDED
@@ -113,6 +114,7 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         if rated
         else None,
         "reopened": ticket.reopened,
+        "source": sources.origin_of(Ref(ticket.community_id, ticket.id)),
         "moves": [move.value for move in tickets.moves_open_to(asking, ticket)],
     }
 

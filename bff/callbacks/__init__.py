@@ -1,12 +1,13 @@
-"""What others call: WeChat's message push."""
+"""What others call: WeChat's message push, and other systems with reports."""
 
 from __future__ import annotations
 
 from flask import Flask
 
-from bff.callbacks import wechat
+from bff.callbacks import intake, wechat
 
 
 def init_app(app: Flask) -> None:
     """Add the callbacks."""
     app.register_blueprint(wechat.blp)
+    app.register_blueprint(intake.blp)

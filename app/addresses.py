@@ -1,0 +1,27 @@
+"""Which addresses of other systems we call. Speaks to nobody."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def may_be_called(url: str) -> bool:
+    """Is it http or https to a named or numbered host, without user or fragment? Addresses inside a government network
+    are private ones and allowed; link-local ones, where clouds keep their credentials, are nobody's hotline.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is no port
+    except ValueError:
+        return False
+    host = parts.hostname
+    if parts.scheme not in {"http", "https"} or not host or parts.username is not None or parts.fragment:
+        return False
+    if any(c <= " " or c > "~" for c in url):
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return not (address.is_link_local or address.is_multicast or address.is_unspecified)
