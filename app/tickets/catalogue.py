@@ -267,7 +267,7 @@ def _lock_tree() -> None:
     db.session().execute(select(Category.code).order_by(Category.code).with_for_update(key_share=True))
 
 
-def _locked(code: str, version: int) -> Category:
+def _locked(code: str, version: int | None) -> Category:
     _lock_tree()
     found = db.session().get(Category, code, populate_existing=True)
     if found is None:

@@ -48,6 +48,7 @@ from app.tickets.errors import (
     WhereMissing,
 )
 from app.tickets.models import (
+    FROM_SOURCES,
     CategoryTerm,
     Channel,
     ClientToken,
@@ -224,7 +225,8 @@ def _register(
         and channel is Channel.MINI_PROGRAM
     ):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
-    check_answers(category.questions if category else [], report.answers)
+    if channel not in FROM_SOURCES:  # another system's extra words are kept as they came
+        check_answers(category.questions if category else [], report.answers)
     community_id, estate_id = place if place is not None else _place(report, reporter_id)
     suggested = queries.suggest_categories(report.text, most=1) if report.text and category is None else []
     now = clock.now()
