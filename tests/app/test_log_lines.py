@@ -91,7 +91,7 @@ def test_an_unexpected_failure_of_the_database_quotes_nobodys_words(
 
     wang = resident()
     # A number longer than its column: PostgreSQL refuses the row that holds the text.
-    monkeypatch.setattr(service, "_next_number", lambda *_: "BS" + "9" * 60)
+    monkeypatch.setattr(service, "next_number", lambda *_: "BS" + "9" * 60)
     body = {"estate_id": town.a.estate_id, "text": TEXT, "client_token": uuid4().hex}
     answer = wang.post("/tickets", body)
     assert answer.status_code == 500

@@ -212,7 +212,8 @@ def photos_lie_in_storage(db: psycopg.Connection, folder: Path) -> None:
         assert full.size == (width, height)
         assert max(Image.open(io.BytesIO(files[f"{name}-320.jpg"].read_bytes())).size) == 320
     unseen = (
-        "SELECT count(*) FROM tickets t JOIN categories c ON c.code = t.category_code WHERE c.needs_photo"
+        "SELECT count(*) FROM tickets t JOIN category_terms c ON c.code = t.category_code"
+        " WHERE c.needs_photo AND c.valid_to IS NULL"
         " AND channel = 'mini_program' AND NOT EXISTS (SELECT FROM photos p WHERE p.object_id = t.id)"
     )
     assert all_of(db, unseen) == [(0,)]
