@@ -199,11 +199,11 @@ def work(house: House) -> Callable[..., int]:
 def eventually(work: Callable[..., int]) -> Callable[[Callable[[], Any]], Any]:
     """`eventually(look)`: works and looks again until the look gives something true, which it returns.
 
-    For what WeChat does in its own time; fails after 15 seconds.
+    For what WeChat does in its own time; fails after a minute.
     """
 
     def wait(look: Callable[[], Any]) -> Any:
-        give_up_at = time.monotonic() + 15
+        give_up_at = time.monotonic() + 60
         while True:
             work()
             if found := look():
