@@ -26,6 +26,7 @@ class Kind(StrEnum):
     BUILDING = "bld"
     GRID = "grd"
     PHOTO = "pho"
+    EXTENSION = "ext"
     PATROL_POINT = "pnt"
     PATROL_PLAN = "pln"
     PATROL_SHIFT = "shf"
@@ -53,7 +54,7 @@ class BadId(ValueError):
 
 
 OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
-    {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO}
+    {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO, Kind.EXTENSION}
     | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
 )
 _LANES = 64

@@ -40,6 +40,8 @@ class Job(StrEnum):
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
+    CHECK_CLOCKS = "workers.jobs.check_clocks"
+    WATCH_LIMITS = "workers.jobs.watch_limits"
     CHECK_ORPHANS = "workers.jobs.check_orphans"
     END_PATROLS = "workers.jobs.end_patrols"
     ERASE_TRACKS = "workers.jobs.erase_tracks"

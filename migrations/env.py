@@ -22,7 +22,9 @@ def _url() -> str:
 
 def run_offline() -> None:
     """Print the SQL."""
-    context.configure(url=_url(), target_metadata=target_metadata, literal_binds=True)
+    context.configure(
+        url=_url(), target_metadata=target_metadata, literal_binds=True, transaction_per_migration=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -36,7 +38,13 @@ def run_online() -> None:
         # Two deploys at once: the second waits for the first. Only migrations use an advisory lock.
         connection.execute(text("SELECT pg_advisory_lock(727272)"))
         connection.commit()
-        context.configure(connection=connection, target_metadata=target_metadata, compare_type=True)
+        # One transaction a migration: those that build indexes concurrently end theirs on the way.
+        context.configure(
+            connection=connection,
+            target_metadata=target_metadata,
+            compare_type=True,
+            transaction_per_migration=True,
+        )
         with context.begin_transaction():
             context.run_migrations()
         connection.execute(text("SELECT pg_advisory_unlock(727272)"))

@@ -20,6 +20,7 @@ ALLOWED = frozenset(
         "metrics",
         "retention",
         "periodic jobs",
+        "watch over limits",
         "nightly orphan check",
         "which estate is here",
         "find an estate by name",

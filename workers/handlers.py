@@ -27,7 +27,7 @@ from app.messaging import service as messaging
 from app.messaging.service import LeasedNotice
 from app.outbox import Leased
 from app.people import queries as people
-from app.tickets import duplicates, intake
+from app.tickets import calendar, duplicates, intake
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
@@ -65,7 +65,13 @@ def process_photo(row: Leased) -> None:
         return
     full = made[media.EDGES["full"]]
     with db.transaction():
-        media.processed(owner_id=owner_id, upload_id=upload_id, width=full.width, height=full.height)
+        media.processed(
+            owner_id=owner_id,
+            upload_id=upload_id,
+            width=full.width,
+            height=full.height,
+            dhash=imaging.fingerprint(made[media.EDGES["thumb"]].data),
+        )
 
 
 def check_photo(row: Leased) -> None:
@@ -170,6 +176,15 @@ def apply_event(row: Leased) -> None:
         messaging.event_applied(key)
 
 
+def reclock(row: Leased) -> None:
+    """Read the clocks of a page of open tickets anew after the calendar has changed."""
+    after = row.payload["after"]
+    with db.transaction():
+        calendar.reclock_page(
+            row.community_id, version=row.payload["version"], after=UUID(after) if after else None
+        )
+
+
 def send_notice(notice: LeasedNotice) -> tuple[Outcome, int | None]:
     """Send one WeChat notice; what came of it, and WeChat's errcode. Never raises for a single bad notice."""
     with db.reading():
@@ -211,5 +226,6 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     media.DISCARD: discard,
     tickets.CHECK_TEXT: check_text,
     messaging.APPLY_EVENT: apply_event,
+    calendar.RECLOCK: reclock,
     intake.MATCH: match_ticket,
 }

@@ -9,6 +9,7 @@ from uuid import UUID
 from rq.timeouts import JobTimeoutException
 
 from app import clock, db, idempotency, orphans, outbox, queue
+from app.ids import Ref
 from app.media import service as media
 from app.messaging import queries as messages
 from app.messaging import service as messaging
@@ -18,7 +19,7 @@ from app.people import service as people
 from app.queue import Job, Queue
 from app.sources import queries as owed
 from app.sources import service as sources
-from app.tickets import intake
+from app.tickets import calendar, intake, pressure
 from app.tickets import service as tickets
 from workers import config, telling
 from workers.batches import Shift, committed, in_turn
@@ -145,6 +146,42 @@ def check_orphans() -> None:
     for reference, rows in found.items():
         if rows:
             log.error("orphans: %s points nowhere in %s rows", reference, rows)
+
+
+def watch_limits() -> None:
+    """Warn before limits, note breaches, supervise up the ladder, end pauses; each once."""
+    with db.reading():
+        communities = pressure.communities_to_watch()
+    for community_id in communities:
+        with db.reading():
+            due = pressure.to_watch(community_id)
+        for ticket_id in due:
+            try:
+                committed(pressure.watch, Ref(community_id, ticket_id))
+            except JobTimeoutException:
+                raise
+            except Exception:
+                # One ticket that can't be moved must not hold up the others; the next round tries again.
+                log.exception("the watch over limits failed for a ticket")
+
+
+def check_clocks() -> None:
+    """Compare the clocks of all open tickets with their events; a person has to look at any that differ."""
+    with db.reading():
+        communities = calendar.communities()
+    compared, differing = 0, 0
+    for community_id in communities:
+        after = None
+        while True:
+            with db.reading():
+                found, after = calendar.drift(community_id, after=after)
+            compared += found.compared
+            differing += len(found.differing)
+            for ticket_id in found.differing:
+                log.error("clock differs from its events: community %s, ticket %s", community_id, ticket_id)
+            if after is None:
+                break
+    log.info("clocks compared: %s open tickets, %s differ", compared, differing)
 
 
 def end_patrols() -> None:

@@ -44,6 +44,7 @@ __all__ = [
     "PhotoType",
     "Position",
     "Rendered",
+    "fingerprint",
     "inspect",
     "placeholder",
     "render",
@@ -128,6 +129,23 @@ def render(data: bytes, max_edges: Sequence[int] = EDGES) -> dict[int, Rendered]
         # Decoders answer hostile bytes with OSError, SyntaxError, ValueError, struct.error, MemoryError and
         # more; whichever it is, the picture can't be shown and trying again would not help.
         raise PhotoBroken from e
+
+
+def fingerprint(data: bytes) -> int:
+    """What a picture looks like, as 64 bits (dHash: is each pixel of a 9 x 8 thumbnail darker than the next?).
+
+    Pictures that differ in at most 6 bits look the same: scaled, recompressed or slightly brightened. Signed, as
+    PostgreSQL's bigint. `data` is one of `render`'s JPEGs.
+    """
+    picture = Image.open(io.BytesIO(data), formats=["JPEG"]).convert("L")
+    small = picture.resize((9, 8), Image.Resampling.BOX)
+    grey = small.tobytes()
+    bits = 0
+    for row in range(8):
+        for column in range(8):
+            at = row * 9 + column
+            bits = bits << 1 | (grey[at] < grey[at + 1])
+    return bits - (1 << 64) if bits >> 63 else bits
 
 
 @functools.lru_cache(maxsize=8)

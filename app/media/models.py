@@ -57,6 +57,7 @@ class Upload(db.Base):
     height: Mapped[int] = mapped_column(Integer)
     taken_at: Mapped[datetime | None]
     position_sealed: Mapped[bytes | None]  # WGS-84 "lng,lat", only with the consent photo_position
+    dhash: Mapped[int | None] = mapped_column(BigInteger)  # what it looks like, see imaging.fingerprint
     created_at: Mapped[datetime]
     attached_community_id: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -68,6 +69,7 @@ class Photo(db.Base):
     __table_args__ = (
         Index("ix_photos_object", "community_id", "object_kind", "object_id", "position"),
         Index("ix_photos_review", "community_id", "id", postgresql_where=text("check_state = 'review'")),
+        Index("ix_photos_after", "community_id", "attached_at", postgresql_where=text("stage = 'after'")),
         {"info": db.distributed()},
     )
 
@@ -86,7 +88,11 @@ class Photo(db.Base):
     height: Mapped[int] = mapped_column(Integer)
     taken_at: Mapped[datetime | None]
     position_sealed: Mapped[bytes | None]
+    dhash: Mapped[int | None] = mapped_column(BigInteger)
     attached_at: Mapped[datetime]
+    # The same picture with a thing in another community (a referral): verdicts reach every copy.
+    carried_from: Mapped[int | None] = mapped_column(BigInteger)
+    carried_to: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class MediaCheck(db.Base):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import BIT
 
 from app import crypto, db
 from app.ids import Ref
@@ -66,3 +68,45 @@ def position_of(photo: Photo) -> Point | None:
 def is_shown(row: Photo | Upload) -> bool:
     """Can a picture be shown at all? A refused or risky one can't; one in processing is a placeholder."""
     return row.status != PhotoStatus.REFUSED and row.check_state != CheckState.RISKY
+
+
+def is_public(row: Photo) -> bool:
+    """May people other than the reporter and staff see it? Only a finished picture that passed its check."""
+    return row.status == PhotoStatus.READY and row.check_state == CheckState.PASSED
+
+
+LOOKS_ALIKE_BITS = 6
+_FEATURELESS = frozenset({0, -1})
+
+
+def look_alike(one: Photo, other: Photo) -> bool:
+    """Do the two pictures look the same?"""
+    if one.dhash is None or other.dhash is None or one.dhash in _FEATURELESS:
+        return False
+    return ((one.dhash ^ other.dhash) & (2**64 - 1)).bit_count() <= LOOKS_ALIKE_BITS
+
+
+def look_alikes(photos: Sequence[Photo], *, since: datetime) -> dict[UUID, list[Photo]]:
+    """For each photo of one community: those of other things there, attached as proof since then, that look like it.
+
+    A picture without a single edge (all sky, all black) looks like any other such and is left out.
+    """
+    found: dict[UUID, list[Photo]] = {}
+    for photo in photos:
+        if photo.dhash is None or photo.dhash in _FEATURELESS:
+            continue
+        differs = func.bit_count(cast(Photo.dhash.op("#")(photo.dhash), BIT(64)))
+        rows = db.session().scalars(
+            select(Photo)
+            .where(
+                Photo.community_id == photo.community_id,
+                Photo.stage == "after",
+                Photo.attached_at >= since,
+                Photo.object_id != photo.object_id,
+                Photo.dhash.is_not(None),
+                differs <= LOOKS_ALIKE_BITS,
+            )
+            .limit(20)
+        )
+        found[photo.id] = list(rows)
+    return found

@@ -107,24 +107,39 @@ def _locked(owner_id: UUID, upload_id: UUID) -> Upload | None:
 
 
 def _mirror(upload: Upload) -> None:
-    """Bring the attached copy in line with the upload, in the same transaction."""
-    if upload.attached_community_id is not None:
-        db.session().execute(
-            update(Photo)
-            .where(Photo.community_id == upload.attached_community_id, Photo.id == upload.id)
-            .values(
-                status=upload.status, check_state=upload.check_state, width=upload.width, height=upload.height
-            )
-            .execution_options(synchronize_session=False)
-        )
+    """Bring the attached copies in line with the upload, in the same transaction."""
+    if upload.attached_community_id is None:
+        return
+    for copy in _copies(Ref(upload.attached_community_id, upload.id)):
+        copy.status, copy.check_state, copy.dhash = upload.status, upload.check_state, upload.dhash
+        copy.width, copy.height = upload.width, upload.height
 
 
-def processed(*, owner_id: UUID, upload_id: UUID, width: int, height: int) -> None:
+def _copies(photo: Ref) -> list[Photo]:
+    """The photo and the same picture in the communities it was carried over to, locked.
+
+    Each is locked before it says where it was carried: `carry_over`, which holds that lock, is waited for.
+    """
+    found: dict[int, Photo] = {}
+    frontier: list[int | None] = [photo.community_id]
+    while frontier:
+        community_id = frontier.pop()
+        if community_id is None or community_id in found:
+            continue
+        row = db.session().get(Photo, (community_id, photo.id), with_for_update=True, populate_existing=True)
+        if row is not None:
+            found[community_id] = row
+            frontier += [row.carried_from, row.carried_to]
+    return list(found.values())
+
+
+def processed(*, owner_id: UUID, upload_id: UUID, width: int, height: int, dhash: int | None = None) -> None:
     """The cleaned versions lie in storage; a resident's picture now goes to WeChat's check. May run twice."""
     upload = _locked(owner_id, upload_id)
     if upload is None or upload.status == PhotoStatus.READY:
         return
     upload.status, upload.width, upload.height = PhotoStatus.READY, width, height
+    upload.dhash = dhash
     _mirror(upload)
     if upload.check_state == CheckState.PENDING:
         _ask(owner_id, upload_id, nth=1)
@@ -234,7 +249,8 @@ def review(photo: Ref, *, passed: bool, acting_user: Actor) -> Photo:
     if row.check_state != CheckState.REVIEW:
         raise NotInReview
     state = CheckState.PASSED if passed else CheckState.RISKY
-    row.check_state = state
+    for copy in _copies(photo):
+        copy.check_state = state
     db.session().execute(
         update(Upload)
         .where(Upload.owner_id == row.owner_id, Upload.id == row.id)
@@ -301,6 +317,7 @@ def attach(
             height=upload.height,
             taken_at=upload.taken_at,
             position_sealed=upload.position_sealed,
+            dhash=upload.dhash,
             attached_at=clock.now(),
         )
         upload.position_sealed = None
@@ -365,8 +382,11 @@ def expire_uploads(*, limit: int = 1000) -> Expired:
     return Expired(unattached, settled)
 
 
-def erase_positions(*, community_id: int, object_kind: str, object_ids: Sequence[UUID]) -> int:
-    """Erase where the photos of these things were taken. Returns how many had it."""
+def erase_positions(
+    *, community_id: int, object_kind: str, object_ids: Sequence[UUID], owner_id: UUID | None = None
+) -> int:
+    """Erase where the photos of these things (of one owner, if named) were taken. Returns how many had it."""
+    whose = [Photo.owner_id == owner_id] if owner_id is not None else []
     result = db.session().execute(
         update(Photo)
         .where(
@@ -374,11 +394,62 @@ def erase_positions(*, community_id: int, object_kind: str, object_ids: Sequence
             Photo.object_kind == object_kind,
             Photo.object_id.in_(list(object_ids)),
             Photo.position_sealed.is_not(None),
+            *whose,
         )
         .values(position_sealed=None)
         .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def carry_over(*, community_id: int, object_kind: str, object_id: UUID, to: Ref) -> None:
+    """Show the photos of a thing with its successor in another community as well: new rows, the same files.
+
+    In a community that had the thing before, its rows there go over to the successor.
+    """
+    rows = (
+        db.session()
+        .scalars(
+            select(Photo)
+            .where(
+                Photo.community_id == community_id,
+                Photo.object_kind == object_kind,
+                Photo.object_id == object_id,
+            )
+            .order_by(Photo.id)
+            .with_for_update()  # what is being processed now must find the copy, see `_copies`
+            .execution_options(populate_existing=True)
+        )
+        .all()
+    )
+    for row in rows:
+        row.carried_to = to.community_id
+        copy = db.session().get(Photo, (to.community_id, row.id), with_for_update=True)
+        if copy is not None:
+            copy.object_id = to.id
+            continue
+        db.session().add(
+            Photo(
+                community_id=to.community_id,
+                id=row.id,
+                object_kind=object_kind,
+                object_id=to.id,
+                stage=row.stage,
+                position=row.position,
+                owner_kind=row.owner_kind,
+                owner_id=row.owner_id,
+                status=row.status,
+                check_state=row.check_state,
+                sha256=row.sha256,
+                width=row.width,
+                height=row.height,
+                taken_at=row.taken_at,
+                position_sealed=row.position_sealed,
+                dhash=row.dhash,
+                attached_at=row.attached_at,
+                carried_from=community_id,
+            )
+        )
 
 
 def forget_waiting_positions(*, owner_id: UUID) -> None:

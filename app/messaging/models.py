@@ -28,6 +28,13 @@ class NoticeKind(StrEnum):
     TICKET_REOPENED = "ticket_reopened"
     TICKET_WITHDRAWN = "ticket_withdrawn"
     TICKET_COMMENTED = "ticket_commented"
+    TICKET_SUSPENDED = "ticket_suspended"
+    TICKET_RESUMED = "ticket_resumed"
+    TICKET_EXTENDED = "ticket_extended"
+    TICKET_SUPERVISED = "ticket_supervised"
+    TICKET_MERGED = "ticket_merged"
+    TICKET_UNMERGED = "ticket_unmerged"
+    TICKET_REFERRED = "ticket_referred"
     PHONE_BOUND = "phone_bound"
     PHONE_LOST = "phone_lost"
 

@@ -36,6 +36,25 @@ WORDINGS: dict[NoticeKind, Wording] = {
     _K.TICKET_REOPENED: Wording("您的上报已重新办理", "编号 {number}。社区会重新安排处理。", "重新办理"),
     _K.TICKET_WITHDRAWN: Wording("您已撤回上报", "编号 {number}。如还需要帮助，请重新上报。", "已撤回"),
     _K.TICKET_COMMENTED: Wording("您的上报有新回复", "编号 {number}。{note}", "有回复"),
+    _K.TICKET_SUSPENDED: Wording("处理暂停", "编号 {number}。暂停到 {until}，原因：{note}", "已暂停"),
+    _K.TICKET_RESUMED: Wording(
+        "恢复处理", "编号 {number}。{org}已恢复处理，预计 {close_by} 前办结。", "处理中"
+    ),
+    _K.TICKET_EXTENDED: Wording(
+        "办结时间延后", "编号 {number}。预计 {close_by} 前办结，原因：{note}", "已延期"
+    ),
+    _K.TICKET_SUPERVISED: Wording("您的上报已督办", "编号 {number}。上级已督促处理单位尽快办理。", "督办中"),
+    _K.TICKET_MERGED: Wording(
+        "您的上报已合并", "编号 {number}。与 {other} 是同一个问题，已合并办理，进展会继续通知您。", "已合并"
+    ),
+    _K.TICKET_UNMERGED: Wording(
+        "您的上报已单独办理",
+        "编号 {number}。经核对是另一个问题，已恢复单独办理，时限不重新计算。",
+        "单独办理",
+    ),
+    _K.TICKET_REFERRED: Wording(
+        "您的上报已转给{community}", "编号 {number} 不变。由{community}继续办理，时限不重新计算。", "已转办"
+    ),
     _K.PHONE_BOUND: Wording(
         "手机号已绑定", "您的账号已绑定手机号 {phone}。如不是您本人操作，请联系社区。", "已绑定"
     ),
@@ -52,4 +71,5 @@ def compose(kind: NoticeKind, params: Mapping[str, str]) -> Wording:
     wording = WORDINGS[kind]
     # Only some classes have something to say when a ticket is closed.
     text = wording.text.format(**{"closing": ""} | dict(params))
-    return Wording(wording.title, text if len(text) <= 500 else text[:499] + "…", wording.phrase)
+    title = wording.title.format(**params)
+    return Wording(title, text if len(text) <= 500 else text[:499] + "…", wording.phrase)

@@ -21,10 +21,16 @@ class Permission(StrEnum):
     TICKET_CLOSE = "ticket.close"
     TICKET_REOPEN = "ticket.reopen"
     TICKET_COMMENT = "ticket.comment"
+    TICKET_SUPERVISE = "ticket.supervise"
+    TICKET_CALLBACK = "ticket.callback"
+    TICKET_EXCLUDE = "ticket.exclude"  # from scores: unreasonable complaints, with a reason
+    TICKET_MERGE = "ticket.merge"
+    TICKET_REFER = "ticket.refer"
     TICKET_IDENTITY = "ticket.identity"  # who reported, also when she asked to stay anonymous to others
     TICKET_UNMASK = "ticket.unmask"  # the whole phone number, with a purpose, audited
     PHOTO_POSITION = "photo.position"
     PHOTO_REVIEW = "photo.review"
+    CALENDAR_EDIT = "calendar.edit"
     FILE_UPLOAD = "file.upload"
     PLACE_VIEW = "place.view"
     CATEGORY_EDIT = "category.edit"
@@ -50,6 +56,11 @@ _DESK = _EVERYONE | {
     _P.TICKET_VERIFY,
     _P.TICKET_CLOSE,
     _P.TICKET_REOPEN,
+    _P.TICKET_SUPERVISE,
+    _P.TICKET_CALLBACK,
+    _P.TICKET_EXCLUDE,
+    _P.TICKET_MERGE,
+    _P.TICKET_REFER,
     _P.TICKET_IDENTITY,
     _P.TICKET_UNMASK,
     _P.PHOTO_POSITION,
@@ -57,8 +68,8 @@ _DESK = _EVERYONE | {
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    # One tree of classes, and one list of other systems, serves all communities of the street.
-    Role.STREET: _DESK | {_P.CATEGORY_EDIT, _P.API_KEY_EDIT},
+    # One calendar, one tree of classes, and one list of other systems, serves all communities of the street.
+    Role.STREET: _DESK | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT},
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
     Role.GRID: _EVERYONE

@@ -125,6 +125,150 @@ class AlreadyRated(Conflict):
     en = "You have rated this already."
 
 
+class TooManyHops(Conflict):
+    """Returned three times already, or by this very unit before: 首接负责, it stays here."""
+
+    code = "too_many_hops"
+    zh = "这个工单已多次退单或本单位已退过一次，不能再退，请处理或联系社区协调。"
+    en = "This ticket can't be returned again; handle it or ask the desk to coordinate."
+
+
+class PartsOpen(Conflict):
+    """An assisting unit hasn't finished its task."""
+
+    code = "parts_open"
+    zh = "还有协办单位的任务没有完成，不能提交办结。"
+    en = "An assisting unit hasn't finished its task yet."
+
+
+class NeverPaused(Conflict):
+    """Urgent tickets have no pause."""
+
+    code = "never_paused"
+    zh = "紧急工单不能暂停计时。"
+    en = "An urgent ticket's clock never stands."
+
+
+class PauseTooLong(Invalid):
+    """Longer than the cap of a pause."""
+
+    code = "pause_too_long"
+    zh = "一个工单累计最多暂停 {days} 天，还可暂停 {left} 天。"
+    en = "A ticket stands for at most {days} days in all; {left} are left."
+
+
+class ExtensionTooLate(Conflict):
+    """The limit is over; it can't be extended afterwards."""
+
+    code = "extension_too_late"
+    zh = "已超过办结时限，不能再申请延期。"
+    en = "The limit is over; an extension has to be asked for before."
+
+
+class ExtensionPending(Conflict):
+    """One request at a time."""
+
+    code = "extension_pending"
+    zh = "已有一个延期申请在等待审批。"
+    en = "An extension is already waiting for a decision."
+
+
+class BadExtension(Invalid):
+    """Not after the present limit, or more than 30 days after it."""
+
+    code = "bad_extension"
+    zh = "延期时间应晚于现在的办结时限，且最多延长 30 天。"
+    en = "The new limit must lie after the present one, by at most 30 days."
+
+
+class AlreadyDecided(Conflict):
+    """The request has its answer."""
+
+    code = "already_decided"
+    zh = "这个申请已经处理过了。"
+    en = "This request has been decided already."
+
+
+class AlreadyTaken(Conflict):
+    """Somebody else was faster."""
+
+    code = "already_taken"
+    zh = "这个工单已被其他人员接单。"
+    en = "Somebody else has taken this ticket."
+
+
+class UrgedJustNow(Conflict):
+    """Once in 12 hours."""
+
+    code = "urged_just_now"
+    zh = "您刚催办过，工作人员已收到。12 小时后可以再次催办。"
+    en = "You have urged it just now; you can do so again after 12 hours."
+
+
+class BadMerge(Invalid):
+    """Into itself, into an ended or merged one, or into a ticket of another community."""
+
+    code = "bad_merge"
+    zh = "不能合并到这个工单：须是本社区另一个未办结的工单。"
+    en = "A ticket merges only into another open one of the same community."
+
+
+class BadReferral(Invalid):
+    """To the same community, or to one that doesn't exist or has no desk."""
+
+    code = "bad_referral"
+    zh = "不能转到这个社区。"
+    en = "The ticket can't be referred to that community."
+
+
+class AlreadyJoined(Conflict):
+    """It is hers, or she has joined it before."""
+
+    code = "already_joined"
+    zh = "您已关注这个问题，处理进展会通知您。"
+    en = "You are following this already."
+
+
+class NotJoinable(Conflict):
+    """Private classes and ended tickets can't be joined."""
+
+    code = "not_joinable"
+    zh = "这个问题不能加入，请单独上报。"
+    en = "This one can't be joined; please report it yourself."
+
+
+class BeyondCalendar(Conflict):
+    """No end of a limit in sight: the calendar has too few working days for more than a year."""
+
+    code = "beyond_calendar"
+    zh = "工作日历里一年多都没有足够的工作日，无法计算时限，请联系街道检查日历。"
+    en = "The calendar has too few working days for more than a year; the street office must correct it."
+
+
+class SharedProblem(Conflict):
+    """Others have joined the ticket, or theirs were merged into it: it is no longer hers alone to withdraw."""
+
+    code = "shared_problem"
+    zh = "其他居民也遇到了这个问题，不能撤回，处理会继续进行。"
+    en = "Others have the same problem, so it can't be withdrawn; the work goes on."
+
+
+class TooManyReferrals(Conflict):
+    """Referred three times already."""
+
+    code = "too_many_referrals"
+    zh = "这个工单已多次转办，不能再转，请联系街道协调。"
+    en = "This ticket has been referred three times; ask the street office to coordinate."
+
+
+class BadCalendar(Invalid):
+    """Days with a gap or twice, of several years, or a year without working days."""
+
+    code = "bad_calendar"
+    zh = "日历不正确：日期应连续、不重复，并且每年都有工作日。"
+    en = "The days must follow each other without gap or repetition, and every year needs working days."
+
+
 class BadAnswers(Invalid):
     """An answer to a question that the category doesn't ask, or outside its options; `errors` names each."""
 

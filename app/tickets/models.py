@@ -26,7 +26,7 @@ from app import db
 
 
 class TicketStatus(StrEnum):
-    """The states of the contract. Suspended, merged and referred come with the complete loop."""
+    """The states of the contract."""
 
     RECEIVED = "received"
     ACCEPTED = "accepted"
@@ -37,7 +37,10 @@ class TicketStatus(StrEnum):
     CLOSED = "closed"
     RETURNED = "returned"
     REJECTED = "rejected"
+    SUSPENDED = "suspended"
     WITHDRAWN = "withdrawn"
+    MERGED = "merged"
+    REFERRED = "referred"
 
 
 class Channel(StrEnum):
@@ -150,7 +153,21 @@ class CalendarDay(db.Base):
 
     day: Mapped[date] = mapped_column(primary_key=True)
     is_working: Mapped[bool] = mapped_column(Boolean)
+    is_half: Mapped[bool] = mapped_column(Boolean, server_default="false")  # the morning only
     is_confirmed: Mapped[bool] = mapped_column(Boolean)
+    version: Mapped[int] = mapped_column(Integer, server_default="1")  # of the calendar that last changed it
+
+
+class CalendarVersion(db.Base):
+    """A state of the calendar; published assessments name the one they used."""
+
+    __tablename__ = "calendar_versions"
+    __table_args__ = {"info": db.reference()}  # noqa: RUF012
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    loaded_at: Mapped[datetime]
+    loaded_by: Mapped[UUID | None]
+    note: Mapped[str] = mapped_column(String(200))
 
 
 class NumberCounter(db.Base):
@@ -185,7 +202,14 @@ class Ticket(db.Base):
         ForeignKeyConstraint(["community_id"], ["regions.id"]),
         ForeignKeyConstraint(["community_id", "estate_id"], ["estates.community_id", "estates.id"]),
         ForeignKeyConstraint(["community_id", "grid_id"], ["grids.community_id", "grids.id"]),
-        UniqueConstraint("community_id", "number"),
+        # A ticket that came back from another community has the number of its own past here.
+        Index(
+            "uq_tickets_number",
+            "community_id",
+            "number",
+            unique=True,
+            postgresql_where=text("status <> 'referred'"),
+        ),
         CheckConstraint("rating_stars BETWEEN 1 AND 5", name="stars"),
         Index("ix_tickets_board", "community_id", "status", "id"),
         Index("ix_tickets_org", "community_id", "org_id", "status", "id"),
@@ -196,8 +220,10 @@ class Ticket(db.Base):
             "ix_tickets_due",
             "community_id",
             "due_at",
-            postgresql_where=text("status NOT IN ('closed', 'rejected', 'withdrawn')"),
+            postgresql_where=text("status NOT IN ('closed', 'rejected', 'withdrawn', 'merged', 'referred')"),
         ),
+        Index("ix_tickets_watch", "watch_at", "community_id", postgresql_where=text("watch_at IS NOT NULL")),
+        Index("ix_tickets_merged_into", "community_id", "merged_into"),
         Index("ix_tickets_closed_at", "community_id", "closed_at"),
         # Looking for duplicates among what is open: around a point, or in an estate (also: in none that is known).
         Index(
@@ -255,10 +281,34 @@ class Ticket(db.Base):
     resolved_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
-    ended_at: Mapped[datetime | None]  # closed, rejected or withdrawn
+    ended_at: Mapped[datetime | None]  # closed, rejected, withdrawn, merged or referred
+    first_resolved_at: Mapped[datetime | None]
     accept_by: Mapped[datetime]
     dispatch_by: Mapped[datetime]
     due_at: Mapped[datetime]
+    stage_due_at: Mapped[datetime | None]  # of the step that waits
+    standing_since: Mapped[datetime | None]  # the clock stands: suspended
+    standing_until: Mapped[datetime | None]  # and starts again by itself then
+    warned_at: Mapped[datetime | None]
+    breached_at: Mapped[datetime | None]
+    watch_at: Mapped[datetime | None]  # when the watch over the limits looks at it next
+
+    # Pressure and history.
+    supervised: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    supervise_level: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    urged: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    last_urged_at: Mapped[datetime | None]
+    returns: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    me_too: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    is_repeated: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    is_excluded: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    closer_org_id: Mapped[UUID | None]  # who had fixed it when it was closed last
+    merged_into: Mapped[UUID | None]
+    referred_community: Mapped[int | None] = mapped_column(db.BigInt)
+    referred_to: Mapped[UUID | None] = mapped_column(info=db.soft("tickets.id"))
+    origin_community: Mapped[int | None] = mapped_column(db.BigInt)
+    origin_id: Mapped[UUID | None] = mapped_column(info=db.soft("tickets.id"))
+    first_reported_at: Mapped[datetime | None]  # of the first of a chain of referrals
 
     rating_stars: Mapped[int | None] = mapped_column(SmallInteger)
     rating_solved: Mapped[bool | None] = mapped_column(Boolean)
@@ -296,6 +346,116 @@ class TicketEvent(db.Base):
     words_sealed: Mapped[bytes | None]
     words_key_of: Mapped[UUID | None]  # the person whose key seals the words; empty: the installation's key
     data: Mapped[dict[str, Any]]
+
+
+class ExtensionState(StrEnum):
+    """Asked for, then decided once."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    LAPSED = "lapsed"  # handed back or fixed before anybody decided
+
+
+class Extension(db.Base):
+    """More time asked for (延期申请), decided by the desk."""
+
+    __tablename__ = "ticket_extensions"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        Index("ix_ticket_extensions_ticket", "community_id", "ticket_id"),
+        Index(
+            "uq_ticket_extensions_pending",
+            "community_id",
+            "ticket_id",
+            unique=True,
+            postgresql_where=text("state = 'pending'"),
+        ),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    ticket_id: Mapped[UUID]
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(500))
+    state: Mapped[str] = mapped_column(String(8))
+    asked_by: Mapped[UUID]
+    asked_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    decision_note: Mapped[str | None] = mapped_column(String(500))
+
+
+class PartKind(StrEnum):
+    """主办 / 协办."""
+
+    LEAD = "lead"
+    ASSIST = "assist"
+
+
+class Part(db.Base):
+    """One unit's task within a ticket (吹哨报到): all share the ticket's deadline."""
+
+    __tablename__ = "ticket_parts"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        ForeignKeyConstraint(["org_id"], ["orgs.id"]),
+        UniqueConstraint("community_id", "ticket_id", "org_id"),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    ticket_id: Mapped[UUID]
+    org_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(String(8))
+    task: Mapped[str] = mapped_column(String(500))
+    added_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[UUID | None]
+    done_note: Mapped[str | None] = mapped_column(String(1000))
+
+
+class Follower(db.Base):
+    """A resident who has the same problem: by 'me too'.
+
+    A ticket referred from elsewhere also has those whose own ticket (`own_ticket_id`, there) was merged into it
+    before; within a community they are known by `Ticket.merged_into`.
+    """
+
+    __tablename__ = "ticket_followers"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    ticket_id: Mapped[UUID] = mapped_column(primary_key=True)
+    resident_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("residents.id"))
+    own_ticket_id: Mapped[UUID | None]  # the merged one
+    joined_at: Mapped[datetime]
+
+
+class Callback(db.Base):
+    """A call back to the reporter (回访): what she said of the result."""
+
+    __tablename__ = "ticket_callbacks"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+        Index("ix_ticket_callbacks_ticket", "community_id", "ticket_id"),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    ticket_id: Mapped[UUID]
+    stars: Mapped[int] = mapped_column(SmallInteger)
+    solved: Mapped[bool] = mapped_column(Boolean)
+    note: Mapped[str | None] = mapped_column(String(1000))
+    by: Mapped[UUID]
+    at: Mapped[datetime]
 
 
 class TicketMatch(db.Base):

@@ -20,8 +20,17 @@ class Move(StrEnum):
     REJECT = "reject"
     CLASSIFY = "category"
     DISPATCH = "dispatch"
+    GRAB = "grab"
+    ASSIGN = "assign"
     START = "start"
     RETURN = "return"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    ASK_EXTENSION = "ask_extension"
+    EXTEND = "extend"  # an approved extension
+    KEEP_LIMIT = "keep_limit"  # a refused one
+    PART = "part"  # a unit is called in (吹哨报到)
+    PART_DONE = "part_done"
     RESOLVE = "resolve"
     VERIFY = "verify"
     REWORK = "rework"  # verify with passed: false
@@ -30,6 +39,16 @@ class Move(StrEnum):
     COMMENT = "comment"
     WITHDRAW = "withdraw"
     RATE = "rating"
+    URGE = "urge"
+    SUPERVISE = "supervise"
+    WARN = "warn"  # by the clock
+    CALLBACK = "callback"
+    EXCLUDE = "exclude"
+    JOIN = "join"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
+    REFER = "refer"
+    REFERRED_IN = "referred_in"  # the first event of the successor
 
 
 class Rule(NamedTuple):
@@ -39,36 +58,72 @@ class Rule(NamedTuple):
     target: TicketStatus | None
     permission: Permission | None
     reporter: bool = False
+    by_clock: bool = False
 
 
 _S = TicketStatus
-_OPEN = frozenset(_S) - {_S.CLOSED, _S.REJECTED, _S.WITHDRAWN}
+ENDED = frozenset({_S.CLOSED, _S.REJECTED, _S.WITHDRAWN, _S.MERGED, _S.REFERRED})
+OPEN = frozenset(_S) - ENDED
+_AT_DESK = frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED})
+_AT_WORK = frozenset({_S.DISPATCHED, _S.IN_PROGRESS})
+_P = Permission
 
 MOVES: dict[Move, Rule] = {
-    Move.ACCEPT: Rule(frozenset({_S.RECEIVED}), _S.ACCEPTED, Permission.TICKET_ACCEPT),
-    Move.REJECT: Rule(
-        frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), _S.REJECTED, Permission.TICKET_REJECT
-    ),
-    Move.CLASSIFY: Rule(frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), None, Permission.TICKET_CLASSIFY),
-    Move.DISPATCH: Rule(frozenset({_S.ACCEPTED, _S.RETURNED}), _S.DISPATCHED, Permission.TICKET_DISPATCH),
-    Move.START: Rule(frozenset({_S.DISPATCHED}), _S.IN_PROGRESS, Permission.TICKET_HANDLE),
-    Move.RETURN: Rule(frozenset({_S.DISPATCHED, _S.IN_PROGRESS}), _S.RETURNED, Permission.TICKET_HANDLE),
-    Move.RESOLVE: Rule(frozenset({_S.IN_PROGRESS}), _S.RESOLVED, Permission.TICKET_HANDLE),
-    Move.VERIFY: Rule(frozenset({_S.RESOLVED}), _S.VERIFIED, Permission.TICKET_VERIFY),
-    Move.REWORK: Rule(frozenset({_S.RESOLVED}), _S.IN_PROGRESS, Permission.TICKET_VERIFY),
-    Move.CLOSE: Rule(frozenset({_S.VERIFIED}), _S.CLOSED, Permission.TICKET_CLOSE),
-    Move.REOPEN: Rule(frozenset({_S.CLOSED}), _S.ACCEPTED, Permission.TICKET_REOPEN, reporter=True),
-    Move.COMMENT: Rule(_OPEN | {_S.CLOSED}, None, Permission.TICKET_COMMENT, reporter=True),
-    Move.WITHDRAW: Rule(
-        frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED}), _S.WITHDRAWN, None, reporter=True
-    ),
+    Move.ACCEPT: Rule(frozenset({_S.RECEIVED}), _S.ACCEPTED, _P.TICKET_ACCEPT),
+    Move.REJECT: Rule(_AT_DESK, _S.REJECTED, _P.TICKET_REJECT),
+    Move.CLASSIFY: Rule(_AT_DESK, None, _P.TICKET_CLASSIFY),
+    Move.DISPATCH: Rule(frozenset({_S.ACCEPTED, _S.RETURNED}), _S.DISPATCHED, _P.TICKET_DISPATCH),
+    Move.GRAB: Rule(frozenset({_S.DISPATCHED}), None, _P.TICKET_HANDLE),
+    Move.ASSIGN: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
+    Move.START: Rule(frozenset({_S.DISPATCHED}), _S.IN_PROGRESS, _P.TICKET_HANDLE),
+    Move.RETURN: Rule(_AT_WORK, _S.RETURNED, _P.TICKET_HANDLE),
+    Move.SUSPEND: Rule(frozenset({_S.IN_PROGRESS}), _S.SUSPENDED, _P.TICKET_HANDLE),
+    Move.RESUME: Rule(frozenset({_S.SUSPENDED}), _S.IN_PROGRESS, _P.TICKET_HANDLE, by_clock=True),
+    Move.ASK_EXTENSION: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
+    Move.EXTEND: Rule(_AT_WORK | {_S.SUSPENDED}, None, _P.TICKET_DISPATCH),
+    Move.KEEP_LIMIT: Rule(_AT_WORK | {_S.SUSPENDED}, None, _P.TICKET_DISPATCH),
+    Move.PART: Rule(_AT_WORK, None, _P.TICKET_DISPATCH),
+    Move.PART_DONE: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
+    Move.RESOLVE: Rule(frozenset({_S.IN_PROGRESS}), _S.RESOLVED, _P.TICKET_HANDLE),
+    Move.VERIFY: Rule(frozenset({_S.RESOLVED}), _S.VERIFIED, _P.TICKET_VERIFY),
+    Move.REWORK: Rule(frozenset({_S.RESOLVED}), _S.IN_PROGRESS, _P.TICKET_VERIFY),
+    Move.CLOSE: Rule(frozenset({_S.VERIFIED}), _S.CLOSED, _P.TICKET_CLOSE),
+    Move.REOPEN: Rule(frozenset({_S.CLOSED}), _S.ACCEPTED, _P.TICKET_REOPEN, reporter=True),
+    Move.COMMENT: Rule(OPEN | {_S.CLOSED}, None, _P.TICKET_COMMENT, reporter=True),
+    Move.WITHDRAW: Rule(_AT_DESK, _S.WITHDRAWN, None, reporter=True),
     Move.RATE: Rule(frozenset({_S.CLOSED}), None, None, reporter=True),
+    Move.URGE: Rule(OPEN, None, None, reporter=True),
+    Move.SUPERVISE: Rule(OPEN, None, _P.TICKET_SUPERVISE, by_clock=True),
+    Move.WARN: Rule(OPEN, None, None, by_clock=True),
+    Move.CALLBACK: Rule(frozenset({_S.CLOSED}), None, _P.TICKET_CALLBACK),
+    Move.EXCLUDE: Rule(frozenset({_S.CLOSED}), None, _P.TICKET_EXCLUDE),
+    Move.MERGE: Rule(_AT_DESK, _S.MERGED, _P.TICKET_MERGE),
+    Move.UNMERGE: Rule(frozenset({_S.MERGED}), None, _P.TICKET_MERGE),  # back to where it came from
+    Move.REFER: Rule(_AT_DESK, _S.REFERRED, _P.TICKET_REFER),
 }
 
 # What only the organisation that has the ticket may do.
-BY_HOLDER = frozenset({Move.START, Move.RETURN, Move.RESOLVE})
+BY_HOLDER = frozenset(
+    {
+        Move.GRAB,
+        Move.ASSIGN,
+        Move.START,
+        Move.RETURN,
+        Move.SUSPEND,
+        Move.RESUME,
+        Move.ASK_EXTENSION,
+        Move.RESOLVE,
+    }
+)
+# Not a button by themselves: the other answer to one, or the answer to a request.
+_NOT_OFFERED = frozenset({Move.REWORK, Move.EXTEND, Move.KEEP_LIMIT, Move.PART_DONE, Move.WARN})
+
+
+def is_offered(move: Move) -> bool:
+    """Is this a move of its own on a page?"""
+    return move not in _NOT_OFFERED
 
 
 def allowed_from(status: str) -> list[str]:
     """The moves that this state knows, whoever makes them; for the answer to an illegal one."""
-    return [move.value for move, rule in MOVES.items() if status in rule.sources and move is not Move.REWORK]
+    return [move.value for move, rule in MOVES.items() if status in rule.sources and is_offered(move)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+import math
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, false, func, or_, select, tuple_
 
 from app import clock, crypto, db
 from app.errors import NotFound
@@ -19,23 +21,30 @@ from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
 from app.places import queries as places
+from app.places.coordinates import Point, distance_m
 from app.places.models import OrgKind
 from app.tickets import suggest
 from app.tickets.classes import in_order
+from app.tickets.clocks import Calendar, DayKind
 from app.tickets.models import (
     CalendarDay,
+    CalendarVersion,
+    Callback,
     Category,
     CategoryTerm,
+    Extension,
+    Follower,
+    Part,
     Ticket,
     TicketEvent,
     TicketStatus,
     Visibility,
 )
-from app.tickets.moves import BY_HOLDER, MOVES, Move
+from app.tickets.moves import BY_HOLDER, ENDED, MOVES, Move, is_offered
 
 INDEX_KIND = "ticket"  # in resident_index
+SIMILAR_WITHIN_M = 250.0
 OBJECT_KIND = "ticket"  # in photos, audit
-ENDED = (TicketStatus.CLOSED, TicketStatus.REJECTED, TicketStatus.WITHDRAWN)
 
 
 # --- classes ---------------------------------------------------------------------------------------------
@@ -163,16 +172,47 @@ def who_answers(ticket: Ticket) -> places.Answer | None:
     )
 
 
-def working_days(start: datetime, days: int = 60) -> Callable[[date], bool]:
-    """The calendar around a moment, in one query. Days without a row: Monday to Friday (unconfirmed)."""
+def calendar_from(start: datetime) -> Calendar:
+    """The calendar from the day of a moment on, as far as it is loaded, in one query."""
     first = clock.in_shanghai(start).date()
-    last = date.fromordinal(first.toordinal() + days)
-    known = dict(
-        db.session()
-        .execute(select(CalendarDay.day, CalendarDay.is_working).where(CalendarDay.day.between(first, last)))
-        .all()
+    rows = db.session().execute(
+        select(CalendarDay.day, CalendarDay.is_working, CalendarDay.is_half, CalendarDay.version).where(
+            CalendarDay.day >= first
+        )
     )
-    return lambda day: known.get(day, day.weekday() < 5)
+    days: dict[date, DayKind] = {}
+    newest = 0
+    for day, is_working, is_half, version in rows:
+        days[day] = DayKind.HALF if is_half else DayKind.WORK if is_working else DayKind.OFF
+        newest = max(newest, version)
+    return Calendar(days, newest)
+
+
+class Calendars(NamedTuple):
+    """The days of a year as they are loaded, and the newest version of the calendar."""
+
+    version: int
+    days: list[CalendarDay]
+
+
+def calendar_of(year: int) -> Calendars:
+    """The loaded days of a year; what is missing counts as Monday to Friday, unconfirmed."""
+    newest = db.session().scalar(select(func.max(CalendarVersion.version))) or 0
+    rows = db.session().scalars(
+        select(CalendarDay)
+        .where(CalendarDay.day.between(date(year, 1, 1), date(year, 12, 31)))
+        .order_by(CalendarDay.day)
+    )
+    return Calendars(newest, list(rows))
+
+
+def is_confirmed(start: datetime, end: datetime) -> bool:
+    """Has the State Council announced every day of this span?"""
+    first, last = clock.in_shanghai(start).date(), clock.in_shanghai(end - timedelta(microseconds=1)).date()
+    known = db.session().scalar(
+        select(func.count()).where(CalendarDay.day.between(first, last), CalendarDay.is_confirmed)
+    )
+    return known == (last - first).days + 1
 
 
 # --- the reporter's side ---------------------------------------------------------------------------------
@@ -186,7 +226,94 @@ def ticket_for(resident_id: UUID, ref: Ref, *, lock: bool = False) -> Ticket:
     return found
 
 
-def tickets_by_ref(refs: Sequence[Ref]) -> dict[Ref, Ticket]:
+def followed(resident_id: UUID, ref: Ref) -> Ticket:
+    """A ticket that the resident joined or that hers was merged into; faces show it without the reporter's part.
+
+    Raises NotFound.
+    """
+    found = db.session().get(Ticket, ref)
+    if found is None or not follows(resident_id, found):
+        raise NotFound
+    return found
+
+
+class Similar(NamedTuple):
+    """A ticket like the one being reported."""
+
+    ticket: Ticket
+    distance_m: float
+
+
+def similar(point: Point, *, category: str | None, limit: int = 10) -> list[Similar]:
+    """Open tickets of public classes within 250 m of the last 60 days, nearest first; never disputes or persons."""
+    here = places.estate_at(point)
+    if here is None:
+        return []
+    reach = SIMILAR_WITHIN_M / 111_320
+    wide = reach / math.cos(math.radians(point.lat))
+    public = [term.code for term in classes_on(places.today()) if term.is_public]
+    query = (
+        select(Ticket)
+        .where(
+            Ticket.community_id == here.community_id,
+            Ticket.lng.between(point.lng - wide, point.lng + wide),
+            Ticket.lat.between(point.lat - reach, point.lat + reach),
+            Ticket.ended_at.is_(None),
+            Ticket.reported_at >= clock.now() - timedelta(days=60),
+            Ticket.category_code.in_(public),
+        )
+        .order_by(Ticket.reported_at.desc())
+        .limit(200)
+    )
+    if category is not None:
+        query = query.where(Ticket.category_code == category)
+    found = []
+    for ticket in db.session().scalars(query):
+        if ticket.lng is None or ticket.lat is None:
+            continue
+        away = distance_m(point, Point(ticket.lng, ticket.lat))
+        if away <= SIMILAR_WITHIN_M:
+            found.append(Similar(ticket, away))
+    return sorted(found, key=lambda s: s.distance_m)[:limit]
+
+
+REPEATED_WITHIN = timedelta(days=30)
+SAME_PLACE_M = 200.0
+
+
+def is_repeat(
+    *,
+    reporter_id: UUID | None,
+    community_id: int,
+    estate_id: UUID | None,
+    point: Point | None,
+    category: str | None,
+    before: datetime | None = None,
+) -> bool:
+    """Had the same person the same class at the same place closed within the last 30 days?
+
+    The same place: the same estate and, where both have a position, not more than 200 m apart.
+    """
+    if reporter_id is None or category is None:
+        return False
+    moment = before or clock.now()
+    rows = db.session().execute(
+        select(Ticket.lng, Ticket.lat).where(
+            Ticket.community_id == community_id,
+            Ticket.reporter_id == reporter_id,
+            Ticket.category_code == category,
+            Ticket.estate_id == estate_id if estate_id is not None else Ticket.estate_id.is_(None),
+            Ticket.status == TicketStatus.CLOSED,
+            Ticket.closed_at.between(moment - REPEATED_WITHIN, moment),
+        )
+    )
+    return any(
+        point is None or lng is None or lat is None or distance_m(point, Point(lng, lat)) <= SAME_PLACE_M
+        for lng, lat in rows
+    )
+
+
+def tickets_by_ref(refs: Collection[Ref]) -> dict[Ref, Ticket]:
     """Tickets by their whole names, in one query."""
     if not refs:
         return {}
@@ -197,6 +324,10 @@ def tickets_by_ref(refs: Sequence[Ref]) -> dict[Ref, Ticket]:
         )
     )
     return {Ref(t.community_id, t.id): t for t in rows}
+
+
+def _concerns(resident_id: UUID, ticket: Ticket) -> bool:
+    return ticket.reporter_id == resident_id or follows(resident_id, ticket)
 
 
 class Page(NamedTuple):
@@ -213,14 +344,18 @@ def my_tickets(
     before: tuple[datetime, UUID] | None = None,
     statuses: frozenset[str] | None = None,
 ) -> Page:
-    """My tickets wherever they are, latest change first; `statuses` narrows."""
+    """My tickets and those I follow, wherever they are, latest change first; `statuses` narrows.
+
+    A ticket that was referred shows where it went on; by itself only when asked for.
+    """
+    statuses = statuses or frozenset(TicketStatus) - {TicketStatus.REFERRED}
     kept: list[Ticket] = []
     while True:
         entries = people.mine(resident_id, INDEX_KIND, limit=limit + 1, before=before)
         found = tickets_by_ref([e.ref for e in entries])
         for entry in entries:
             ticket = found.get(entry.ref)
-            if ticket is not None and (statuses is None or ticket.status in statuses):
+            if ticket is not None and ticket.status in statuses and _concerns(resident_id, ticket):
                 if len(kept) == limit:
                     return Page(kept, before)
                 kept.append(ticket)
@@ -246,7 +381,17 @@ def her_estates(resident_id: UUID) -> list[Ref]:
 
 def _reach(grant: Grant) -> ColumnElement[bool]:
     if grant.role is Role.PROPERTY:
-        return and_(Ticket.community_id.in_(grant.communities), Ticket.org_id == grant.org_id)
+        # What was dispatched to the organisation, or where it was called in to assist.
+        called_in = exists().where(
+            Part.community_id == Ticket.community_id,
+            Part.ticket_id == Ticket.id,
+            Part.org_id == grant.org_id,
+        )
+        return and_(
+            Ticket.community_id.in_(grant.communities),
+            or_(Ticket.org_id == grant.org_id, called_in),
+            Ticket.status != TicketStatus.REFERRED,  # it is another community's now
+        )
     if grant.grid is not None:
         return and_(Ticket.community_id == grant.grid.community_id, Ticket.grid_id == grant.grid.id)
     return and_(
@@ -270,7 +415,9 @@ def grants_covering(staff: StaffActor, ticket: Ticket) -> list[Grant]:
 
 def _covers(grant: Grant, ticket: Ticket) -> bool:
     if grant.role is Role.PROPERTY:
-        return ticket.org_id == grant.org_id and ticket.community_id in grant.communities
+        if ticket.community_id not in grant.communities or ticket.status == TicketStatus.REFERRED:
+            return False
+        return ticket.org_id == grant.org_id or any(p.org_id == grant.org_id for p in parts_of(ticket))
     if grant.grid is not None:
         return grant.grid == (ticket.community_id, ticket.grid_id)
     if ticket.estate_id is None:
@@ -300,6 +447,32 @@ class Board(NamedTuple):
     overdue: bool | None = None
     assigned_to: UUID | None = None
     q: str | None = None
+    callback_due: bool | None = None
+
+
+CALLBACK_DAYS = 15
+# One byte of a hash of the id: 26 of 256 are the tenth that is called back, the same whoever asks and when.
+_SAMPLED_BELOW = "1a"
+
+
+def _callback_due() -> ColumnElement[bool]:
+    """Closed lately, not called back since, and urgent, rated badly, or one of the tenth that chance chooses."""
+    called = exists().where(
+        Callback.community_id == Ticket.community_id,
+        Callback.ticket_id == Ticket.id,
+        Callback.at >= Ticket.closed_at,
+    )
+    digest = func.substr(func.md5(cast(Ticket.id, Text)), 1, 2)
+    return and_(
+        Ticket.status == TicketStatus.CLOSED,
+        func.coalesce(Ticket.closed_at >= clock.now() - timedelta(days=CALLBACK_DAYS), false()),
+        or_(
+            Ticket.is_urgent,
+            func.coalesce(and_(Ticket.rating_stars <= 2, Ticket.rated_at >= Ticket.closed_at), false()),
+            digest.collate("C") < _SAMPLED_BELOW,
+        ),
+        ~called,
+    )
 
 
 def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None = None) -> list[Ticket]:
@@ -318,8 +491,14 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
     if wanted.assigned_to is not None:
         query = query.where(Ticket.handler_id == wanted.assigned_to)
     if wanted.overdue is not None:
-        late = and_(Ticket.status.not_in(ENDED), Ticket.due_at < clock.now())
+        late = and_(
+            Ticket.status.not_in(ENDED),
+            Ticket.due_at < clock.now(),
+            or_(Ticket.standing_since.is_(None), Ticket.due_at < Ticket.standing_since),
+        )
         query = query.where(late if wanted.overdue else ~late)
+    if wanted.callback_due is not None:
+        query = query.where(_callback_due() if wanted.callback_due else ~_callback_due())
     if wanted.q:
         pattern = "%" + wanted.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         query = query.where(
@@ -328,6 +507,13 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
     if before is not None:
         query = query.where(Ticket.id < before)
     return list(db.session().scalars(query.order_by(Ticket.id.desc()).limit(limit)))
+
+
+def is_late(ticket: Ticket) -> bool:
+    """Is, or was it at its end, over its limit? A clock that stands is judged by when it stopped."""
+    if ticket.status in {TicketStatus.REJECTED, TicketStatus.WITHDRAWN, TicketStatus.REFERRED}:
+        return False
+    return (ticket.ended_at or ticket.standing_since or clock.now()) > ticket.due_at
 
 
 def knows_reporter(staff: StaffActor, ticket: Ticket) -> bool:
@@ -341,7 +527,7 @@ def moves_open_to(staff: StaffActor, ticket: Ticket) -> list[Move]:
     """What she can do with this ticket now, for the buttons of a page."""
     open_moves: list[Move] = []
     for move, rule in MOVES.items():
-        if ticket.status not in rule.sources or rule.permission is None or move is Move.REWORK:
+        if ticket.status not in rule.sources or rule.permission is None or not is_offered(move):
             continue
         if not may(staff, ticket, rule.permission):
             continue
@@ -364,13 +550,18 @@ class Event(NamedTuple):
 
 
 def timeline(ticket: Ticket, *, for_reporter: bool) -> list[Event]:
-    """The events in their order; internal ones only for staff."""
-    query = select(TicketEvent).where(
-        TicketEvent.community_id == ticket.community_id, TicketEvent.ticket_id == ticket.id
-    )
-    if for_reporter:
-        query = query.where(TicketEvent.visibility == Visibility.REPORTER)
-    rows = list(db.session().scalars(query.order_by(TicketEvent.seq)))
+    """The events in their order; internal ones only for staff.
+
+    For the reporter a referred ticket has one timeline, from the first report to the last community.
+    """
+    rows: list[TicketEvent] = []
+    for part in chain_of(ticket) if for_reporter else [ticket]:
+        query = select(TicketEvent).where(
+            TicketEvent.community_id == part.community_id, TicketEvent.ticket_id == part.id
+        )
+        if for_reporter:
+            query = query.where(TicketEvent.visibility == Visibility.REPORTER)
+        rows += db.session().scalars(query.order_by(TicketEvent.seq))
     ciphers = people.ciphers_of({r.words_key_of for r in rows if r.words_key_of is not None})
     events = []
     for row in rows:
@@ -401,6 +592,54 @@ def photos_of(tickets: Sequence[Ticket]) -> dict[UUID, list[Photo]]:
     return found
 
 
+class ClosureFlag(StrEnum):
+    """What a verifier should look at twice; it never blocks."""
+
+    TAKEN_BEFORE_DISPATCH = "taken_before_dispatch"
+    TAKEN_LONG_AGO = "taken_long_ago"
+    SAME_AS_BEFORE = "same_as_before"
+    USED_ELSEWHERE = "used_elsewhere"
+
+
+PHOTO_FRESH = timedelta(days=7)
+PHOTO_REUSE = timedelta(days=180)
+
+
+def closure_flags(ticket: Ticket) -> list[ClosureFlag]:
+    """Does the proof of the repair look doubtful?
+
+    The after-photo was taken before the ticket was sent, or more than 7 days before it was handed in; it looks like
+    the picture of the report, or like one that the same unit handed in for another ticket here in the last 180 days.
+    """
+    if ticket.resolved_at is None:
+        return []
+    photos = photos_of([ticket]).get(ticket.id, [])
+    before = [photo for photo in photos if photo.stage == "before"]
+    # A ticket that was reopened keeps the proof of its first round: only the last one's counts.
+    since = ticket.dispatched_at or ticket.reported_at
+    after = [photo for photo in photos if photo.stage == "after" and photo.attached_at >= since]
+    flags: set[ClosureFlag] = set()
+    for photo in after:
+        if photo.taken_at is not None and photo.taken_at < since:
+            flags.add(ClosureFlag.TAKEN_BEFORE_DISPATCH)
+        if photo.taken_at is not None and photo.taken_at < photo.attached_at - PHOTO_FRESH:
+            flags.add(ClosureFlag.TAKEN_LONG_AGO)
+        if any(media.look_alike(photo, other) for other in before):
+            flags.add(ClosureFlag.SAME_AS_BEFORE)
+    alike = media.look_alikes(after, since=clock.now() - PHOTO_REUSE)
+    others = tickets_by_ref(
+        {
+            Ref(photo.community_id, photo.object_id)
+            for photos_ in alike.values()
+            for photo in photos_
+            if photo.object_kind == OBJECT_KIND
+        }
+    )
+    if any(other.org_id == ticket.org_id for other in others.values()):
+        flags.add(ClosureFlag.USED_ELSEWHERE)
+    return sorted(flags)
+
+
 def contact_phone(ticket: Ticket) -> str | None:
     """The phone left with the report, in clear. Faces mask it."""
     if ticket.contact_phone_sealed is None:
@@ -416,15 +655,139 @@ def reporter_name(ticket: Ticket) -> str | None:
 
 
 def ended_before(community_id: int, moment: datetime, *, after: datetime) -> list[UUID]:
-    """Tickets of a community closed, rejected or withdrawn in a span of time; for erasing what must not stay longer."""
+    """Tickets of a community that ended in a span of time, however; for erasing what must not stay longer."""
     t = Ticket
     # Two ways in, because each has its index.
     closed = and_(t.closed_at < moment, t.closed_at >= after)
     refused = and_(
-        t.status.in_([TicketStatus.REJECTED, TicketStatus.WITHDRAWN]),
+        t.status.in_(
+            [TicketStatus.REJECTED, TicketStatus.WITHDRAWN, TicketStatus.MERGED, TicketStatus.REFERRED]
+        ),
         t.ended_at < moment,
         t.ended_at >= after,
     )
     return list(
         db.session().scalars(select(t.id).where(t.community_id == community_id, or_(closed, refused)))
     )
+
+
+# --- what happened to it, and with whom it is shared -----------------------------------------------------
+
+
+def last_change(ticket: Ticket, to: TicketStatus) -> TicketEvent | None:
+    """The event that last brought the ticket into this state."""
+    return db.session().scalar(
+        select(TicketEvent)
+        .where(
+            TicketEvent.community_id == ticket.community_id,
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.to_status == to,
+            TicketEvent.from_status != to,
+        )
+        .order_by(TicketEvent.seq.desc())
+        .limit(1)
+    )
+
+
+def has_returned(ticket: Ticket, org_id: UUID | None) -> bool:
+    """Has this organisation handed the ticket back before, since it was last reopened?"""
+    reopened = (
+        select(func.coalesce(func.max(TicketEvent.seq), 0))
+        .where(
+            TicketEvent.community_id == ticket.community_id,
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.kind == Move.REOPEN,
+        )
+        .scalar_subquery()
+    )
+    found = db.session().scalar(
+        select(TicketEvent.id)
+        .where(
+            TicketEvent.community_id == ticket.community_id,
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.kind == Move.RETURN,
+            TicketEvent.org_id == org_id,
+            TicketEvent.seq > reopened,
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def merged_into(ticket: Ticket) -> list[Ticket]:
+    """The tickets merged into this one, and those merged into them before."""
+    found: dict[UUID, Ticket] = {}
+    frontier = [ticket.id]
+    while frontier:
+        rows = db.session().scalars(
+            select(Ticket).where(Ticket.community_id == ticket.community_id, Ticket.merged_into.in_(frontier))
+        )
+        fresh = [row for row in rows if row.id not in found]
+        found |= {row.id: row for row in fresh}
+        frontier = [row.id for row in fresh]
+    return list(found.values())
+
+
+def audience(ticket: Ticket) -> dict[UUID, UUID | None]:
+    """Residents other than the reporter who hear of every step: resident → her own merged ticket, if by that.
+
+    Those who joined it, and whose own tickets were merged into it, at any depth. Nothing is copied when tickets
+    are merged, so nothing has to be put back when they are taken apart.
+    """
+    merged = merged_into(ticket)
+    rows = db.session().scalars(
+        select(Follower)
+        .where(
+            Follower.community_id == ticket.community_id,
+            Follower.ticket_id.in_([ticket.id, *(m.id for m in merged)]),
+        )
+        .order_by(Follower.joined_at)
+    )
+    heard: dict[UUID, UUID | None] = {}
+    for row in rows:
+        own = row.own_ticket_id if row.ticket_id == ticket.id else row.ticket_id
+        heard[row.resident_id] = None if own is None else heard.get(row.resident_id, own)
+    for other in merged:
+        if other.reporter_id is not None:
+            heard.setdefault(other.reporter_id, other.id)
+    if ticket.reporter_id is not None:
+        heard.pop(ticket.reporter_id, None)
+    return heard
+
+
+def follows(resident_id: UUID, ticket: Ticket) -> bool:
+    """Does this resident have the same problem: joined, or merged into it?"""
+    return bool(ticket.me_too) and resident_id in audience(ticket)
+
+
+MAX_REFERRALS = 3
+
+
+def chain_of(ticket: Ticket) -> list[Ticket]:
+    """The ticket with what it was before it was referred and where it went on, the first report first."""
+    chain = [ticket]
+    while (first := chain[0]).origin_community is not None and first.origin_id is not None:
+        chain.insert(0, db.session().get_one(Ticket, Ref(first.origin_community, first.origin_id)))
+    while (last := chain[-1]).referred_community is not None and last.referred_to is not None:
+        chain.append(db.session().get_one(Ticket, Ref(last.referred_community, last.referred_to)))
+    return chain
+
+
+def parts_of(ticket: Ticket) -> list[Part]:
+    """The tasks of the units that work on it, the lead first."""
+    rows = db.session().scalars(
+        select(Part)
+        .where(Part.community_id == ticket.community_id, Part.ticket_id == ticket.id)
+        .order_by(Part.kind.desc(), Part.added_at)
+    )
+    return list(rows)
+
+
+def extensions_of(ticket: Ticket) -> list[Extension]:
+    """Requests for more time, oldest first."""
+    rows = db.session().scalars(
+        select(Extension)
+        .where(Extension.community_id == ticket.community_id, Extension.ticket_id == ticket.id)
+        .order_by(Extension.asked_at)
+    )
+    return list(rows)

@@ -12,34 +12,32 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app import audit, clock, crypto, db, ids, outbox
+from app import audit, clock, db, ids, outbox
 from app.audit import Actor, ActorKind
-from app.errors import NotFound, StaleVersion
+from app.errors import NotFound
 from app.ids import Kind, Ref
 from app.media import service as media
-from app.media.models import Photo
-from app.messaging import service as messaging
 from app.messaging.models import NoticeKind
 from app.people import queries as people_queries
-from app.people import service as people
 from app.people.errors import PermissionMissing
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point, in_china
-from app.sources import service as sources
-from app.tickets import clocks, queries
+from app.tickets import clocks, holding, queries, steps
 from app.tickets.classes import check_answers
 from app.tickets.errors import (
     AlreadyRated,
     BadPosition,
-    IllegalMove,
     NoDesk,
     NothingReported,
     OutsideService,
     OwnWork,
+    PartsOpen,
     PhotoRequired,
     RatingClosed,
+    SharedProblem,
+    TooManyHops,
     TooManyPhotos,
     UnknownCategory,
     UnknownEstate,
@@ -53,17 +51,18 @@ from app.tickets.models import (
     Channel,
     ClientToken,
     NumberCounter,
+    PartKind,
     TextCheck,
     Ticket,
-    TicketEvent,
     TicketStatus,
     Visibility,
 )
-from app.tickets.moves import BY_HOLDER, MOVES, Move, allowed_from
+from app.tickets.moves import Move
 from app.tickets.queries import INDEX_KIND, OBJECT_KIND
 
 CHECK_TEXT = "tickets.check_text"  # outbox kind
 MAX_PHOTOS = 9
+MAX_RETURNS = 3
 POSITION_KEPT = timedelta(days=30)  # where a photo was taken is erased so long after the ticket closed
 
 
@@ -137,7 +136,7 @@ def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Open
             payload={"ticket_id": str(ticket.id)},
             idem=f"check_text:{ticket.id}",
         )
-    _tell(ticket, NoticeKind.TICKET_RECEIVED, accept_by=_clock_words(ticket.accept_by))
+    steps.tell(ticket, NoticeKind.TICKET_RECEIVED, accept_by=steps.clock_words(ticket.accept_by))
     return Opened(ticket, fresh=True)
 
 
@@ -231,7 +230,8 @@ def _register(
     suggested = queries.suggest_categories(report.text, most=1) if report.text and category is None else []
     now = clock.now()
     urgent = report.urgent or (category is not None and category.is_urgent)
-    promised = clocks.promise(now, urgent=urgent, is_working=queries.working_days(now))
+    limit = steps.limit_for(category, urgent=urgent)
+    promised = clocks.promise(now, limit=limit, calendar=queries.calendar_from(now))
     grid_id = places.grid_covering(Ref(community_id, estate_id)) if estate_id is not None else None
     ticket = Ticket(
         community_id=community_id,
@@ -248,8 +248,8 @@ def _register(
         answers=dict(report.answers),
         reporter_id=reporter_id,
         is_anonymous=report.anonymous,
-        reporter_name_sealed=_sealed(reporter_name, f"reporter_name:{ticket_id}"),
-        contact_phone_sealed=_sealed(contact_phone, f"contact_phone:{ticket_id}"),
+        reporter_name_sealed=steps.sealed(reporter_name, f"reporter_name:{ticket_id}"),
+        contact_phone_sealed=steps.sealed(contact_phone, f"contact_phone:{ticket_id}"),
         estate_id=estate_id,
         grid_id=grid_id,
         lng=report.location.point.lng if report.location else None,
@@ -260,6 +260,16 @@ def _register(
         accept_by=promised.accept_by,
         dispatch_by=promised.dispatch_by,
         due_at=promised.close_by,
+        stage_due_at=promised.accept_by,
+        watch_at=promised.close_by - clocks.WARN_BEFORE,
+        me_too=0,
+        is_repeated=queries.is_repeat(
+            reporter_id=reporter_id,
+            community_id=community_id,
+            estate_id=estate_id,
+            point=report.location.point if report.location else None,
+            category=category.code if category else None,
+        ),
         reopened=0,
         version=1,
         last_seq=0,
@@ -267,8 +277,10 @@ def _register(
     )
     db.session().add(ticket)
     db.session().flush()  # photos and events point to it
-    photos = _attach(ticket, photo_owner, report.photo_ids, stage="before")
-    _event(ticket, Move.REPORT, actor, from_status=None, photos=photos, **said)
+    photos = steps.attach(ticket, photo_owner, report.photo_ids, stage="before")
+    steps.event(
+        ticket, Move.REPORT, actor, from_status=None, photos=photos, at=now, limit=limit.as_data(), **said
+    )
     return ticket
 
 
@@ -312,10 +324,6 @@ def _offer_estates(reporter_id: UUID | None) -> list[dict[str, str]]:
     ]
 
 
-def _sealed(value: str | None, context: str) -> bytes | None:
-    return crypto.keys().encrypt(value.encode(), context) if value else None
-
-
 def next_number(community_id: int, now: datetime) -> str:
     """The human number: community, year, running number, e.g. BS0101-26-000042. Gaps don't occur: a rolled-back
     report rolls its number back.
@@ -330,147 +338,13 @@ def next_number(community_id: int, now: datetime) -> str:
     return f"BS{community_id:04d}-{year % 100:02d}-{last:06d}"
 
 
-def _attach(ticket: Ticket, owner: UUID, upload_ids: Sequence[UUID], *, stage: str) -> list[Photo]:
-    if not upload_ids:
-        return []
-    return media.attach(
-        owner_id=owner,
-        upload_ids=upload_ids,
-        community_id=ticket.community_id,
-        object_kind=OBJECT_KIND,
-        object_id=ticket.id,
-        stage=stage,
+def open_counter(community_id: int) -> None:
+    """Periodic jobs know by its counter that a community has tickets, also when all came from elsewhere."""
+    db.session().execute(
+        insert(NumberCounter)
+        .values(community_id=community_id, year=clock.in_shanghai(clock.now()).year, last=0)
+        .on_conflict_do_nothing(index_elements=["community_id", "year"])
     )
-
-
-# --- events, notices, checks common to all moves ---------------------------------------------------------
-
-
-def _event(
-    ticket: Ticket,
-    move: Move,
-    actor: Actor,
-    *,
-    from_status: str | None,
-    words: str | None = None,
-    visibility: Visibility = Visibility.REPORTER,
-    org_id: UUID | None = None,
-    photos: Sequence[Photo] = (),
-    **data: Any,
-) -> TicketEvent:
-    event_id = ids.new_id()
-    sealed, key_of = None, None
-    if words:
-        context = queries.words_context(event_id)
-        if actor.kind is ActorKind.RESIDENT and actor.id is not None:
-            sealed, key_of = people.seal_words(person_id=actor.id, words=words, context=context), actor.id
-        else:
-            sealed = crypto.keys().encrypt(words.encode(), context)
-    ticket.last_seq += 1
-    ticket.updated_at = clock.now()
-    if photos:
-        data["photo_ids"] = [str(photo.id) for photo in photos]
-    event = TicketEvent(
-        community_id=ticket.community_id,
-        id=event_id,
-        ticket_id=ticket.id,
-        seq=ticket.last_seq,
-        at=ticket.updated_at,
-        kind=move,
-        from_status=from_status,
-        to_status=ticket.status,
-        visibility=visibility,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        org_id=org_id,
-        words_sealed=sealed,
-        words_key_of=key_of,
-        data=data,
-    )
-    db.session().add(event)
-    audit.record(
-        actor,
-        f"ticket.{move.value}",
-        community_id=ticket.community_id,
-        object_kind=OBJECT_KIND,
-        object_id=ticket.id,
-    )
-    if from_status != ticket.status:
-        _tell_source(ticket, event, words)
-    if ticket.reporter_id is not None:
-        people.remember(
-            resident_id=ticket.reporter_id, kind=INDEX_KIND, ref=Ref(ticket.community_id, ticket.id)
-        )
-    return event
-
-
-def _tell_source(ticket: Ticket, event: TicketEvent, words: str | None) -> None:
-    """Owe the system that handed the ticket in its new status; what is internal stays so."""
-    sources.status_changed(
-        Ref(ticket.community_id, ticket.id),
-        status=ticket.status,
-        at=event.at,
-        org_id=ticket.org_id,
-        note=words if event.visibility == Visibility.REPORTER else None,
-    )
-
-
-def _clock_words(at: datetime) -> str:
-    there = clock.in_shanghai(at)
-    if there.hour == there.minute == 0:  # a day ends at 24:00, which people read as the day before
-        there -= timedelta(minutes=1)
-        return f"{there.month}月{there.day}日24:00"
-    return f"{there.month}月{there.day}日{there:%H:%M}"
-
-
-def _tell(ticket: Ticket, kind: NoticeKind, **params: str) -> None:
-    if ticket.reporter_id is None:
-        return
-    messaging.notify(
-        resident_id=ticket.reporter_id,
-        kind=kind,
-        community_id=ticket.community_id,
-        idem=f"ticket:{ticket.id}:{ticket.last_seq}",
-        params={"number": ticket.number, **params},
-        target=("ticket", ids.encode(Kind.TICKET, Ref(ticket.community_id, ticket.id))),
-    )
-
-
-def _refuse_illegal(ticket: Ticket, move: Move) -> None:
-    if ticket.status not in MOVES[move].sources:
-        raise IllegalMove(extra={"ticket_status": ticket.status, "allowed": allowed_from(ticket.status)})
-
-
-def _staff_ticket(staff: StaffActor, ref: Ref, move: Move, version: int | None) -> Ticket:
-    """The locked ticket, once everything that speaks against the move has been asked."""
-    ticket = queries.ticket_for_staff(staff, ref, lock=True)
-    permission = MOVES[move].permission
-    if permission is None or not queries.may(staff, ticket, permission):
-        raise PermissionMissing
-    if version is not None and ticket.version != version:
-        raise StaleVersion
-    _refuse_illegal(ticket, move)
-    if move in BY_HOLDER and ticket.org_id not in staff.org_ids:
-        raise PermissionMissing
-    return ticket
-
-
-def _resident_ticket(resident_id: UUID, ref: Ref, move: Move, version: int | None = None) -> Ticket:
-    ticket = queries.ticket_for(resident_id, ref, lock=True)
-    if version is not None and ticket.version != version:
-        raise StaleVersion
-    _refuse_illegal(ticket, move)
-    return ticket
-
-
-def _go(ticket: Ticket, move: Move) -> str:
-    """Set the state that the table names; returns the one before."""
-    before = ticket.status
-    target = MOVES[move].target
-    if target is not None:
-        ticket.status = target
-    ticket.version += 1
-    return before
 
 
 # --- the desk's moves ------------------------------------------------------------------------------------
@@ -478,37 +352,43 @@ def _go(ticket: Ticket, move: Move) -> str:
 
 def accept(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """受理. From now run 5 minutes to dispatch and the limit to close, which never ends later than was promised."""
-    ticket = _staff_ticket(acting_user, ref, Move.ACCEPT, version)
-    before = _go(ticket, Move.ACCEPT)
+    ticket = steps.staff_ticket(acting_user, ref, Move.ACCEPT, version)
+    before = steps.go(ticket, Move.ACCEPT)
     now = clock.now()
     ticket.accepted_at = now
     ticket.dispatch_by = now + clocks.DISPATCH_WITHIN
-    # A slow desk doesn't move what the resident was promised at the report.
-    limit = clocks.close_by(now, urgent=ticket.is_urgent, is_working=queries.working_days(now))
-    ticket.due_at = min(ticket.due_at, limit)
-    _event(ticket, Move.ACCEPT, acting_user.actor, from_status=before)
-    _tell(ticket, NoticeKind.TICKET_ACCEPTED)
+    limit = steps.limit_of(ticket)
+    steps.event(ticket, Move.ACCEPT, acting_user.actor, from_status=before, at=now, limit=limit.as_data())
+    steps.tell(ticket, NoticeKind.TICKET_ACCEPTED)
     return ticket
 
 
 def reject(ref: Ref, *, reason: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """不予受理, with a reason that the reporter reads."""
-    ticket = _staff_ticket(acting_user, ref, Move.REJECT, version)
-    before = _go(ticket, Move.REJECT)
+    ticket = steps.staff_ticket(acting_user, ref, Move.REJECT, version)
+    before = steps.go(ticket, Move.REJECT)
     ticket.ended_at = clock.now()
-    _event(ticket, Move.REJECT, acting_user.actor, from_status=before, words=reason)
-    _tell(ticket, NoticeKind.TICKET_REJECTED, note=reason)
+    steps.event(ticket, Move.REJECT, acting_user.actor, from_status=before, words=reason)
+    steps.tell(ticket, NoticeKind.TICKET_REJECTED, note=reason)
     return ticket
 
 
 def classify(ref: Ref, *, category: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """Set or correct the category, before the dispatch. Raises UnknownCategory."""
-    ticket = _staff_ticket(acting_user, ref, Move.CLASSIFY, version)
+    ticket = steps.staff_ticket(acting_user, ref, Move.CLASSIFY, version)
     found = _category(category)
     assert found is not None  # a given code is either found or refused
-    before = _go(ticket, Move.CLASSIFY)
+    before = steps.go(ticket, Move.CLASSIFY)
     old, ticket.category_code = ticket.category_code, found.code
-    _event(
+    ticket.is_repeated = queries.is_repeat(
+        reporter_id=ticket.reporter_id,
+        community_id=ticket.community_id,
+        estate_id=ticket.estate_id,
+        point=Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None,
+        category=found.code,
+        before=ticket.reported_at,
+    )
+    steps.event(
         ticket,
         Move.CLASSIFY,
         acting_user.actor,
@@ -516,6 +396,7 @@ def classify(ref: Ref, *, category: str, acting_user: StaffActor, version: int |
         visibility=Visibility.INTERNAL,
         old=old,
         new=found.code,
+        limit=steps.limit_of(ticket).as_data(),
     )
     return ticket
 
@@ -533,7 +414,7 @@ def dispatch(
 
     Raises UnknownOrg, UnknownHandler, NoDesk.
     """
-    ticket = _staff_ticket(acting_user, ref, Move.DISPATCH, version)
+    ticket = steps.staff_ticket(acting_user, ref, Move.DISPATCH, version)
     if org_id is None:
         answer = queries.who_answers(ticket)
         if answer is None:
@@ -550,11 +431,12 @@ def dispatch(
         org, why = chosen, "chosen"
     if staff_id is not None and not people_queries.works_for(staff_id, org.id):
         raise UnknownHandler(errors={"staff_id": [(UnknownHandler.zh, UnknownHandler.en)]})
-    before = _go(ticket, Move.DISPATCH)
+    before = steps.go(ticket, Move.DISPATCH)
     ticket.org_id, ticket.handler_id, ticket.dispatch_why = org.id, staff_id, why
     ticket.dispatched_at, ticket.started_at = clock.now(), None
     ticket.resolved_at = ticket.resolver_id = None
-    _event(
+    holding.set_lead(ticket)
+    steps.event(
         ticket,
         Move.DISPATCH,
         acting_user.actor,
@@ -564,13 +446,13 @@ def dispatch(
     )
     if note:
         _note(ticket, acting_user, note)
-    _tell(ticket, NoticeKind.TICKET_DISPATCHED, org=org.name, close_by=_clock_words(ticket.due_at))
+    steps.tell(ticket, NoticeKind.TICKET_DISPATCHED, org=org.name, close_by=steps.clock_words(ticket.due_at))
     return ticket
 
 
 def _note(ticket: Ticket, staff: StaffActor, note: str) -> None:
     """What colleagues tell each other beside a move; the reporter doesn't read it."""
-    _event(
+    steps.event(
         ticket,
         Move.COMMENT,
         staff.actor,
@@ -585,29 +467,30 @@ def verify(
 ) -> Ticket:
     """核实, by somebody else than who resolved it; failed, it goes back to work. Raises OwnWork."""
     move = Move.VERIFY if passed else Move.REWORK
-    ticket = _staff_ticket(acting_user, ref, move, version)
+    ticket = steps.staff_ticket(acting_user, ref, move, version)
     if ticket.resolver_id == acting_user.id:
         raise OwnWork
-    before = _go(ticket, move)
-    _event(ticket, move, acting_user.actor, from_status=before, words=note, org_id=ticket.org_id)
+    before = steps.go(ticket, move)
+    steps.event(ticket, move, acting_user.actor, from_status=before, words=note, org_id=ticket.org_id)
     if passed:
         ticket.verified_at = clock.now()
-        _tell(ticket, NoticeKind.TICKET_VERIFIED)
+        steps.tell(ticket, NoticeKind.TICKET_VERIFIED)
     else:
         ticket.resolved_at = ticket.resolver_id = None
-        _tell(ticket, NoticeKind.TICKET_REWORK, org=_org_name(ticket))
+        steps.tell(ticket, NoticeKind.TICKET_REWORK, org=steps.org_name(ticket))
     return ticket
 
 
 def close(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """结案, with what the class has to say at the end. The reporter may rate it from now on."""
-    ticket = _staff_ticket(acting_user, ref, Move.CLOSE, version)
-    before = _go(ticket, Move.CLOSE)
+    ticket = steps.staff_ticket(acting_user, ref, Move.CLOSE, version)
+    before = steps.go(ticket, Move.CLOSE)
     ticket.closed_at = ticket.ended_at = clock.now()
+    ticket.closer_org_id = ticket.org_id
     held = queries.class_of(ticket.category_code)
     closing = held.closing_text if held is not None else None
-    _event(ticket, Move.CLOSE, acting_user.actor, from_status=before, words=closing)
-    _tell(ticket, NoticeKind.TICKET_CLOSED, closing=closing or "")
+    steps.event(ticket, Move.CLOSE, acting_user.actor, from_status=before, words=closing)
+    steps.tell(ticket, NoticeKind.TICKET_CLOSED, closing=closing or "")
     return ticket
 
 
@@ -616,19 +499,27 @@ def close(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> T
 
 def start(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """开始处理, by somebody of the organisation that has the ticket."""
-    ticket = _staff_ticket(acting_user, ref, Move.START, version)
-    before = _go(ticket, Move.START)
+    ticket = steps.staff_ticket(acting_user, ref, Move.START, version)
+    before = steps.go(ticket, Move.START)
     ticket.started_at, ticket.handler_id = clock.now(), acting_user.id
-    _event(ticket, Move.START, acting_user.actor, from_status=before, org_id=ticket.org_id)
-    _tell(ticket, NoticeKind.TICKET_STARTED, org=_org_name(ticket))
+    steps.event(ticket, Move.START, acting_user.actor, from_status=before, org_id=ticket.org_id)
+    steps.tell(ticket, NoticeKind.TICKET_STARTED, org=steps.org_name(ticket))
     return ticket
 
 
 def return_ticket(ref: Ref, *, reason: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """退单, with a reason: it goes back to the desk, which the reporter sees without the reason."""
-    ticket = _staff_ticket(acting_user, ref, Move.RETURN, version)
-    before = _go(ticket, Move.RETURN)
-    _event(
+    """退单, with a reason: it goes back to the desk, which the reporter sees without the reason.
+
+    首接负责: until another unit has taken it, it stays with this one. Raises TooManyHops after three returns
+    and when this unit has returned it before (a unit that was designated again may not return it twice).
+    """
+    ticket = steps.staff_ticket(acting_user, ref, Move.RETURN, version)
+    if ticket.returns >= MAX_RETURNS or queries.has_returned(ticket, ticket.org_id):
+        raise TooManyHops
+    before = steps.go(ticket, Move.RETURN)
+    holding.lapse_extensions(ticket)
+    ticket.returns += 1
+    steps.event(
         ticket,
         Move.RETURN,
         acting_user.actor,
@@ -652,16 +543,20 @@ def resolve(
 
     Raises PhotoRequired, TooManyPhotos, PhotoUnknown, PhotoUnusable.
     """
-    ticket = _staff_ticket(acting_user, ref, Move.RESOLVE, version)
+    ticket = steps.staff_ticket(acting_user, ref, Move.RESOLVE, version)
     category = queries.class_of(ticket.category_code)
+    if any(part.done_at is None and part.kind == PartKind.ASSIST for part in queries.parts_of(ticket)):
+        raise PartsOpen
     if not photo_ids and (category is None or category.needs_photo):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
     if len(photo_ids) > MAX_PHOTOS:
         raise TooManyPhotos
-    before = _go(ticket, Move.RESOLVE)
-    photos = _attach(ticket, acting_user.id, photo_ids, stage="after")
+    before = steps.go(ticket, Move.RESOLVE)
+    holding.lapse_extensions(ticket)
+    photos = steps.attach(ticket, acting_user.id, photo_ids, stage="after")
     ticket.resolved_at, ticket.resolver_id = clock.now(), acting_user.id
-    _event(
+    ticket.first_resolved_at = ticket.first_resolved_at or ticket.resolved_at
+    steps.event(
         ticket,
         Move.RESOLVE,
         acting_user.actor,
@@ -670,14 +565,8 @@ def resolve(
         org_id=ticket.org_id,
         photos=photos,
     )
-    _tell(ticket, NoticeKind.TICKET_RESOLVED, org=_org_name(ticket), note=note)
+    steps.tell(ticket, NoticeKind.TICKET_RESOLVED, org=steps.org_name(ticket), note=note)
     return ticket
-
-
-def _org_name(ticket: Ticket) -> str:
-    if ticket.org_id is None:
-        return "处理单位"
-    return places.org_names([ticket.org_id]).get(ticket.org_id, "处理单位")
 
 
 # --- comments and reopening, from both sides -------------------------------------------------------------
@@ -687,10 +576,10 @@ def comment_as_staff(
     ref: Ref, *, text: str, visibility: Visibility, acting_user: StaffActor, version: int | None = None
 ) -> Ticket:
     """A word to the reporter, or among colleagues."""
-    ticket = _staff_ticket(acting_user, ref, Move.COMMENT, version)
-    before = _go(ticket, Move.COMMENT)
+    ticket = steps.staff_ticket(acting_user, ref, Move.COMMENT, version)
+    before = steps.go(ticket, Move.COMMENT)
     org = next((g.org_id for g in queries.grants_covering(acting_user, ticket)), None)
-    _event(
+    steps.event(
         ticket,
         Move.COMMENT,
         acting_user.actor,
@@ -700,38 +589,41 @@ def comment_as_staff(
         org_id=org,
     )
     if visibility is Visibility.REPORTER:
-        _tell(ticket, NoticeKind.TICKET_COMMENTED, note=text)
+        # What is said to the reporter isn't for those who joined.
+        steps.tell(ticket, NoticeKind.TICKET_COMMENTED, only_reporter=True, note=text)
     return ticket
 
 
 def reopen_as_staff(ref: Ref, *, reason: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """重新办理: back to the desk, with a new clock."""
-    ticket = _staff_ticket(acting_user, ref, Move.REOPEN, version)
+    ticket = steps.staff_ticket(acting_user, ref, Move.REOPEN, version)
     _reopen(ticket, acting_user.actor, reason)
     return ticket
 
 
 def comment_as_resident(ref: Ref, *, text: str, acting_user: UUID, version: int | None = None) -> Ticket:
     """A word of the reporter to those who handle it."""
-    ticket = _resident_ticket(acting_user, ref, Move.COMMENT, version)
-    before = _go(ticket, Move.COMMENT)
-    _event(ticket, Move.COMMENT, Actor(ActorKind.RESIDENT, acting_user), from_status=before, words=text)
+    ticket = steps.resident_ticket(acting_user, ref, Move.COMMENT, version)
+    before = steps.go(ticket, Move.COMMENT)
+    steps.event(ticket, Move.COMMENT, Actor(ActorKind.RESIDENT, acting_user), from_status=before, words=text)
     return ticket
 
 
 def withdraw(ref: Ref, *, acting_user: UUID, version: int | None = None) -> Ticket:
-    """撤回, as long as nobody has been sent."""
-    ticket = _resident_ticket(acting_user, ref, Move.WITHDRAW, version)
-    before = _go(ticket, Move.WITHDRAW)
+    """撤回, as long as nobody has been sent and nobody else has the same problem. Raises SharedProblem."""
+    ticket = steps.resident_ticket(acting_user, ref, Move.WITHDRAW, version)
+    if queries.audience(ticket):
+        raise SharedProblem
+    before = steps.go(ticket, Move.WITHDRAW)
     ticket.ended_at = clock.now()
-    _event(ticket, Move.WITHDRAW, Actor(ActorKind.RESIDENT, acting_user), from_status=before)
-    _tell(ticket, NoticeKind.TICKET_WITHDRAWN)
+    steps.event(ticket, Move.WITHDRAW, Actor(ActorKind.RESIDENT, acting_user), from_status=before)
+    steps.tell(ticket, NoticeKind.TICKET_WITHDRAWN)
     return ticket
 
 
 def reopen_as_resident(ref: Ref, *, reason: str, acting_user: UUID, version: int | None = None) -> Ticket:
     """Not fixed after all: reopen within 15 days of closing. Raises RatingClosed after that."""
-    ticket = _resident_ticket(acting_user, ref, Move.REOPEN, version)
+    ticket = steps.resident_ticket(acting_user, ref, Move.REOPEN, version)
     _within_rating(ticket)
     _reopen(ticket, Actor(ActorKind.RESIDENT, acting_user), reason)
     return ticket
@@ -743,17 +635,39 @@ def _within_rating(ticket: Ticket) -> None:
 
 
 def _reopen(ticket: Ticket, actor: Actor, reason: str) -> None:
-    before = _go(ticket, Move.REOPEN)
+    before = steps.go(ticket, Move.REOPEN)
     now = clock.now()
     ticket.reopened += 1
     ticket.accepted_at = now
     ticket.dispatch_by = now + clocks.DISPATCH_WITHIN
-    ticket.due_at = clocks.close_by(now, urgent=ticket.is_urgent, is_working=queries.working_days(now))
     ticket.dispatched_at = ticket.started_at = ticket.resolved_at = None
     ticket.verified_at = ticket.closed_at = ticket.ended_at = None
     ticket.handler_id = ticket.resolver_id = None
-    _event(ticket, Move.REOPEN, actor, from_status=before, words=reason)
-    _tell(ticket, NoticeKind.TICKET_REOPENED)
+    ticket.warned_at = ticket.breached_at = None
+    ticket.supervise_level = ticket.returns = 0
+    limit = steps.limit_of(ticket)
+    steps.event(
+        ticket,
+        Move.REOPEN,
+        actor,
+        from_status=before,
+        words=reason,
+        at=now,
+        limit=limit.as_data(),
+    )
+    steps.tell(ticket, NoticeKind.TICKET_REOPENED)
+
+
+def against(ticket: Ticket, *, stars: int, solved: bool) -> dict[str, Any]:
+    """For the event of a rating or a callback: whom a dissatisfied reporter counts against, who had fixed it."""
+    if ticket.closer_org_id is None or (solved and stars > 2):
+        return {}
+    return {"against": str(ticket.closer_org_id)}
+
+
+def reopen_after_callback(ticket: Ticket, *, actor: Actor, reason: str) -> None:
+    """The reporter said on the phone that it isn't solved."""
+    _reopen(ticket, actor, reason)
 
 
 def rate(
@@ -763,14 +677,23 @@ def rate(
 
     Raises RatingClosed, AlreadyRated.
     """
-    ticket = _resident_ticket(acting_user, ref, Move.RATE, version)
+    ticket = steps.resident_ticket(acting_user, ref, Move.RATE, version)
     _within_rating(ticket)
     if ticket.rated_at is not None and ticket.closed_at is not None and ticket.rated_at >= ticket.closed_at:
         raise AlreadyRated
-    before = _go(ticket, Move.RATE)
+    before = steps.go(ticket, Move.RATE)
     ticket.rating_stars, ticket.rating_solved, ticket.rated_at = stars, solved, clock.now()
     actor = Actor(ActorKind.RESIDENT, acting_user)
-    _event(ticket, Move.RATE, actor, from_status=before, words=text, stars=stars, solved=solved)
+    steps.event(
+        ticket,
+        Move.RATE,
+        actor,
+        from_status=before,
+        words=text,
+        stars=stars,
+        solved=solved,
+        **against(ticket, stars=stars, solved=solved),
+    )
     if not solved:
         _reopen(ticket, actor, text or "居民评价：问题没有解决")
     return ticket
@@ -828,7 +751,10 @@ def forget_positions(*, acting_user: UUID) -> None:
     for ref in people_queries.all_mine(acting_user, INDEX_KIND):
         by_community.setdefault(ref.community_id, []).append(ref.id)
     for community_id, ticket_ids in by_community.items():
-        media.erase_positions(community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids)
+        # Among them are tickets she only joined, whose pictures are another's.
+        media.erase_positions(
+            community_id=community_id, object_kind=OBJECT_KIND, object_ids=ticket_ids, owner_id=acting_user
+        )
 
 
 def communities_with_tickets() -> list[int]:

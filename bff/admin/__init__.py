@@ -5,7 +5,18 @@ from __future__ import annotations
 from flask import Flask
 
 from bff import api
-from bff.admin import api_keys, categories, patrol, photos, places, session, suggestions, tickets
+from bff.admin import (
+    api_keys,
+    calendar,
+    categories,
+    loop,
+    patrol,
+    photos,
+    places,
+    session,
+    suggestions,
+    tickets,
+)
 from bff.admin.auth import authenticate
 
 BLUEPRINTS = (
@@ -14,6 +25,8 @@ BLUEPRINTS = (
     categories.blp,
     photos.blp,
     tickets.blp,
+    loop.blp,
+    calendar.blp,
     suggestions.blp,
     api_keys.blp,
     patrol.blp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import g
 
@@ -32,7 +33,12 @@ def areas() -> dict[str, Any]:
     found = places.estates(_my_estates())
     names = {region.id: region.name for region in places.regions()}
     rows = [
-        {"community": names.get(ref.community_id, ""), "estate_id": ref, "name": estate.name}
+        {
+            "community": names.get(ref.community_id, ""),
+            "community_id": UUID(int=ref.community_id),
+            "estate_id": ref,
+            "name": estate.name,
+        }
         for ref, estate in found.items()
     ]
     return {"items": sorted(rows, key=lambda row: (row["community"], row["name"])), "next_cursor": None}

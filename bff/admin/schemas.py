@@ -7,6 +7,7 @@ from flask_smorest.fields import Upload
 
 from app.ids import Kind
 from app.places.coordinates import Crs
+from app.tickets.clocks import DayKind
 from app.tickets.models import BY_PEOPLE, Channel, Visibility
 from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
 
@@ -70,6 +71,7 @@ class OrgList(Schema):
 
 class AreaOut(Schema):
     community = f.String(required=True)
+    community_id = WireId(Kind.COMMUNITY, required=True)
     estate_id = WireId(Kind.ESTATE, required=True)
     name = f.String(required=True)
 
@@ -116,6 +118,10 @@ class TicketQuery(PageQuery):
     overdue = f.Boolean(load_default=None)
     assigned_to = WireId(Kind.STAFF, load_default=None)
     q = Text(most=40, load_default=None)
+    callback_due = f.Boolean(
+        load_default=None,
+        metadata={"description": "closed lately and to be called back: urgent, rated badly, and one in ten"},
+    )
 
 
 class PromisedOut(Schema):
@@ -201,6 +207,48 @@ class SuggestionOut(Schema):
     why = f.String(required=True)
 
 
+class ExtensionOut(Schema):
+    extension_id = WireId(Kind.EXTENSION, required=True)
+    until = Time(required=True)
+    reason = f.String(required=True)
+    state = f.String(required=True)
+    asked_at = Time(required=True)
+    decided_at = Time(allow_none=True)
+    note = f.String(allow_none=True)
+
+
+class PartOut(Schema):
+    org_id = WireId(Kind.ORG, required=True)
+    org = f.String(required=True)
+    kind = f.String(required=True, metadata={"description": "lead | assist"})
+    task = f.String(required=True)
+    added_at = Time(required=True)
+    done_at = Time(allow_none=True)
+    note = f.String(allow_none=True)
+
+
+class ClockOut(Schema):
+    stage_due_at = Time(allow_none=True, metadata={"description": "of the step that waits"})
+    due_at = Time(required=True)
+    confirmed = f.Boolean(
+        required=True,
+        metadata={"description": "every day until due_at has been announced by the State Council"},
+    )
+    standing_since = Time(allow_none=True)
+    standing_until = Time(allow_none=True)
+    warned_at = Time(allow_none=True)
+    breached_at = Time(allow_none=True)
+    supervised = f.Integer(required=True)
+    supervise_level = f.Integer(required=True)
+    urged = f.Integer(required=True)
+    returns = f.Integer(required=True)
+
+
+class ClosureFlagOut(Schema):
+    code = f.String(required=True)
+    text = f.String(required=True)
+
+
 class SuggestedCategoryOut(Schema):
     code = f.String(required=True)
     name = f.String(required=True)
@@ -214,6 +262,21 @@ class SourceOfTicketOut(Schema):
 
 
 class TicketOut(TicketRow):
+    closure_flags = f.List(
+        f.Nested(ClosureFlagOut),
+        required=True,
+        metadata={"description": "doubts about the after-photos, for who verifies; they never block"},
+    )
+    clock = f.Nested(ClockOut, required=True)
+    parts = f.List(f.Nested(PartOut), required=True)
+    extensions = f.List(f.Nested(ExtensionOut), required=True)
+    me_too = f.Integer(required=True)
+    repeated = f.Boolean(required=True)
+    excluded = f.Boolean(required=True)
+    merged_into = WireId(Kind.TICKET, allow_none=True)
+    referred_to = WireId(Kind.TICKET, allow_none=True)
+    origin = WireId(Kind.TICKET, allow_none=True)
+    first_reported_at = Time(required=True)
     version = f.Integer(required=True)
     text_check = f.String(required=True)
     answers = f.Dict()
@@ -302,6 +365,127 @@ class VerifyIn(Schema):
 class CommentIn(Schema):
     text = Text(most=1000, least=1, required=True)
     visibility = f.Enum(Visibility, by_value=True, load_default=Visibility.INTERNAL)
+
+
+class AssignIn(Schema):
+    staff_id = WireId(Kind.STAFF, required=True)
+
+
+class SuspendIn(Schema):
+    reason = Text(most=500, least=1, required=True)
+    days = f.Integer(load_default=None, allow_none=True, strict=True, validate=v.Range(1, 365))
+
+
+class SuperviseIn(Schema):
+    note = Text(most=500, least=1, required=True)
+
+
+class ReferIn(Schema):
+    community_id = WireId(Kind.COMMUNITY, required=True)
+    reason = Text(most=500, least=1, required=True)
+
+
+class CallbackIn(Schema):
+    stars = f.Integer(required=True, strict=True, validate=v.Range(1, 5))
+    solved = f.Boolean(required=True)
+    note = Text(most=1000, load_default=None, allow_none=True)
+
+
+class ExtensionIn(Schema):
+    until = Time(required=True)
+    reason = Text(most=500, least=1, required=True)
+
+
+class PartIn(Schema):
+    org_id = WireId(Kind.ORG, required=True)
+    task = Text(most=500, least=1, required=True)
+
+
+class PartDoneIn(Schema):
+    org_id = WireId(Kind.ORG, required=True)
+    note = Text(most=1000, least=1, required=True)
+
+
+class MergeIn(Schema):
+    into = WireId(Kind.TICKET, required=True)
+
+
+class DayIn(Schema):
+    day = f.Date(required=True)
+    kind = f.Enum(DayKind, by_value=True, required=True)
+    confirmed = f.Boolean(load_default=True)
+
+
+class CalendarIn(Schema):
+    days = f.List(f.Nested(DayIn), validate=v.Length(1, 1500))
+    csv = f.String(
+        validate=v.Length(1, 60_000),
+        metadata={"description": "instead of days: columns day, kind, confirmed"},
+    )
+    note = Text(most=200, load_default="")
+
+    @ma.validates_schema
+    def _one_of_both(self, data: dict, **_: object) -> None:
+        if ("days" in data) == ("csv" in data):
+            raise ma.ValidationError("days 与 csv 须且只须给一个。|Give either days or csv.", "days")
+
+
+class CalendarQuery(Query):
+    year = f.Integer(required=True, strict=False, validate=v.Range(2020, 2100))
+
+
+class DayOut(Schema):
+    day = f.Date(required=True)
+    kind = f.String(required=True, metadata={"description": "off | work | half"})
+    confirmed = f.Boolean(required=True)
+
+
+class CalendarOut(Schema):
+    year = f.Integer(required=True)
+    version = f.Integer(required=True)
+    days = f.List(
+        f.Nested(DayOut),
+        required=True,
+        metadata={"description": "loaded days; others count as Monday to Friday, unconfirmed"},
+    )
+
+
+class CalendarLoaded(Schema):
+    version = f.Integer(required=True)
+    changed = f.Integer(required=True, metadata={"description": "days that differ from the version before"})
+    communities = f.Integer(
+        required=True, metadata={"description": "in which the clocks of open tickets are now read anew"}
+    )
+
+
+class LimitAmount(Schema):
+    amount = f.Integer(required=True)
+    unit = f.String(required=True, metadata={"description": "minutes | hours | working_hours | working_days"})
+
+
+class ClassLimit(Schema):
+    code = f.String(required=True)
+    name = f.String(required=True)
+    limit = f.Nested(LimitAmount, required=True)
+
+
+class LimitsOut(Schema):
+    accept = f.Nested(LimitAmount, required=True)
+    dispatch = f.Nested(LimitAmount, required=True)
+    urgent = f.Nested(LimitAmount, required=True)
+    ordinary = f.Nested(LimitAmount, required=True)
+    pause_days = f.Integer(required=True)
+    extension_days = f.Integer(required=True)
+    returns = f.Integer(required=True)
+    warn_before = f.Nested(LimitAmount, required=True)
+    classes = f.List(
+        f.Nested(ClassLimit), required=True, metadata={"description": "classes with a limit of their own"}
+    )
+    ladder_hours = f.List(
+        f.Integer(),
+        required=True,
+        metadata={"description": "after the limit: grid, community, street, district"},
+    )
 
 
 class UnmaskIn(Schema):

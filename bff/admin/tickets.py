@@ -61,6 +61,7 @@ def _board(args: dict[str, Any]) -> tickets.Board:
         overdue=args["overdue"],
         assigned_to=args["assigned_to"],
         q=args["q"],
+        callback_due=args["callback_due"],
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from app import clock
+from app import ids
 from app.audit import ActorKind
-from app.ids import Ref
+from app.ids import Kind, Ref
 from app.media import links
 from app.media import queries as media
 from app.media.models import Photo
@@ -21,9 +21,17 @@ from app.places.coordinates import Point
 from app.places.models import Estate
 from app.sources import queries as sources
 from app.tickets import queries as tickets
-from app.tickets.models import Ticket, TicketStatus
-from app.tickets.queries import ENDED
+from app.tickets.models import Extension, Part, Ticket
+from app.tickets.moves import ENDED
 from bff.positions import location_out
+
+# What a verifier reads beside a doubtful proof.
+FLAGS = {
+    tickets.ClosureFlag.TAKEN_BEFORE_DISPATCH: "处理后照片拍摄于派单之前",
+    tickets.ClosureFlag.TAKEN_LONG_AGO: "处理后照片是 7 天以前拍摄的",
+    tickets.ClosureFlag.SAME_AS_BEFORE: "处理后照片与上报照片几乎相同",
+    tickets.ClosureFlag.USED_ELSEWHERE: "处理后照片与本单位 180 天内另一工单的照片几乎相同",
+}
 
 
 def _row(
@@ -52,8 +60,7 @@ def _row(
         "handler": staff.get(ticket.handler_id) if ticket.handler_id else None,
         "reported_at": ticket.reported_at,
         "updated_at": ticket.updated_at,
-        "overdue": (ticket.ended_at or clock.now()) > ticket.due_at
-        and ticket.status not in {TicketStatus.REJECTED, TicketStatus.WITHDRAWN},
+        "overdue": tickets.is_late(ticket),
         "promised": {
             "accept_by": ticket.accept_by,
             "dispatch_by": ticket.dispatch_by,
@@ -96,6 +103,31 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
             photos=photos,
         ),
         "version": ticket.version,
+        "clock": {
+            "stage_due_at": ticket.stage_due_at,
+            "due_at": ticket.due_at,
+            "confirmed": tickets.is_confirmed(ticket.reported_at, ticket.due_at),
+            "standing_since": ticket.standing_since,
+            "standing_until": ticket.standing_until,
+            "warned_at": ticket.warned_at,
+            "breached_at": ticket.breached_at,
+            "supervised": ticket.supervised,
+            "supervise_level": ticket.supervise_level,
+            "urged": ticket.urged,
+            "returns": ticket.returns,
+        },
+        "closure_flags": [{"code": flag.value, "text": FLAGS[flag]} for flag in tickets.closure_flags(ticket)]
+        if tickets.may(asking, ticket, Permission.TICKET_VERIFY)
+        else [],
+        "parts": _parts_out(ticket),
+        "extensions": [extension_out(row) for row in tickets.extensions_of(ticket)],
+        "me_too": ticket.me_too,
+        "repeated": ticket.is_repeated,
+        "excluded": ticket.is_excluded,
+        "merged_into": Ref(ticket.community_id, ticket.merged_into) if ticket.merged_into else None,
+        "referred_to": _ref(ticket.referred_community, ticket.referred_to),
+        "origin": _ref(ticket.origin_community, ticket.origin_id),
+        "first_reported_at": ticket.first_reported_at or ticket.reported_at,
         "text_check": ticket.text_check,
         "answers": ticket.answers,
         "location": location_out(point, ticket.accuracy_m, ticket.address) if point else None,
@@ -109,13 +141,49 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
             _photo_out(photo, with_position=known and tickets.may(asking, ticket, Permission.PHOTO_POSITION))
             for photo in photos.get(ticket.id, ())
         ],
-        "timeline": [_event_out(event, orgs, staff, known=known) for event in events],
+        "timeline": [_event_out(event, ticket, orgs, staff, known=known) for event in events],
         "rating": {"stars": ticket.rating_stars, "solved": ticket.rating_solved, "rated_at": ticket.rated_at}
         if rated
         else None,
         "reopened": ticket.reopened,
         "source": sources.origin_of(Ref(ticket.community_id, ticket.id)),
         "moves": [move.value for move in tickets.moves_open_to(asking, ticket)],
+    }
+
+
+def _ref(community_id: int | None, ticket_id: UUID | None) -> Ref | None:
+    return Ref(community_id, ticket_id) if community_id is not None and ticket_id is not None else None
+
+
+def _parts_out(ticket: Ticket) -> list[dict[str, Any]]:
+    parts = tickets.parts_of(ticket)
+    names = places.org_names(part.org_id for part in parts)
+    return [part_out(part, names) for part in parts]
+
+
+def part_out(part: Part, names: dict[UUID, str]) -> dict[str, Any]:
+    """One unit's task."""
+    return {
+        "org_id": part.org_id,
+        "org": names.get(part.org_id, ""),
+        "kind": part.kind,
+        "task": part.task,
+        "added_at": part.added_at,
+        "done_at": part.done_at,
+        "note": part.done_note,
+    }
+
+
+def extension_out(row: Extension) -> dict[str, Any]:
+    """A request for more time."""
+    return {
+        "extension_id": Ref(row.community_id, row.id),
+        "until": row.until,
+        "reason": row.reason,
+        "state": row.state,
+        "asked_at": row.asked_at,
+        "decided_at": row.decided_at,
+        "note": row.decision_note,
     }
 
 
@@ -165,16 +233,28 @@ def _photo_out(photo: Photo, *, with_position: bool) -> dict[str, Any]:
 
 
 def _event_out(
-    event: tickets.Event, orgs: dict[UUID, str], staff: dict[UUID, str], *, known: bool
+    event: tickets.Event, ticket: Ticket, orgs: dict[UUID, str], staff: dict[UUID, str], *, known: bool
 ) -> dict[str, Any]:
     row = event.row
     if row.actor_kind == ActorKind.STAFF and row.actor_id is not None:
         actor = staff.get(row.actor_id)
     elif row.actor_kind == ActorKind.RESIDENT:
-        actor = "上报人" if known else "匿名居民"
+        own = row.actor_id == ticket.reporter_id
+        actor = ("上报人" if known else "匿名居民") if own else "其他居民"
     else:
         actor = "系统"
-    data = {key: value for key, value in row.data.items() if key in {"why", "old", "new", "stars", "solved"}}
+    data = {
+        key: value
+        for key, value in row.data.items()
+        if key in {"why", "old", "new", "stars", "solved", "until", "level"}
+    }
+    data |= {
+        key: ids.encode(Kind.TICKET, Ref(row.community_id, UUID(row.data[key])))
+        for key in ("into", "merged")
+        if key in row.data
+    }
+    if "against" in row.data:
+        data["against"] = ids.encode(Kind.ORG, UUID(row.data["against"]))
     return {
         "seq": row.seq,
         "at": row.at,

@@ -46,7 +46,9 @@ def home(args: dict[str, Any]) -> dict[str, Any]:
         "me": resident_out(me),
         "estates": [estate_out(known[ref], names) for ref in refs if ref in known],
         "unread": messages.unread(g.resident_id),
-        "open_tickets": rows_out(tickets.my_tickets(g.resident_id, limit=5, statuses=OPEN_STATES).tickets),
+        "open_tickets": rows_out(
+            tickets.my_tickets(g.resident_id, limit=5, statuses=OPEN_STATES).tickets, g.resident_id
+        ),
         "quick_actions": [
             {"key": "report", "title": "一键上报", "path": report},
             {"key": "my_tickets", "title": "我的上报", "path": "/pages/ticket/list"},

@@ -246,6 +246,9 @@ class EventOut(Schema):
     status = f.String(required=True)
     by = f.String(required=True, metadata={"description": "who acted: me, an organisation, or the system"})
     text = f.String(allow_none=True)
+    community = f.String(
+        allow_none=True, metadata={"description": "where, when the ticket went through several communities"}
+    )
 
 
 class ClocksOut(PromisedOut):
@@ -264,7 +267,42 @@ class RatingOut(Schema):
     rated_at = Time(required=True)
 
 
+class SimilarQuery(Query):
+    lng = f.Float(required=True)
+    lat = f.Float(required=True)
+    crs = f.Enum(Crs, by_value=True, load_default=Crs.GCJ02)
+    category = f.String(load_default=None, validate=v.Length(max=32))
+
+
+class SimilarOut(Schema):
+    ticket_ref = WireId(Kind.TICKET, required=True)
+    category = f.String(allow_none=True)
+    category_name = f.String(allow_none=True)
+    distance_m = f.Float(required=True)
+    status = f.String(required=True)
+    reported_at = Time(required=True)
+    me_too = f.Integer(required=True)
+    thumb_url = f.String(allow_none=True)
+
+
+class SimilarList(Schema):
+    items = f.List(f.Nested(SimilarOut), required=True)
+    next_cursor = f.String(allow_none=True)
+
+
+class JoinedOut(Schema):
+    ticket_ref = WireId(Kind.TICKET, required=True)
+    status = f.String(required=True)
+    me_too = f.Integer(required=True)
+
+
 class TicketOut(TicketRow):
+    role = f.String(required=True, metadata={"description": "reporter | follower"})
+    me_too = f.Integer(required=True)
+    supervised = f.Boolean(required=True)
+    standing_until = Time(allow_none=True, metadata={"description": "paused until then"})
+    merged_into = WireId(Kind.TICKET, allow_none=True)
+    referred_to = WireId(Kind.TICKET, allow_none=True)
     version = f.Integer(required=True)
     anonymous = f.Boolean(required=True)
     answers = f.Dict()

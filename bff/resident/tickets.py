@@ -8,11 +8,11 @@ from uuid import UUID
 
 from flask import g, url_for
 
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.ids import Ref
 from app.places import queries as places
+from app.tickets import joining, pressure, service
 from app.tickets import queries as tickets
-from app.tickets import service
 from app.tickets.models import Ticket, TicketStatus
 from bff.http import (
     Versioned,
@@ -26,7 +26,7 @@ from bff.http import (
 )
 from bff.resident import schemas as s
 from bff.resident.places import wgs84
-from bff.resident.views import promised_out, rows_out, ticket_out
+from bff.resident.views import followed_out, promised_out, rows_out, similar_out, ticket_out
 from bff.schemas import Blueprint
 
 blp = Blueprint("tickets", __name__, url_prefix="/bff/v1", description="Reports")
@@ -156,7 +156,7 @@ def my_tickets(args: dict[str, Any]) -> dict[str, Any]:
         statuses=_statuses(args["status"]),
     )
     return {
-        "items": rows_out(page.tickets),
+        "items": rows_out(page.tickets, g.resident_id),
         "next_cursor": write_cursor(*page.after) if page.after else None,
     }
 
@@ -180,7 +180,10 @@ def _answer(ticket: Ticket) -> Versioned:
 @blp.response(200, s.TicketOut)
 def ticket(ref: Ref) -> Versioned:
     """One of my tickets with timeline, photos before and after, clocks."""
-    return _answer(tickets.ticket_for(g.resident_id, ref))
+    try:
+        return _answer(tickets.ticket_for(g.resident_id, ref))
+    except NotFound:
+        return versioned(followed_out(tickets.followed(g.resident_id, ref)))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/comments", methods=["POST"])
@@ -233,3 +236,30 @@ def reopen(body: dict[str, Any], ref: Ref) -> Versioned:
             ref, reason=body["reason"], acting_user=g.resident_id, version=asked_version()
         )
     )
+
+
+@blp.route("/tickets/<ref(tkt):ref>/urge", methods=["POST"])
+@writes
+@blp.response(200, s.TicketOut)
+def urge(ref: Ref) -> Versioned:
+    """催办, once in 12 hours; the third time the ticket is supervised."""
+    return _answer(pressure.urge(ref, acting_user=g.resident_id))
+
+
+@blp.route("/tickets/similar", methods=["GET"])
+@reads
+@blp.arguments(s.SimilarQuery, location="query")
+@blp.response(200, s.SimilarList)
+def similar(args: dict[str, Any]) -> dict[str, Any]:
+    """Has it been reported? Open tickets of public classes within 250 m, without anybody's words."""
+    found = tickets.similar(wgs84(args["lng"], args["lat"], args["crs"]), category=args["category"])
+    return {"items": similar_out(found), "next_cursor": None}
+
+
+@blp.route("/tickets/<ref(tkt):ref>/join", methods=["POST"])
+@writes
+@blp.response(200, s.JoinedOut)
+def join(ref: Ref) -> dict[str, Any]:
+    """我也遇到: hear of every step; no text."""
+    ticket = joining.join(ref, acting_user=g.resident_id)
+    return {"ticket_ref": ref, "status": ticket.status, "me_too": ticket.me_too}

@@ -15,11 +15,10 @@ from app.people.queries import mask_phone
 from app.places import queries as places
 from app.places.coordinates import Point
 from app.places.models import Estate
-from app.tickets import clocks
+from app.tickets import clocks, pressure
 from app.tickets import queries as tickets
-from app.tickets.models import Ticket, TicketStatus
-from app.tickets.moves import MOVES, Move
-from app.tickets.queries import ENDED
+from app.tickets.models import Ticket
+from app.tickets.moves import MOVES, OPEN, Move
 from bff.positions import location_out
 
 # What a step is called on screen.
@@ -37,6 +36,14 @@ TITLES = {
     Move.COMMENT: "留言",
     Move.WITHDRAW: "已撤回",
     Move.RATE: "已评价",
+    Move.URGE: "您已催办",
+    Move.SUSPEND: "处理暂停",
+    Move.RESUME: "恢复处理",
+    Move.EXTEND: "办结时间延后",
+    Move.REFER: "已转给其他社区",
+    Move.MERGE: "已与同一问题合并",
+    Move.UNMERGE: "已取消合并",
+    Move.REFERRED_IN: "由其他社区转来",
 }
 
 
@@ -94,12 +101,16 @@ def _row(
     }
 
 
-def rows_out(found: Sequence[Ticket]) -> list[dict[str, Any]]:
-    """Tickets for a list; a fixed number of queries however many there are."""
+def rows_out(found: Sequence[Ticket], asking: UUID) -> list[dict[str, Any]]:
+    """Tickets for a list; of those she only follows nothing that another person wrote or photographed."""
     names = tickets.category_names(t.category_code for t in found)
     estates = places.estates(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
     photos = tickets.photos_of(found)
-    return [_row(ticket, names, estates, photos) for ticket in found]
+    hidden = {"text": None, "thumb_url": None}
+    return [
+        _row(ticket, names, estates, photos) | ({} if ticket.reporter_id == asking else hidden)
+        for ticket in found
+    ]
 
 
 def can(ticket: Ticket) -> list[str]:
@@ -109,11 +120,15 @@ def can(ticket: Ticket) -> list[str]:
         ticket.rated_at is not None and ticket.closed_at is not None and ticket.rated_at >= ticket.closed_at
     )
     late = ticket.closed_at is not None and clock.now() > ticket.closed_at + clocks.RATE_WITHIN
-    return [
-        move.value
-        for move in moves
-        if not (move is Move.RATE and (rated or late)) and not (move is Move.REOPEN and late)
-    ]
+    now = clock.now()
+    urged = ticket.last_urged_at is not None and now - ticket.last_urged_at < pressure.URGE_PAUSE
+    not_now = {
+        Move.RATE: rated or late,
+        Move.REOPEN: late,
+        Move.URGE: urged,
+        Move.WITHDRAW: ticket.me_too > 0,  # others have the same problem
+    }
+    return [move.value for move in moves if not not_now.get(move)]
 
 
 def ticket_out(ticket: Ticket) -> dict[str, Any]:
@@ -128,6 +143,14 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
     rated = ticket.rating_stars is not None and ticket.rated_at is not None
     return {
         **_row(ticket, names, places.estates(refs), photos),
+        "role": "reporter",
+        "me_too": ticket.me_too,
+        "supervised": ticket.supervised > 0,
+        "standing_until": ticket.standing_until if ticket.standing_since else None,
+        "merged_into": Ref(ticket.community_id, ticket.merged_into) if ticket.merged_into else None,
+        "referred_to": Ref(ticket.referred_community, ticket.referred_to)
+        if ticket.referred_community is not None and ticket.referred_to is not None
+        else None,
         "version": ticket.version,
         "anonymous": ticket.is_anonymous,
         "answers": ticket.answers,
@@ -135,7 +158,7 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
         "contact_phone_masked": mask_phone(phone) if phone else None,
         "handler": orgs.get(ticket.org_id) if ticket.org_id else None,
         "photos": [photo_out(p) for p in photos.get(ticket.id, ()) if media.is_shown(p)],
-        "timeline": [_event_out(event, ticket, orgs) for event in events],
+        "timeline": _timeline_out(events, ticket, orgs),
         "clocks": {
             **promised_out(ticket),
             "accepted_at": ticket.accepted_at,
@@ -144,8 +167,7 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
             "resolved_at": ticket.resolved_at,
             "verified_at": ticket.verified_at,
             "closed_at": ticket.closed_at,
-            "overdue": (ticket.ended_at or clock.now()) > ticket.due_at
-            and ticket.status not in {TicketStatus.REJECTED, TicketStatus.WITHDRAWN},
+            "overdue": tickets.is_late(ticket),
         },
         "rating": {
             "stars": ticket.rating_stars,
@@ -156,6 +178,17 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
         else None,
         "can": can(ticket),
     }
+
+
+def _timeline_out(
+    events: Sequence[tickets.Event], ticket: Ticket, orgs: dict[UUID, str]
+) -> list[dict[str, Any]]:
+    """One timeline, numbered through, whichever communities the ticket went through."""
+    names = community_names() if any(e.row.community_id != ticket.community_id for e in events) else {}
+    return [
+        {**_event_out(event, ticket, orgs), "seq": seq, "community": names.get(event.row.community_id)}
+        for seq, event in enumerate(events, 1)
+    ]
 
 
 def _event_out(event: tickets.Event, ticket: Ticket, orgs: dict[UUID, str]) -> dict[str, Any]:
@@ -179,8 +212,72 @@ def _event_out(event: tickets.Event, ticket: Ticket, orgs: dict[UUID, str]) -> d
         "from_status": row.from_status,
         "status": row.to_status,
         "by": by,
-        "text": event.words,
+        # Why it was referred stands with the step before.
+        "text": event.words if row.kind != Move.REFERRED_IN else None,
     }
 
 
-OPEN_STATES = frozenset(s.value for s in TicketStatus) - frozenset(ENDED)
+# What those who have the same problem may read of a step: the answers of those who work on it.
+_PUBLIC_WORDS = frozenset({Move.REJECT, Move.SUSPEND, Move.EXTEND, Move.RESOLVE})
+_NOT_THEIRS = frozenset({Move.COMMENT, Move.RATE, Move.URGE})
+
+
+def followed_out(ticket: Ticket) -> dict[str, Any]:
+    """A ticket that somebody else reported, for one who has the same problem: its steps, not the reporter's part.
+
+    Whatever isn't listed here stays unknown to her.
+    """
+    whole = ticket_out(ticket)
+    shown = [event for event in whole["timeline"] if event["kind"] not in _NOT_THEIRS]
+    same = (
+        "ticket_id", "number", "status", "category", "category_name", "urgent", "estate_name", "reported_at",
+        "updated_at", "promised", "me_too", "supervised", "standing_until", "merged_into", "referred_to",
+        "version", "handler", "clocks",
+    )  # fmt: skip
+    return {
+        **{name: whole[name] for name in same},
+        "role": "follower",
+        "text": None,
+        "thumb_url": None,
+        "answers": {},
+        "anonymous": True,
+        "location": None,
+        "contact_phone_masked": None,
+        "photos": [photo for photo in whole["photos"] if photo["stage"] == "after"],
+        "timeline": [
+            {
+                **event,
+                "seq": seq,
+                "by": "居民" if event["by"] == "我" else event["by"],
+                "text": event["text"] if event["kind"] in _PUBLIC_WORDS else None,
+            }
+            for seq, event in enumerate(shown, 1)
+        ],
+        "rating": None,
+        "can": [],
+    }
+
+
+def similar_out(found: Sequence[tickets.Similar]) -> list[dict[str, Any]]:
+    """Tickets near by, without words, names or rooms; pictures only after WeChat's check."""
+    names = tickets.category_names(s.ticket.category_code for s in found)
+    photos = tickets.photos_of([s.ticket for s in found])
+    rows = []
+    for ticket, distance in found:
+        seen = next((p for p in photos.get(ticket.id, ()) if media.is_public(p)), None)
+        rows.append(
+            {
+                "ticket_ref": Ref(ticket.community_id, ticket.id),
+                "category": ticket.category_code,
+                "category_name": names.get(ticket.category_code or ""),
+                "distance_m": round(distance, 1),
+                "status": ticket.status,
+                "reported_at": ticket.reported_at,
+                "me_too": ticket.me_too,
+                "thumb_url": links.to_photo(Ref(seen.community_id, seen.id), "thumb") if seen else None,
+            }
+        )
+    return rows
+
+
+OPEN_STATES = frozenset(state.value for state in OPEN)

@@ -42,6 +42,21 @@ TABLE: dict[str, tuple[set[str], str | None]] = {
     "resident comment": (set(STATUSES) - {"rejected", "withdrawn"}, None),
     "resident reopen": ({"closed"}, "accepted"),
 }
+# The other moves of the loop, walked by tests/tickets_loop: in which states they are named as possible.
+OPEN = BEFORE_WORK | {"dispatched", "in_progress", "suspended", "resolved", "verified"}
+MORE: dict[str, set[str]] = {
+    "grab": {"dispatched"},
+    "assign": {"dispatched", "in_progress"},
+    "suspend": {"in_progress"},
+    "ask_extension": {"dispatched", "in_progress"},
+    "part": {"dispatched", "in_progress"},
+    "urge": OPEN,
+    "supervise": OPEN,
+    "callback": {"closed"},
+    "exclude": {"closed"},
+    "merge": BEFORE_WORK,
+    "refer": BEFORE_WORK,
+}
 BODIES: dict[str, Any] = {
     "reject": {"reason": "不属于受理范围"},
     "category": {"category": "noise"},
@@ -121,7 +136,7 @@ def test_a_move_that_is_illegal_here_names_the_legal_ones_and_changes_nothing(
         assert (answer.status_code, answer.json["code"]) == (409, "illegal_move"), name
         assert set(answer.json["allowed"]) == {
             n for n in legal if n not in {"rework", "resident comment", "resident reopen"}
-        }
+        } | {n for n, sources in MORE.items() if status in sources}
     after = desk.get(f"/tickets/{ticket_id}")
     assert after.json == before.json
     assert [m["kind"] for m in wang.get("/inbox").json["items"]].count("ticket_received") == 1
@@ -426,13 +441,15 @@ def test_the_buttons_offered_are_exactly_the_moves_that_work(
         ticket_id = opened(wang, town, status)
         legal = {name for name, (sources, _) in TABLE.items() if status in sources}
         # The property company has it, so that the desk is not offered its moves.
-        of_desk = legal - no_buttons - {"start", "return", "resolve"}
+        more = {name for name, sources in MORE.items() if status in sources}
+        of_unit = {"start", "return", "resolve", "grab", "assign", "suspend", "ask_extension"}
+        of_desk = (legal | more) - no_buttons - of_unit - {"urge"}
         assert set(desk.get(f"/tickets/{ticket_id}").json["moves"]) == of_desk, status
         assert set(wang.ticket(ticket_id)["can"]) == {
-            name.removeprefix("resident ") for name in legal & BY_RESIDENT
+            name.removeprefix("resident ") for name in (legal | more) & (BY_RESIDENT | {"urge"})
         }, status
         seen = handler.get(f"/tickets/{ticket_id}")
         if status in {"dispatched", "in_progress", "resolved", "verified", "closed", "returned"}:
-            assert set(seen.json["moves"]) == legal & {"start", "return", "resolve", "comment"}, status
+            assert set(seen.json["moves"]) == (legal | more) & (of_unit | {"comment"}), status
         else:
             assert seen.status_code == 404

@@ -26,6 +26,12 @@ from tools import pictures, servers
 from tools.demo import cast, stories, town
 
 STATES = {state.value: count for state, count in stories.STATES.items()}
+# What the demonstration's stories don't tell: who shares the work, asks for time, presses, joins and refers.
+OF_THE_LOOP = {
+    Move.GRAB, Move.ASSIGN, Move.SUSPEND, Move.RESUME, Move.ASK_EXTENSION, Move.EXTEND, Move.KEEP_LIMIT, Move.PART,
+    Move.PART_DONE, Move.URGE, Move.SUPERVISE, Move.WARN, Move.CALLBACK, Move.EXCLUDE, Move.JOIN, Move.MERGE,
+    Move.UNMERGE, Move.REFER, Move.REFERRED_IN,
+}  # fmt: skip
 
 # Somebody who opens the door as a client would: the demonstration resident, then each member of staff.
 VISIT = """
@@ -183,7 +189,8 @@ def tickets_are_in_all_states(db: psycopg.Connection, begin: datetime) -> None:
         " (SELECT max(at), count(*) FROM ticket_events e WHERE e.ticket_id = t.id)",
     ) == [(0,)]
     assert all_of(db, "SELECT count(*) FROM ticket_events WHERE at > now()") == [(0,)]
-    assert {kind for (kind,) in all_of(db, "SELECT DISTINCT kind FROM ticket_events")} == set(Move)
+    kinds = {kind for (kind,) in all_of(db, "SELECT DISTINCT kind FROM ticket_events")}
+    assert kinds == set(Move) - OF_THE_LOOP
     disorder = (
         "SELECT count(*) FROM tickets a JOIN tickets b USING (community_id)"
         " WHERE left(a.number, 9) = left(b.number, 9) AND a.number < b.number AND a.reported_at > b.reported_at"
@@ -276,7 +283,8 @@ def test_stories_fit_into_the_past_whatever_the_seed_and_the_hour(seed: int, hou
     now = datetime(2026, 11, 21, hour, 7, tzinfo=UTC)
     told = stories.write_all(seed, now=now, estates=town.ESTATES)
     assert Counter(story.state.value for story in told) == STATES
-    assert set(STATES) == {state.value for state in TicketStatus}
+    states = set(TicketStatus) - {TicketStatus.SUSPENDED, TicketStatus.MERGED, TicketStatus.REFERRED}
+    assert set(STATES) == {state.value for state in states}
     assert len({story.text for story in told}) == len(told)
     assert not [story.text for story in told if "{" in story.text or len(story.text) < 8]
     for story in told:
