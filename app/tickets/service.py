@@ -45,6 +45,7 @@ from app.tickets.errors import (
     UnknownOrg,
     WhereMissing,
 )
+from app.tickets.grounds import Ground, told
 from app.tickets.models import (
     FROM_SOURCES,
     CategoryTerm,
@@ -363,13 +364,22 @@ def accept(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> 
     return ticket
 
 
-def reject(ref: Ref, *, reason: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """不予受理, with a reason that the reporter reads."""
+def reject(
+    ref: Ref,
+    *,
+    reason: str,
+    ground: Ground | None = None,
+    acting_user: StaffActor,
+    version: int | None = None,
+) -> Ticket:
+    """不予受理, on a ground of the rules where one is named, with a reason; the reporter reads both."""
     ticket = steps.staff_ticket(acting_user, ref, Move.REJECT, version)
     before = steps.go(ticket, Move.REJECT)
     ticket.ended_at = clock.now()
-    steps.event(ticket, Move.REJECT, acting_user.actor, from_status=before, words=reason)
-    steps.tell(ticket, NoticeKind.TICKET_REJECTED, note=reason)
+    words = told(ground, reason)
+    said: dict[str, Any] = {"ground": ground.value} if ground is not None else {}
+    steps.event(ticket, Move.REJECT, acting_user.actor, from_status=before, words=words, **said)
+    steps.tell(ticket, NoticeKind.TICKET_REJECTED, note=words)
     return ticket
 
 

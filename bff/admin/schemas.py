@@ -8,6 +8,7 @@ from flask_smorest.fields import Upload
 from app.ids import Kind
 from app.places.coordinates import Crs
 from app.tickets.clocks import DayKind
+from app.tickets.grounds import Ground
 from app.tickets.models import BY_PEOPLE, Channel, Visibility
 from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
 
@@ -333,6 +334,15 @@ class NoteIn(Schema):
 
 class ReasonIn(Schema):
     reason = Text(most=500, least=1, required=True)
+
+
+class RejectIn(ReasonIn):
+    ground = f.Enum(
+        Ground,
+        by_value=True,
+        load_default=None,
+        metadata={"description": "不予受理的情形；居民看到的原因会写明。"},
+    )
 
 
 class CategoryIn(Schema):

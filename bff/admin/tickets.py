@@ -142,11 +142,13 @@ def accept(ref: Ref) -> Versioned:
 @blp.route("/tickets/<ref(tkt):ref>/reject", methods=["POST"])
 @requires(Allow.TICKET_REJECT)
 @writes
-@blp.arguments(s.ReasonIn)
+@blp.arguments(s.RejectIn)
 @blp.response(200, s.TicketOut)
 def reject(body: dict[str, Any], ref: Ref) -> Versioned:
-    """不予受理, with a reason that the reporter reads."""
-    done = service.reject(ref, reason=body["reason"], acting_user=g.staff, version=asked_version())
+    """不予受理, with the ground and the reason that the reporter reads."""
+    done = service.reject(
+        ref, reason=body["reason"], ground=body["ground"], acting_user=g.staff, version=asked_version()
+    )
     return _answer(done)
 
 

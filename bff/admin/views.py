@@ -246,7 +246,7 @@ def _event_out(
     data = {
         key: value
         for key, value in row.data.items()
-        if key in {"why", "old", "new", "stars", "solved", "until", "level"}
+        if key in {"why", "old", "new", "stars", "solved", "until", "level", "ground"}
     }
     data |= {
         key: ids.encode(Kind.TICKET, Ref(row.community_id, UUID(row.data[key])))
