@@ -134,11 +134,6 @@ def session() -> Session:
     return current
 
 
-def in_transaction() -> bool:
-    """Is an entry's session open? The network must not be used then."""
-    return _current.get() is not None
-
-
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One unit of work: commits at its end, rolls back on any exception, then rings the bells.

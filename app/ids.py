@@ -31,6 +31,8 @@ class Kind(StrEnum):
     PATROL_PLAN = "pln"
     PATROL_SHIFT = "shf"
     PATROL_VISIT = "vis"
+    DUTY_ROSTER = "dut"
+    ROUTING_RULE = "rul"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -40,6 +42,7 @@ class Kind(StrEnum):
     COMMUNITY = "com"
     SESSION = "ses"
     SOURCE = "src"
+    ASSESSMENT = "asm"
 
 
 class Ref(NamedTuple):
@@ -56,6 +59,7 @@ class BadId(ValueError):
 OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO, Kind.EXTENSION}
     | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
+    | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE}
 )
 _LANES = 64
 

@@ -41,6 +41,7 @@ class Job(StrEnum):
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
     CHECK_CLOCKS = "workers.jobs.check_clocks"
+    CHECK_STINTS = "workers.jobs.check_stints"
     WATCH_LIMITS = "workers.jobs.watch_limits"
     CHECK_ORPHANS = "workers.jobs.check_orphans"
     END_PATROLS = "workers.jobs.end_patrols"

@@ -6,15 +6,32 @@ from sqlalchemy import MetaData
 
 from app import audit, idempotency, outbox
 from app.db import Base
+from app.duty import models as duty
 from app.media import models as media
 from app.messaging import models as messaging
 from app.patrol import models as patrol
 from app.people import models as people
 from app.places import models as places
 from app.sources import models as sources
+from app.tickets import figure_models as figures
 from app.tickets import models as tickets
+from app.tickets import routing_models as routing
 
-MODULES = (audit, idempotency, outbox, places, people, media, messaging, sources, tickets, patrol)
+MODULES = (
+    audit,
+    idempotency,
+    outbox,
+    places,
+    people,
+    duty,
+    media,
+    messaging,
+    sources,
+    tickets,
+    routing,
+    figures,
+    patrol,
+)
 
 
 def metadata() -> MetaData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -50,6 +51,22 @@ class BadKey(Invalid):
 
 
 # --- entries ---------------------------------------------------------------------------------------------
+
+
+def _take(entry: Callable[..., Any], **headers: bool) -> None:
+    """Note for the OpenAPI document which headers an entry takes, and whether they are required."""
+    said = dict(getattr(entry, "_apidoc", {}))
+    named = {name.replace("_", "-"): required for name, required in headers.items()}
+    said["headers"] = said.get("headers", {}) | named
+    entry._apidoc = said  # type: ignore[attr-defined]  # flask-smorest's
+
+
+def _if_match(view: Callable[..., Any]) -> dict[str, bool]:
+    """Whether a view asks for If-Match is what its own code says."""
+    names = inspect.unwrap(view).__code__.co_names
+    if wanted_version.__name__ in names:
+        return {"If_Match": True}
+    return {"If_Match": False} if asked_version.__name__ in names else {}
 
 
 def _fingerprint() -> bytes:
@@ -110,6 +127,7 @@ def writes(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturn
             )
             return response
 
+    _take(entry, Idempotency_Key=False, **_if_match(view))
     return cast(Callable[P, ResponseReturnValue], entry)
 
 
@@ -142,6 +160,7 @@ def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseR
             response.make_conditional(request)
         return response
 
+    _take(entry, If_None_Match=False)
     return cast(Callable[P, ResponseReturnValue], entry)
 
 

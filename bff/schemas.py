@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -13,6 +13,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from app import clock, ids
+from app.idempotency import MAX_KEY
 from app.ids import BadId, Kind, Ref
 
 
@@ -33,10 +34,43 @@ class StrictParser(FlaskParser):
             raise BadRequest from None
 
 
+_HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {
+        "description": "a name of the sender's own for this write: a retry with it gets the first answer again",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+    },
+    "If-Match": {
+        "description": "the ETag of the version that was seen; 412 when there is a newer one",
+        "schema": {"type": "string"},
+    },
+    "If-None-Match": {
+        "description": "the ETag of the answer that is at hand; 304 while it is still the same",
+        "schema": {"type": "string"},
+    },
+}
+
+
 class Blueprint(SmorestBlueprint):
-    """flask-smorest's blueprint with our parser."""
+    """flask-smorest's blueprint with our parser, and the headers that `bff.http` says a view takes."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(self._prepare_headers_doc)
+
+    @staticmethod
+    def _prepare_headers_doc(
+        doc: dict[str, Any], doc_info: dict[str, Any], *, method: str, **_: Any
+    ) -> dict[str, Any]:
+        for name, required in doc_info.get("headers", {}).items():
+            if name == "Idempotency-Key" and method != "post":
+                continue
+            said = {"in": "header", "name": name, "required": required, **_HEADERS[name]}
+            doc.setdefault("parameters", []).append(said)
+            if name == "If-None-Match":
+                doc.setdefault("responses", {})[304] = {"description": "Not modified"}
+        return doc
 
 
 class Schema(ma.Schema):
@@ -60,6 +94,9 @@ class PageQuery(Query):
     cursor = ma.fields.String(load_default=None, validate=ma.validate.Length(max=300))
 
 
+MOST_COMMUNITIES = 2**32 - 1  # a community's number is four bytes of each id within it
+
+
 class WireId(ma.fields.Field):
     """An opaque id of one kind."""
 
@@ -77,13 +114,37 @@ class WireId(ma.fields.Field):
         try:
             if self.kind in ids.OF_COMMUNITY:
                 return ids.decode_ref(self.kind, value)
-            return ids.decode_id(self.kind, value)
+            found = ids.decode_id(self.kind, value)
+            if self.kind is Kind.COMMUNITY and found.int > MOST_COMMUNITIES:
+                raise BadId(value)
+            return found
         except BadId as e:
             raise ma.ValidationError("编号不正确。|Not a valid id.") from e
 
 
+# No date of ours lies outside. What is computed from one (the day before, a limit of months, another zone) still
+# fits into a datetime and into what PostgreSQL keeps.
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
+
+
+def _refuse_far(year: int) -> None:
+    if not FIRST_DAY.year <= year <= LAST_DAY.year:
+        raise ma.ValidationError(
+            "日期须在 2000 年到 2100 年之间。|The date must lie between 2000-01-01 and 2100-12-31."
+        )
+
+
+class Date(ma.fields.Date):
+    """A day between 2000-01-01 and 2100-12-31, YYYY-MM-DD."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> date:
+        day: date = super()._deserialize(value, attr, data, **kwargs)
+        _refuse_far(day.year)
+        return day
+
+
 class Time(ma.fields.Field):
-    """An instant, RFC 3339 with +08:00."""
+    """An instant, RFC 3339 with +08:00; as written it lies between 2000-01-01 and 2100-12-31."""
 
     def _serialize(self, value: datetime | None, attr: Any, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else clock.rfc3339(value)
@@ -95,6 +156,7 @@ class Time(ma.fields.Field):
             raise ma.ValidationError("Not a valid datetime.") from e
         if at.tzinfo is None:
             raise ma.ValidationError("时间须带时区，如 +08:00。|The time needs an offset such as +08:00.")
+        _refuse_far(at.year)
         return at
 
 

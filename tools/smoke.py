@@ -3,9 +3,13 @@
     make smoke [PORT=8000]      or      python tools/smoke.py [--port 8000]
 
 A resident logs in, photographs a broken lamp, reports it with one tap; staff accept, dispatch, handle, verify
-and close it; she is told at each step, sees the timeline and rates it. Imports nothing of the software: it
-speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1. Each run uses new names, so it may
-be repeated against the same server. Exit code 0 when all is as promised, 1 after a line that says what is not.
+and close it; she is told at each step, sees the timeline and rates it. A grid worker walks a round of five points,
+one of them with a photographed sign, one left out. What she found, a resident reports and the 12345 hotline hands
+in is one problem: merged, urged, supervised, returned, extended, paused, sent back, rated badly, closed at last.
+A post with a roster and a rule take the next one and say why; the figures add up to the tickets behind them.
+Imports nothing of the software: it speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1.
+Each run uses new names, so it may be repeated against the same server. Exit code 0 when all is as
+promised, 1 after a line that says what is not.
 """
 
 from __future__ import annotations
@@ -23,9 +27,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # started by its path, not as a module
 
-from tools import smoke_desk, smoke_people, smoke_photos, smoke_report
+from tools import (
+    smoke_desk,
+    smoke_dispatch,
+    smoke_figures,
+    smoke_hotline,
+    smoke_loop,
+    smoke_patrol,
+    smoke_people,
+    smoke_photos,
+    smoke_referral,
+    smoke_report,
+)
 from tools.smoke_desk import Desk
+from tools.smoke_dispatch import Duty
 from tools.smoke_http import Deviation, tally
+from tools.smoke_loop import Loop
+from tools.smoke_patrol import Patrol
 from tools.smoke_photos import TOP
 from tools.smoke_world import World
 
@@ -46,10 +64,10 @@ def make_photos(world: World) -> None:
 
 def story() -> list[Step]:
     """The steps in their order."""
-    desk = Desk()
+    desk, patrol, loop, duty = Desk(), Patrol(), Loop(), Duty()
 
-    def by_staff(step: Callable[[World, Desk], None]) -> Callable[[World], None]:
-        return functools.partial(_with, step=step, desk=desk)
+    def by_staff(step: Callable[..., None], *more: object) -> Callable[[World], None]:
+        return functools.partial(_with, step=step, more=(desk, *more))
 
     return [
         ("photographs", make_photos),
@@ -85,11 +103,36 @@ def story() -> list[Step]:
         ("anonymous report", by_staff(smoke_desk.anonymous)),
         ("sent back, reopened", by_staff(smoke_desk.sent_back)),
         ("withdrawn, my tickets", smoke_report.withdrawn),
+        ("patrol: points, plan", by_staff(smoke_patrol.plan, patrol)),
+        ("patrol: shift, way", by_staff(smoke_patrol.set_out, patrol)),
+        ("patrol: visits", by_staff(smoke_patrol.visit, patrol)),
+        ("patrol: back, gaps", by_staff(smoke_patrol.come_back, patrol)),
+        ("heat map, zones", by_staff(smoke_patrol.heat, patrol)),
+        ("reported again", by_staff(smoke_loop.report, loop)),
+        ("hotline: key, report", by_staff(smoke_hotline.connect, loop)),
+        ("duplicates, merge", by_staff(smoke_hotline.merge, loop)),
+        ("me too, urge, supervise", by_staff(smoke_loop.share, loop)),
+        ("returned once", by_staff(smoke_loop.return_once, loop)),
+        ("assist, extension", by_staff(smoke_loop.ask_for_time, loop)),
+        ("suspend, resume", by_staff(smoke_hotline.missing, loop, smoke_loop.pause)),
+        ("rework, verify, close", by_staff(smoke_loop.verify, loop)),
+        ("rated badly, reopened", by_staff(smoke_loop.rate_badly, loop)),
+        ("the whole story", by_staff(smoke_loop.whole_story, loop)),
+        ("hotline heard each once", by_staff(smoke_hotline.told, loop)),
+        ("referred", by_staff(smoke_referral.refer)),
+        ("duty roster", by_staff(smoke_dispatch.roster, duty)),
+        ("dispatch rule, tried", by_staff(smoke_dispatch.rule, duty)),
+        ("why here, passed on", by_staff(smoke_dispatch.give, duty)),
+        ("staff inbox", by_staff(smoke_dispatch.told, duty)),
+        ("meeting", by_staff(smoke_dispatch.meet, duty)),
+        ("rule and post ended", by_staff(smoke_dispatch.end, duty)),
+        ("figures, export", by_staff(smoke_figures.figures, duty)),
+        ("likely duplicates", by_staff(smoke_dispatch.matches, duty)),
     ]
 
 
-def _with(world: World, *, step: Callable[[World, Desk], None], desk: Desk) -> None:
-    step(world, desk)
+def _with(world: World, *, step: Callable[..., None], more: tuple[object, ...]) -> None:
+    step(world, *more)
 
 
 def _said(error: Exception) -> str:

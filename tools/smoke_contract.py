@@ -360,6 +360,8 @@ class Documented:
                 check(path.startswith(FACES[face]), f"/openapi/{face}.json", f"paths of {FACES[face]}", path)
                 pattern = re.sub(r"\\\{[^/]+\\\}", "[^/]+", re.escape(path))
                 self._routes.append((re.compile(pattern), item, document))
+        # As OpenAPI has it: a path that is written out comes before one with a parameter in its place.
+        self._routes.sort(key=lambda route: route[0].pattern.count("[^/]+"))
 
     def rule(self, answer: Answer) -> None:
         """Check one answer; what isn't of a face is not described."""

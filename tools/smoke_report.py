@@ -11,7 +11,7 @@ from typing import Any
 from tools.smoke_contract import ESTATE, OPENED, OPTIONS, PHOTO, ROW, TICKET, Maybe, fits, page
 from tools.smoke_http import Answer, Caller, check, same, together, until
 from tools.smoke_photos import LAMP, gcj02, is_clean, read_jpeg, stands_at_lamp
-from tools.smoke_world import World, pages, query, refuses, revalidates
+from tools.smoke_world import Trouble, World, pages, query, refuses, revalidates
 
 FORMATS = {"jpeg": "lamp.jpg", "heic": "lamp.heic", "png": "lamp.png"}
 
@@ -58,9 +58,20 @@ def places(world: World) -> None:
     numbers = {row["phone"] for row in options["emergency_numbers"]}
     check(numbers >= {"110", "119", "120"}, path, "emergency numbers", numbers)
     same(options["max_photos"], 9, f"{path} → max_photos")
+    world.trouble = _trouble(options["categories"], path)
     lit = [c for c in options["categories"] if "灯" in c["name"] + c["hint"]]
     check(lit, path, "a category for a broken lamp", codes)
     world.category = lit[0]["code"]
+
+
+def _trouble(categories: list[dict[str, Any]], path: str) -> Trouble:
+    """Something broken, up to a hundred metres from the lamp."""
+    fitting = [c for c in categories if "健身" in c["hint"] and c["needs_photo"] and not c["urgent"]]
+    check(fitting, path, "a category for broken fitness equipment, with a photo, not urgent", categories)
+    lng, lat = gcj02(*(at + (secrets.randbelow(2000) - 1000) * 1e-6 for at in LAMP))
+    where = f"{secrets.randbelow(8) + 1}栋{secrets.randbelow(3) + 1}单元门口"
+    location = {"lng": lng, "lat": lat, "crs": "gcj02", "accuracy_m": 15}
+    return Trouble(fitting[0]["code"], where, location)
 
 
 # --- photos --------------------------------------------------------------------------------------------------

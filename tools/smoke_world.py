@@ -19,6 +19,17 @@ from tools.smoke_photos import TOP
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """A problem that several people notice: its class, and where it is, elsewhere in the estate in each run."""
+
+    category: str
+    where: str
+    """As people say it."""
+    location: dict[str, Any]
+    """As wx.chooseLocation gives it."""
+
+
 @dataclass
 class World:
     """One run. Names are new in each, so that runs against the same server don't meet."""
@@ -42,6 +53,9 @@ class World:
     ticket_number: str = ""
     quiet_id: str = ""
     """The anonymous ticket."""
+    trouble: Trouble = field(init=False)
+    found_id: str = ""
+    """The ticket of the same trouble that the patrol made."""
     told: list[str] = field(default_factory=list)
     """Kinds of the messages about the first ticket, in order."""
     staff: Staff = field(init=False)

@@ -27,7 +27,7 @@ from app.messaging import service as messaging
 from app.messaging.service import LeasedNotice
 from app.outbox import Leased
 from app.people import queries as people
-from app.tickets import calendar, duplicates, intake
+from app.tickets import calendar, duplicates, intake, letters, stints
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
@@ -185,6 +185,20 @@ def reclock(row: Leased) -> None:
         )
 
 
+def fill_stints(row: Leased) -> None:
+    """Count a page of tickets anew for the figures."""
+    after = row.payload["after"]
+    with db.transaction():
+        stints.fill(row.community_id, after=UUID(after) if after else None, run=row.payload["run"])
+
+
+def fill_letters(row: Leased) -> None:
+    """Write what a page of tickets is found by in a search."""
+    after = row.payload["after"]
+    with db.transaction():
+        letters.fill(row.community_id, after=UUID(after) if after else None, run=row.payload["run"])
+
+
 def send_notice(notice: LeasedNotice) -> tuple[Outcome, int | None]:
     """Send one WeChat notice; what came of it, and WeChat's errcode. Never raises for a single bad notice."""
     with db.reading():
@@ -228,4 +242,6 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     messaging.APPLY_EVENT: apply_event,
     calendar.RECLOCK: reclock,
     intake.MATCH: match_ticket,
+    stints.FILL: fill_stints,
+    letters.FILL: fill_letters,
 }

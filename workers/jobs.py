@@ -13,13 +13,14 @@ from app.ids import Ref
 from app.media import service as media
 from app.messaging import queries as messages
 from app.messaging import service as messaging
+from app.messaging import staff as staff_inbox
 from app.patrol import queries as patrols
 from app.patrol import walking, zones
 from app.people import service as people
 from app.queue import Job, Queue
 from app.sources import queries as owed
 from app.sources import service as sources
-from app.tickets import calendar, intake, pressure
+from app.tickets import calendar, intake, pressure, stints
 from app.tickets import service as tickets
 from workers import config, telling
 from workers.batches import Shift, committed, in_turn
@@ -120,7 +121,9 @@ def erase_positions() -> None:
 
 
 def tidy() -> None:
-    """Forget spent Idempotency-Keys and nonces, counts of wrong passwords, done outbox rows, statuses told long ago."""
+    """Forget spent Idempotency-Keys and nonces, counts of wrong passwords, done outbox rows, statuses told and
+    notices to staff written long ago.
+    """
     now = clock.now()
     with db.transaction():
         idempotency.forget(before=now - idempotency.KEPT)
@@ -128,6 +131,7 @@ def tidy() -> None:
         outbox.forget_done(before=now - timedelta(days=7))
         sources.forget_nonces(before=now - sources.NONCE_KEPT)
         sources.forget_told(before=now - sources.STATUS_KEPT)
+        staff_inbox.forget(before=now - staff_inbox.KEPT)
 
 
 def match_open() -> None:
@@ -182,6 +186,26 @@ def check_clocks() -> None:
             if after is None:
                 break
     log.info("clocks compared: %s open tickets, %s differ", compared, differing)
+
+
+def check_stints() -> None:
+    """Compare what the figures count with the events, for tickets open or lately ended."""
+    with db.reading():
+        communities = calendar.communities()
+    since = clock.now() - timedelta(days=2)
+    compared, differing = 0, 0
+    for community_id in communities:
+        after = None
+        while True:
+            with db.reading():
+                found, after = stints.drift(community_id, since=since, after=after)
+            compared += found.compared
+            differing += len(found.differing)
+            for ticket_id in found.differing:
+                log.error("stints differ from the events: community %s, ticket %s", community_id, ticket_id)
+            if after is None:
+                break
+    log.info("stints compared: %s tickets, %s differ", compared, differing)
 
 
 def end_patrols() -> None:

@@ -64,6 +64,7 @@ def run(connection: Redis, settings: Settings) -> None:
     schedule.add(Job.ERASE_POSITIONS, cron="20 3 * * *")
     schedule.add(Job.TIDY, interval=3600)
     schedule.add(Job.CHECK_CLOCKS, cron="10 4 * * *")
+    schedule.add(Job.CHECK_STINTS, cron="25 4 * * *")
     schedule.add(Job.MATCH_OPEN, cron="40 4 * * *")
     schedule.add(Job.CHECK_ORPHANS, cron="50 3 * * *")
     schedule.add(Job.END_PATROLS, interval=300)

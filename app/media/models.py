@@ -56,7 +56,8 @@ class Upload(db.Base):
     width: Mapped[int] = mapped_column(Integer)
     height: Mapped[int] = mapped_column(Integer)
     taken_at: Mapped[datetime | None]
-    position_sealed: Mapped[bytes | None]  # WGS-84 "lng,lat", only with the consent photo_position
+    # WGS-84 "lng,lat": a resident's only with the consent photo_position, staff's only of after-photos.
+    position_sealed: Mapped[bytes | None]
     dhash: Mapped[int | None] = mapped_column(BigInteger)  # what it looks like, see imaging.fingerprint
     created_at: Mapped[datetime]
     attached_community_id: Mapped[int | None] = mapped_column(BigInteger)

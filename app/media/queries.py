@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import cast, func, select
+from sqlalchemy import ARRAY, BigInteger, Uuid, and_, cast, column, func, literal, select
 from sqlalchemy.dialects.postgresql import BIT
 
 from app import crypto, db
@@ -25,21 +25,29 @@ def photo(ref: Ref) -> Photo | None:
     return db.session().get(Photo, ref)
 
 
-def photos_of(community_id: int, object_kind: str, object_ids: Iterable[UUID]) -> dict[UUID, list[Photo]]:
-    """The photos of these things, each list in its order, in one query."""
-    wanted = list(object_ids)
-    if not wanted:
+def photos_of(object_kind: str, refs: Collection[Ref]) -> dict[Ref, list[Photo]]:
+    """The photos of these things by their whole names, each list in its order, in one query."""
+    if not refs:
         return {}
+    wanted = (
+        func.unnest(
+            literal([r.community_id for r in refs], ARRAY(BigInteger)),
+            literal([r.id for r in refs], ARRAY(Uuid)),
+        )
+        .table_valued(column("community_id", BigInteger), column("object_id", Uuid))
+        .render_derived(name="wanted")
+    )
     rows = db.session().scalars(
         select(Photo)
-        .where(
-            Photo.community_id == community_id, Photo.object_kind == object_kind, Photo.object_id.in_(wanted)
+        .join(
+            wanted, and_(Photo.community_id == wanted.c.community_id, Photo.object_id == wanted.c.object_id)
         )
+        .where(Photo.object_kind == object_kind)
         .order_by(Photo.stage.desc(), Photo.attached_at, Photo.position)
     )
-    found: dict[UUID, list[Photo]] = {}
+    found: dict[Ref, list[Photo]] = {}
     for row in rows:
-        found.setdefault(row.object_id, []).append(row)
+        found.setdefault(Ref(row.community_id, row.object_id), []).append(row)
     return found
 
 

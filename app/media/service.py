@@ -25,6 +25,7 @@ KEEP_UNATTACHED = timedelta(hours=24)
 VERDICT_WITHIN = timedelta(minutes=60)
 ROUNDS = 2  # asked this often before a person decides
 
+PROOF = "after"  # the stage of a photo that shows what was done
 EDGES = {"full": 1600, "thumb": 320}
 
 
@@ -69,7 +70,8 @@ def receive(
 ) -> Upload:
     """Take in a picture whose original already lies in storage; processing is promised.
 
-    Its capture position is kept (sealed) only with consent, otherwise never stored.
+    Its capture position is kept (sealed) only where that is allowed: a resident's with her consent, staff's of the
+    proof of their work. Otherwise it is never stored.
     """
     position = None
     if may_keep_position and info.position is not None:
@@ -316,7 +318,10 @@ def attach(
             width=upload.width,
             height=upload.height,
             taken_at=upload.taken_at,
-            position_sealed=upload.position_sealed,
+            # Staff's is kept for one purpose: to see whether the proof was taken where the problem was.
+            position_sealed=upload.position_sealed
+            if upload.owner_kind != OwnerKind.STAFF or stage == PROOF
+            else None,
             dhash=upload.dhash,
             attached_at=clock.now(),
         )

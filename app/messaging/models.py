@@ -62,6 +62,50 @@ class InboxMessage(db.Base):
     idem: Mapped[str] = mapped_column(String(80))
 
 
+class StaffNoticeKind(StrEnum):
+    """What a member of staff is told (工作提醒)."""
+
+    DISPATCHED = "dispatched"  # to her organisation, or to her by name
+    ASSIGNED = "assigned"
+    RETURNED = "returned"  # to the desk
+    WARNED = "warned"
+    STAGE_LATE = "stage_late"
+    SUPERVISED = "supervised"
+    TO_DISTRICT = "to_district"  # the last rung: the street has to report to the district
+    URGED = "urged"
+    EXTENSION_ASKED = "extension_asked"
+    EXTENDED = "extended"
+    LIMIT_KEPT = "limit_kept"
+    PART = "part"
+    PART_DONE = "part_done"
+    MEETING = "meeting"
+    MATCHED = "matched"
+
+
+class StaffNotice(db.Base):
+    """One line in the inbox of a member of staff. Kind and numbers only: the sentence is made when it is read, of
+    what the reader may still see.
+    """
+
+    __tablename__ = "staff_inbox"
+    __table_args__ = (
+        UniqueConstraint("staff_id", "idem"),
+        Index("ix_staff_inbox_unread", "staff_id", postgresql_where=text("read_at IS NULL")),
+        Index("ix_staff_inbox_created_at", "created_at"),
+        {"info": db.distributed("staff_id")},
+    )
+
+    staff_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("staff.id"))
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    community_id: Mapped[int] = mapped_column(db.BigInt)
+    object_id: Mapped[UUID] = mapped_column(info=db.soft("tickets.id"))
+    params: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+    idem: Mapped[str] = mapped_column(String(80))
+
+
 class NoticeState(StrEnum):
     """queued → sent | refused | unknown | failed. Unknown: WeChat didn't answer; it is not sent again blindly."""
 

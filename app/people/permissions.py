@@ -36,18 +36,27 @@ class Permission(StrEnum):
     CATEGORY_EDIT = "category.edit"
     PATROL_PLAN = "patrol.plan"
     PATROL_WALK = "patrol.walk"
+    PATROL_REPORT = "patrol.report"  # what she sees where her company serves, and nothing else
     PATROL_VIEW = "patrol.view"
     PATROL_TRACK = "patrol.track"  # where a colleague walked; one's own way needs no permission
+    DUTY_VIEW = "duty.view"
+    DUTY_EDIT = "duty.edit"  # the rosters of a community; property staff those of their own company
+    ROUTING_EDIT = "routing.edit"  # where tickets go by themselves
     API_KEY_EDIT = "api_key.edit"  # other systems that may hand reports in, and their secrets
+    STATS_VIEW = "stats.view"  # figures of what she may see
+    STATS_PUBLISH = "stats.publish"  # assessments
 
 
 _P = Permission
 _EVERYONE = frozenset(
     {_P.TICKET_VIEW, _P.TICKET_HANDLE, _P.TICKET_COMMENT, _P.FILE_UPLOAD, _P.PLACE_VIEW}
-) | {_P.PATROL_VIEW}
+) | {_P.PATROL_VIEW, _P.DUTY_VIEW, _P.STATS_VIEW}
 _DESK = _EVERYONE | {
+    _P.STATS_PUBLISH,
     _P.PATROL_PLAN,
     _P.PATROL_TRACK,
+    _P.DUTY_EDIT,
+    _P.ROUTING_EDIT,
     _P.TICKET_INTAKE,
     _P.TICKET_ACCEPT,
     _P.TICKET_REJECT,
@@ -75,5 +84,5 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.GRID: _EVERYONE
     | {_P.PATROL_WALK, _P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
-    Role.PROPERTY: _EVERYONE | {_P.PATROL_WALK, _P.TICKET_UNMASK},
+    Role.PROPERTY: _EVERYONE | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_UNMASK, _P.DUTY_EDIT},
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import and_, or_, select, tuple_
 
 from app import clock, crypto, db
 from app.ids import Ref
@@ -186,6 +186,49 @@ def staff_names(staff_ids: Iterable[UUID | None]) -> dict[UUID, str]:
     return dict(db.session().execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted))).all())
 
 
+class Post(NamedTuple):
+    """A role that a member of staff holds today."""
+
+    staff_id: UUID
+    role: Role
+    org_id: UUID
+
+
+MOST_POSTS = 500
+
+
+def posts_reaching(*, regions: Collection[int], grid: Ref | None, org_ids: Collection[UUID]) -> list[Post]:
+    """Who may be told of a thing: desk and street of these regions, the workers of its grid, and the property staff
+    of these organisations; active today, by id, at most 500.
+    """
+    on = places.today()
+    ways = [
+        and_(StaffRole.role.in_([Role.COMMUNITY, Role.STREET]), StaffRole.region_id.in_(regions)),
+        and_(StaffRole.role == Role.PROPERTY, StaffRole.org_id.in_(org_ids)),
+    ]
+    if grid is not None:
+        ways.append(
+            and_(
+                StaffRole.role == Role.GRID,
+                StaffRole.grid_community_id == grid.community_id,
+                StaffRole.grid_id == grid.id,
+            )
+        )
+    rows = db.session().execute(
+        select(StaffRole.staff_id, StaffRole.role, StaffRole.org_id)
+        .join(Staff, Staff.id == StaffRole.staff_id)
+        .where(
+            Staff.status == StaffStatus.ACTIVE,
+            StaffRole.valid_from <= on,
+            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
+            or_(*ways),
+        )
+        .order_by(StaffRole.staff_id)
+        .limit(MOST_POSTS)
+    )
+    return [Post(staff_id, Role(role), org_id) for staff_id, role, org_id in rows]
+
+
 def works_for(staff_id: UUID, org_id: UUID) -> bool:
     """Does this member of staff hold a role in that organisation today?"""
     on = places.today()
@@ -202,6 +245,51 @@ def works_for(staff_id: UUID, org_id: UUID) -> bool:
         )
         is not None
     )
+
+
+def workers_of(org_id: UUID, staff_ids: Iterable[UUID], *, on: date) -> set[UUID]:
+    """Those of these people who may log in and hold a role in that organisation on that day, in one query."""
+    rows = db.session().scalars(
+        select(StaffRole.staff_id)
+        .join(Staff, Staff.id == StaffRole.staff_id)
+        .where(
+            StaffRole.staff_id.in_(set(staff_ids)),
+            StaffRole.org_id == org_id,
+            StaffRole.valid_from <= on,
+            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
+            Staff.status == StaffStatus.ACTIVE,
+        )
+    )
+    return set(rows)
+
+
+def able_to_handle(
+    org_id: UUID, staff_ids: Iterable[UUID], *, community_id: int, grid_id: UUID | None
+) -> set[UUID]:
+    """Those of these people whose role in that organisation reaches a ticket there today, in one query.
+
+    A grid worker only in her own grid; the desk where its region lies; everybody else wherever the organisation works.
+    """
+    on = places.today()
+    above = {community_id, *places.regions_above(community_id)}
+    rows = db.session().execute(
+        select(StaffRole.staff_id, StaffRole.role, StaffRole.region_id, StaffRole.grid_id)
+        .join(Staff, Staff.id == StaffRole.staff_id)
+        .where(
+            StaffRole.staff_id.in_(set(staff_ids)),
+            StaffRole.org_id == org_id,
+            StaffRole.valid_from <= on,
+            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
+            Staff.status == StaffStatus.ACTIVE,
+        )
+    )
+    return {
+        staff_id
+        for staff_id, role, region_id, grid in rows
+        if role == Role.PROPERTY
+        or (role == Role.GRID and grid is not None and grid == grid_id)
+        or (role in {Role.STREET, Role.COMMUNITY} and region_id in above)
+    }
 
 
 def session_holds(resident_id: UUID, session_id: UUID) -> bool:

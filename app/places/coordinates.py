@@ -86,3 +86,21 @@ def contains(outline: dict[str, Any], point: Point) -> bool:
             if crosses and point.lng < (x2 - x1) * (point.lat - y1) / (y2 - y1) + x1:
                 inside = not inside
     return inside
+
+
+def outside_m(outline: dict[str, Any], point: Point) -> float:
+    """Metres from the point to the outline (GeoJSON Polygon or MultiPolygon); 0 inside. Meant for a few kilometres."""
+    if contains(outline, point):
+        return 0.0
+    coordinates = outline["coordinates"]
+    polygons = coordinates if outline["type"] == "MultiPolygon" else [coordinates]
+    narrow = math.cos(math.radians(point.lat))
+    nearest = math.inf
+    for ring in itertools.chain.from_iterable(polygons):
+        for (x1, y1, *_), (x2, y2, *_) in itertools.pairwise(ring):
+            # On a plane around the point, in degrees of latitude.
+            ax, ay, dx, dy = (x1 - point.lng) * narrow, y1 - point.lat, (x2 - x1) * narrow, y2 - y1
+            length = dx * dx + dy * dy
+            along = min(1.0, max(0.0, -(ax * dx + ay * dy) / length)) if length else 0.0
+            nearest = min(nearest, math.hypot(ax + along * dx, ay + along * dy))
+    return math.radians(nearest) * _EARTH_M

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from app import clock, db
 from app.errors import NotFound
 from app.ids import Ref
-from app.places.coordinates import Point, contains, distance_m
+from app.places.coordinates import Point, contains, distance_m, outside_m
 from app.places.models import (
     Building,
     Estate,
@@ -84,6 +84,13 @@ def estate(ref: Ref) -> Estate:
     return found
 
 
+def away_from_m(estate: Estate, point: Point) -> float:
+    """Metres from a WGS-84 point to the estate: to its outline (0 inside), or to its centre where none is drawn."""
+    if estate.outline is not None:
+        return outside_m(estate.outline, point)
+    return distance_m(point, Point(estate.lng, estate.lat))
+
+
 def estates(refs: Iterable[Ref]) -> dict[Ref, Estate]:
     """Those of the named estates that exist, in one query."""
     refs = set(refs)
@@ -95,6 +102,15 @@ def estates(refs: Iterable[Ref]) -> dict[Ref, Estate]:
         )
     )
     return {Ref(e.community_id, e.id): e for e in rows}
+
+
+def estates_at_home(community_ids: Iterable[int]) -> set[Ref]:
+    """The estates whose rows lie with these communities, whoever governs them."""
+    wanted = set(community_ids)
+    if not wanted:
+        return set()
+    rows = db.session().execute(select(Estate.community_id, Estate.id).where(Estate.community_id.in_(wanted)))
+    return {Ref(community_id, estate_id) for community_id, estate_id in rows}
 
 
 def buildings_of(ref: Ref) -> list[Building]:
@@ -130,6 +146,18 @@ def governed_estates(region_ids: Iterable[int]) -> list[Ref]:
         .execution_options(cross_community="which estates a community governs")
     )
     return [Ref(community_id, estate_id) for community_id, estate_id in rows]
+
+
+def governing(estate_ref: Ref) -> int:
+    """The community that governs an estate today: by the dated tree, else its home."""
+    found = db.session().scalar(
+        select(EstateTerm.governed_by).where(
+            EstateTerm.community_id == estate_ref.community_id,
+            EstateTerm.estate_id == estate_ref.id,
+            _valid(EstateTerm, today()),
+        )
+    )
+    return found if found is not None else estate_ref.community_id
 
 
 def communities_under(region_id: int) -> list[int]:
@@ -197,7 +225,7 @@ def orgs_answering_in(community_id: int) -> set[UUID]:
         )
     )
     found = set(responsible)
-    above = _above(community_id)
+    above = regions_above(community_id)
     found |= set(
         db.session().scalars(
             select(Org.id).where(
@@ -208,6 +236,21 @@ def orgs_answering_in(community_id: int) -> set[UUID]:
         )
     )
     return found
+
+
+def serves(org_id: UUID, *, community_id: int, estate_id: UUID | None) -> bool:
+    """Does the organisation answer today for something in this estate, or for the whole community?"""
+    found = db.session().scalar(
+        select(Responsibility.id)
+        .where(
+            Responsibility.community_id == community_id,
+            Responsibility.org_id == org_id,
+            or_(Responsibility.estate_id.is_(None), Responsibility.estate_id == estate_id),
+            _valid(Responsibility, today()),
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def communities_of_org(org_id: UUID) -> list[int]:
@@ -221,7 +264,8 @@ def communities_of_org(org_id: UUID) -> list[int]:
     return sorted(rows)
 
 
-def _above(region_id: int) -> list[int]:
+def regions_above(region_id: int) -> list[int]:
+    """The regions that a region lies in today, the nearest first."""
     parents = dict(
         db.session()
         .execute(select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today())))
@@ -232,6 +276,16 @@ def _above(region_id: int) -> list[int]:
         chain.append(parent)
         region_id = parent
     return chain
+
+
+def desk_of(community_id: int) -> Org | None:
+    """The community's own desk."""
+    return db.session().scalar(
+        select(Org)
+        .where(Org.region_id == community_id, Org.kind == OrgKind.COMMUNITY_COMMITTEE, Org.is_active)
+        .order_by(Org.id)
+        .limit(1)
+    )
 
 
 class Answer(NamedTuple):
@@ -278,10 +332,5 @@ def who_answers(
             best, best_rank = Answer(found, why), rank
     if best is not None:
         return best
-    desk = db.session().scalar(
-        select(Org)
-        .where(Org.region_id == community_id, Org.kind == OrgKind.COMMUNITY_COMMITTEE, Org.is_active)
-        .order_by(Org.id)
-        .limit(1)
-    )
+    desk = desk_of(community_id)
     return Answer(desk, "desk") if desk is not None else None

@@ -130,14 +130,14 @@ def load(days: Sequence[Day], *, note: str, acting_user: StaffActor) -> Loaded:
 def _check(days: Sequence[Day]) -> None:
     if not days:
         raise _bad("没有日期。", "There are no days.")
+    if not all(FIRST_YEAR <= each.day.year <= LAST_YEAR for each in days):
+        raise _bad("年份不正确。", "The year is not valid.")
     for one, other in itertools.pairwise(days):
         if other.day != one.day + timedelta(days=1):
             raise _bad(
                 f"{one.day} 之后应是下一天，而不是 {other.day}。", f"{other.day} doesn't follow {one.day}."
             )
     first, last = days[0].day, days[-1].day
-    if not FIRST_YEAR <= first.year <= last.year <= LAST_YEAR:
-        raise _bad("年份不正确。", "The year is not valid.")
     edges = db.session().execute(select(func.min(CalendarDay.day), func.max(CalendarDay.day))).one()
     oldest, newest = edges
     one_day = timedelta(days=1)

@@ -25,6 +25,9 @@ RATE_WITHIN = timedelta(days=15)
 WARN_BEFORE = timedelta(hours=4)
 # The ladder of supervision after the limit: 网格 at once, 社区 a day later, 街道 after three, 区 after seven.
 LADDER = (timedelta(0), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+# A step at the desk that is late: the desk itself hears of it at once, the street half an hour later.
+STAGE_LADDER = (timedelta(0), timedelta(minutes=30))
+AT_DESK = frozenset({"received", "accepted", "returned"})  # states whose step has a limit of its own
 # How many days without an end of the limit show that the calendar must be wrong.
 HORIZON_DAYS = 400
 
@@ -234,7 +237,8 @@ def read(beats: Sequence[Beat], calendar: Calendar, *, status: str, limit: Limit
     A limit runs from the report or from the last reopening, which begins anew: a slow desk can't make it later.
     `suspend` and `resume` bound the pauses, which never last longer than they were given, however late somebody
     ends them; an approved `extend` carries until when time was granted, and the
-    pauses after it move that too. A beat that names a limit changes it; `limit` holds until one does. A ticket
+    pauses after it move that too. A beat that names a limit changes it; `limit` holds until one does. What a beat calls
+    urgent never stands, and time granted before it became so doesn't count while it is. A ticket
     referred from elsewhere brings the beats of its origin along, so its clock runs on.
     Raises BeyondCalendar.
     """
@@ -242,8 +246,12 @@ def read(beats: Sequence[Beat], calendar: Calendar, *, status: str, limit: Limit
     pauses: list[Pause] = []
     cap: datetime | None = None
     granted: tuple[datetime, datetime] | None = None
+    named_urgent: bool | None = None  # beats older than the word say it by their limit
+    was_granted_urgent = False
     for beat in beats:
         limit = _limit_of(beat, limit)
+        named_urgent = beat.data.get("urgent", named_urgent)
+        is_urgent = limit == URGENT if named_urgent is None else named_urgent
         if beat.kind in {"report", "reopen"}:
             began, stage_began, pauses, cap, granted = beat.at, beat.at, [], None, None
         elif beat.kind in {"accept", "return", "referred_in"}:
@@ -255,16 +263,20 @@ def read(beats: Sequence[Beat], calendar: Calendar, *, status: str, limit: Limit
             pauses[-1] = Pause(pauses[-1].since, min(beat.at, cap or beat.at))
         elif beat.kind == "extend":
             granted = beat.at, datetime.fromisoformat(beat.data["until"])
-    due_at = deadline(began, limit, calendar, [] if limit == URGENT else pauses)
-    if granted is not None:
+            was_granted_urgent = is_urgent
+    due_at = deadline(began, limit, calendar, [] if is_urgent else pauses)
+    if granted is not None and (was_granted_urgent or not is_urgent):
         since, until = granted
-        due_at = max(due_at, _by_wall(since, until - since, pauses))
+        due_at = max(due_at, _by_wall(since, until - since, [] if is_urgent else pauses))
     standing = pauses[-1].since if pauses and pauses[-1].until is None else None
     return Clock(due_at, _stage(status, stage_began, due_at), standing)
 
 
 def paused(beats: Sequence[Beat], now: datetime) -> timedelta:
-    """How long the clock has stood since the report or the last reopening."""
+    """What the pauses since the report or the last reopening are charged with.
+
+    Each with its length, and at least with a day for every 24:00 at which the clock stood, since that gives a day back.
+    """
     total, since, cap = timedelta(0), None, None
     for beat in beats:
         if beat.kind in {"report", "reopen"}:
@@ -272,8 +284,13 @@ def paused(beats: Sequence[Beat], now: datetime) -> timedelta:
         elif beat.kind == "suspend":
             since, cap = beat.at, _cap_of(beat)
         elif beat.kind == "resume" and since is not None:
-            total, since = total + (min(beat.at, cap or beat.at) - since), None
-    return total + (now - since if since is not None else timedelta(0))
+            total, since = total + _charge(since, min(beat.at, cap or beat.at)), None
+    return total + (_charge(since, now) if since is not None else timedelta(0))
+
+
+def _charge(since: datetime, until: datetime) -> timedelta:
+    # As in `_stood_at`: the 24:00 with which a pause ends counts, that with which it begins doesn't.
+    return max(until - since, clock.in_shanghai(until).date() - clock.in_shanghai(since).date())
 
 
 def _cap_of(beat: Beat) -> datetime | None:
@@ -308,3 +325,11 @@ def next_look(
     if is_breached:
         return due_at + LADDER[level] if level < len(LADDER) else None
     return due_at if is_warned else due_at - WARN_BEFORE
+
+
+def next_stage_look(stage_due_at: datetime, *, level: int) -> datetime | None:
+    """When the watch has to tell somebody that a step at the desk is late; None when all have been told.
+
+    `level`: how many have been told of this very step, the desk first.
+    """
+    return stage_due_at + STAGE_LADDER[level] if level < len(STAGE_LADDER) else None

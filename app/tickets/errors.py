@@ -102,11 +102,11 @@ class UnknownHandler(Invalid):
 
 
 class OwnWork(Conflict):
-    """Who reports it fixed can't also be who confirms it."""
+    """Who reports it fixed, or works for the property company that fixed it, can't also be who confirms it."""
 
     code = "own_work"
-    zh = "处理人不能核实自己的处理结果，请由其他人员核实。"
-    en = "Who fixed it can't confirm it; someone else must check."
+    zh = "处理人和处理物业的员工不能核实自己的处理结果，请由其他人员核实。"
+    en = "Who fixed it, or works for the company that did, can't confirm it; someone else must check."
 
 
 class RatingClosed(Conflict):
@@ -149,6 +149,14 @@ class NeverPaused(Conflict):
     en = "An urgent ticket's clock never stands."
 
 
+class PauseTooLate(Conflict):
+    """The limit is over: standing still now would only stop the ladder."""
+
+    code = "pause_too_late"
+    zh = "已超过办结时限，不能再暂停计时，请尽快办理。"
+    en = "The limit is over, so the clock can't be stopped any more; please go on with the work."
+
+
 class PauseTooLong(Invalid):
     """Longer than the cap of a pause."""
 
@@ -158,11 +166,11 @@ class PauseTooLong(Invalid):
 
 
 class ExtensionTooLate(Conflict):
-    """The limit is over; it can't be extended afterwards."""
+    """The limit is over: time is neither asked for nor granted afterwards."""
 
     code = "extension_too_late"
-    zh = "已超过办结时限，不能再申请延期。"
-    en = "The limit is over; an extension has to be asked for before."
+    zh = "已超过办结时限，不能再申请或批准延期。"
+    en = "The limit is over; an extension has to be asked for and granted before."
 
 
 class ExtensionPending(Conflict):
@@ -339,3 +347,35 @@ class HasSubclasses(Conflict):
     code = "has_subclasses"
     zh = "这个类别下面还有启用的类别，请先停用或移走它们。"
     en = "There are active categories below this one; end or move them first."
+
+
+class BadMeeting(Invalid):
+    """The meeting lies in the future or before the report, or names a unit that can't be given work here."""
+
+    code = "bad_meeting"
+    zh = "协调会的时间或单位不正确。"
+    en = "The meeting's time or its units are not valid."
+
+
+class LeadElsewhere(Conflict):
+    """Another unit has the ticket: who leads is decided by sending it there, not by minutes."""
+
+    code = "lead_elsewhere"
+    zh = "工单正由别的单位办理，要换主办单位，请先退回再派单。"
+    en = "Another unit has the ticket; to change the lead, have it returned and dispatch it anew."
+
+
+class BeyondLimit(Conflict):
+    """The agreed deadline lies after the ticket's limit (`due_at`): that needs an approved extension first."""
+
+    code = "extension_needed"
+    zh = "商定的期限晚于工单的办结时限，请先由办理单位申请延期。"
+    en = "The agreed deadline lies after the ticket's limit; an extension has to be approved first."
+
+
+class NotAPair(Invalid):
+    """A ticket and itself, or tickets of two communities."""
+
+    code = "not_a_pair"
+    zh = "请选择同一社区的两件工单。"
+    en = "Choose two tickets of one community."

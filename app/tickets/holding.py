@@ -26,6 +26,7 @@ from app.tickets.errors import (
     ExtensionPending,
     ExtensionTooLate,
     NeverPaused,
+    PauseTooLate,
     PauseTooLong,
     UnknownHandler,
     UnknownOrg,
@@ -81,11 +82,14 @@ def suspend(
     """Pause with a reason the reporter reads; then the clock starts again by itself.
 
     All pauses since the report (or its reopening) take at most 10 days together; without `days` it is 5, or what
-    is left. Raises NeverPaused for urgent tickets, PauseTooLong.
+    is left. Each 24:00 at which the clock stands takes a day. Raises NeverPaused for urgent tickets, PauseTooLate once
+    the limit is over, PauseTooLong.
     """
     ticket = steps.staff_ticket(acting_user, ref, Move.SUSPEND, version)
     if ticket.is_urgent:
         raise NeverPaused
+    if queries.is_late(ticket):
+        raise PauseTooLate
     left = (timedelta(days=MAX_PAUSE_DAYS) - clocks.paused(steps.beats_of(ticket), clock.now())).days
     if days is None:
         days = max(1, min(USUAL_PAUSE_DAYS, left))
@@ -111,7 +115,7 @@ def suspend(
 def resume(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """Go on before the pause is over."""
     ticket = steps.staff_ticket(acting_user, ref, Move.RESUME, version)
-    _resume(ticket, acting_user.actor)
+    end_pause(ticket, acting_user.actor)
     return ticket
 
 
@@ -120,10 +124,11 @@ def resume_by_clock(ref: Ref) -> None:
     ticket = db.session().get(Ticket, ref, with_for_update=True)
     if ticket is None or ticket.standing_until is None or ticket.standing_until > clock.now():
         return
-    _resume(ticket, audit.SYSTEM)
+    end_pause(ticket, audit.SYSTEM)
 
 
-def _resume(ticket: Ticket, actor: Actor) -> None:
+def end_pause(ticket: Ticket, actor: Actor) -> None:
+    """The work on a locked ticket goes on, and its clock runs again. Raises IllegalMove."""
     steps.refuse_illegal(ticket, Move.RESUME)
     before = steps.go(ticket, Move.RESUME)
     ticket.standing_until = None
@@ -139,9 +144,11 @@ def _resume(ticket: Ticket, actor: Actor) -> None:
 # --- more time -------------------------------------------------------------------------------------------
 
 
-def ask_extension(ref: Ref, *, until: datetime, reason: str, acting_user: StaffActor) -> Extension:
+def ask_extension(
+    ref: Ref, *, until: datetime, reason: str, acting_user: StaffActor, version: int | None = None
+) -> Extension:
     """延期申请, before the limit is over. Raises ExtensionTooLate, BadExtension, ExtensionPending."""
-    ticket = steps.staff_ticket(acting_user, ref, Move.ASK_EXTENSION, None)
+    ticket = steps.staff_ticket(acting_user, ref, Move.ASK_EXTENSION, version)
     now = clock.now()
     if now > ticket.due_at:
         raise ExtensionTooLate
@@ -179,14 +186,18 @@ def ask_extension(ref: Ref, *, until: datetime, reason: str, acting_user: StaffA
 
 
 def decide_extension(
-    ref: Ref, *, approved: bool, note: str | None, acting_user: StaffActor
+    ref: Ref, *, approved: bool, note: str | None, acting_user: StaffActor, version: int | None = None
 ) -> tuple[Ticket, Extension]:
-    """延期审核 by the desk; never by who asked. Raises NotFound, AlreadyDecided, PermissionMissing."""
+    """延期审核 by the desk; never by who asked. `version` is the ticket's.
+
+    Granted only until the limit is over, also when it was asked for in time: what is late stays late. Raises NotFound,
+    AlreadyDecided, PermissionMissing, ExtensionTooLate.
+    """
     found = db.session().get(Extension, ref)
     if found is None:
         raise NotFound
     move = Move.EXTEND if approved else Move.KEEP_LIMIT
-    ticket = steps.staff_ticket(acting_user, Ref(ref.community_id, found.ticket_id), move, None)
+    ticket = steps.staff_ticket(acting_user, Ref(ref.community_id, found.ticket_id), move, version)
     row = (
         db.session()
         .scalars(
@@ -201,6 +212,8 @@ def decide_extension(
         raise AlreadyDecided
     if row.asked_by == acting_user.id:
         raise PermissionMissing
+    if approved and queries.is_late(ticket):
+        raise ExtensionTooLate
     row.state = ExtensionState.APPROVED if approved else ExtensionState.REFUSED
     row.decided_by, row.decided_at, row.decision_note = acting_user.id, clock.now(), note
     before = steps.go(ticket, move)
@@ -227,25 +240,18 @@ def decide_extension(
 # --- shared work -----------------------------------------------------------------------------------------
 
 
-def call_in(ref: Ref, *, org_id: UUID, task: str, acting_user: StaffActor) -> Part:
-    """吹哨报到: call an assisting unit in with a task of its own and the same deadline. Raises UnknownOrg."""
-    ticket = steps.staff_ticket(acting_user, ref, Move.PART, None)
-    org = places.org(org_id)
-    if org is None or not org.is_active or org_id not in places.orgs_answering_in(ticket.community_id):
+def call_in(
+    ref: Ref, *, org_id: UUID, task: str, acting_user: StaffActor, version: int | None = None
+) -> Part:
+    """吹哨报到: call an assisting unit in with a task of its own and the same deadline; anew when it had done its part
+    before the ticket was reopened or failed its check. Raises UnknownOrg.
+    """
+    ticket = steps.staff_ticket(acting_user, ref, Move.PART, version)
+    if not may_be_given(ticket, org_id):
         raise UnknownOrg(errors={"org_id": [(UnknownOrg.zh, UnknownOrg.en)]})
-    if org_id == ticket.org_id or org_id in {part.org_id for part in queries.parts_of(ticket)}:
+    if org_id == ticket.org_id or org_id in called_in(ticket):
         raise UnknownOrg(errors={"org_id": [("这个单位已在办理。", "This unit works on it already.")]})
-    now = clock.now()
-    part = Part(
-        community_id=ticket.community_id,
-        id=ids.new_id(),
-        ticket_id=ticket.id,
-        org_id=org_id,
-        kind=PartKind.ASSIST,
-        task=task,
-        added_at=now,
-    )
-    db.session().add(part)
+    part = add_part(ticket, org_id, task)
     set_lead(ticket)
     before = steps.go(ticket, Move.PART)
     steps.event(
@@ -260,12 +266,51 @@ def call_in(ref: Ref, *, org_id: UUID, task: str, acting_user: StaffActor) -> Pa
     return part
 
 
-def finish_part(ref: Ref, *, org_id: UUID, note: str, acting_user: StaffActor) -> Part:
+def may_be_given(ticket: Ticket, org_id: UUID) -> bool:
+    """Is this an active organisation that answers for something where the ticket is?"""
+    org = places.org(org_id)
+    return org is not None and org.is_active and org_id in places.orgs_answering_in(ticket.community_id)
+
+
+def called_in(ticket: Ticket) -> set[UUID]:
+    """The units that have a part in the work; not those that had done it before the work began anew."""
+    anew = queries.run_began(ticket)
+    return {
+        part.org_id
+        for part in queries.parts_of(ticket)
+        if part.done_at is None or anew is None or part.done_at > anew
+    }
+
+
+def add_part(ticket: Ticket, org_id: UUID, task: str) -> Part:
+    """The task of an assisting unit, under the ticket's own deadline; a part that was done is opened anew."""
+    before = next((part for part in queries.parts_of(ticket) if part.org_id == org_id), None)
+    if before is not None:
+        before.kind, before.task, before.added_at = PartKind.ASSIST, task, clock.now()
+        before.done_at = before.done_by = before.done_note = None
+        return before
+    part = Part(
+        community_id=ticket.community_id,
+        id=ids.new_id(),
+        ticket_id=ticket.id,
+        org_id=org_id,
+        kind=PartKind.ASSIST,
+        task=task,
+        added_at=clock.now(),
+    )
+    db.session().add(part)
+    return part
+
+
+def finish_part(
+    ref: Ref, *, org_id: UUID, note: str, acting_user: StaffActor, version: int | None = None
+) -> Part:
     """An assisting unit has done its task; the desk may say so for a unit that doesn't answer.
 
     Raises NotFound, AlreadyDecided, PermissionMissing, IllegalMove.
     """
     ticket = queries.ticket_for_staff(acting_user, ref, lock=True)
+    steps.refuse_stale(ticket, version)
     steps.refuse_illegal(ticket, Move.PART_DONE)
     part = next((p for p in queries.parts_of(ticket) if p.org_id == org_id), None)
     if part is None or part.kind != PartKind.ASSIST:

@@ -20,7 +20,7 @@ from app.sources import queries as source_queries
 from app.sources import service as sources
 from app.sources.errors import NumberReused
 from app.sources.models import Source
-from app.tickets import duplicates, queries, service
+from app.tickets import duplicates, letters, queries, service
 from app.tickets.errors import BadPosition, NothingReported
 from app.tickets.models import Channel, Ticket
 from app.tickets.service import Location, Opened, Report
@@ -44,6 +44,7 @@ class Handed:
     reporter_phone: str | None = None
     urgent: bool = False
     occurred_at: datetime | None = None
+    anonymous: bool = False
 
 
 class Place(NamedTuple):
@@ -92,6 +93,7 @@ def receive(source_id: UUID, handed: Handed) -> Opened:
             text=text,
             answers=answers,
             urgent=handed.urgent,
+            anonymous=handed.anonymous,
         ),
         ticket_id=ticket_id,
         number=number,
@@ -102,7 +104,9 @@ def receive(source_id: UUID, handed: Handed) -> Opened:
         reporter_name=handed.reporter_name,
         reporter_phone=handed.reporter_phone,
     )
-    ticket.address = handed.address or ticket.address
+    if handed.address:
+        ticket.address = handed.address
+        letters.keep(ticket)
     _match(ticket.community_id, ticket.id, "arrival")
     return Opened(ticket, fresh=True)
 
@@ -130,7 +134,10 @@ def _text(handed: Handed) -> str:
 
 def _digest(handed: Handed) -> bytes:
     """What makes two bodies the same: their values, not their spelling in JSON."""
-    return hashlib.sha256(json.dumps(asdict(handed), sort_keys=True, default=str).encode()).digest()
+    values = asdict(handed)
+    if not handed.anonymous:
+        del values["anonymous"]  # numbers claimed before this could be said are still known again
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).digest()
 
 
 def locate(source: Source, handed: Handed) -> Place:

@@ -25,7 +25,7 @@ from app.places import queries as places
 from app.places.coordinates import Point
 from app.places.models import RegionKind
 from app.sources import service as sources
-from app.tickets import clocks, queries, service, steps
+from app.tickets import clocks, holding, letters, queries, service, steps
 from app.tickets.errors import (
     AlreadyJoined,
     BadMerge,
@@ -49,6 +49,7 @@ _COPIED = (
     "answers",
     "reporter_id",
     "is_anonymous",
+    "contact_hash",
     "lng",
     "lat",
     "accuracy_m",
@@ -70,7 +71,7 @@ _COPIED = (
 )
 
 
-def join(ref: Ref, *, acting_user: UUID) -> Ticket:
+def join(ref: Ref, *, acting_user: UUID, version: int | None = None) -> Ticket:
     """我也遇到: follow somebody else's open ticket of a public class; no text.
 
     Raises NotFound (also for classes that others aren't told of), NotJoinable, AlreadyJoined.
@@ -82,6 +83,7 @@ def join(ref: Ref, *, acting_user: UUID) -> Ticket:
         raise AlreadyJoined
     if not queries.is_public(ticket):
         raise NotFound
+    steps.refuse_stale(ticket, version)
     if ticket.status not in OPEN:
         raise NotJoinable
     db.session().add(
@@ -121,7 +123,7 @@ def _above(ticket: Ticket) -> list[Ticket]:
 def merge(ref: Ref, *, into: Ref, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """Merge a ticket that waits at the desk into another open one of the community. Raises BadMerge.
 
-    Its reporter and its followers hear of every step of the other from now on.
+    Its reporter and its followers hear of every step of the other from now on. An urgent one makes the other urgent.
     """
     # Both must be hers to see before either is locked.
     queries.ticket_for_staff(acting_user, ref)
@@ -143,21 +145,15 @@ def merge(ref: Ref, *, into: Ref, acting_user: StaffActor, version: int | None =
     for resident_id in concerned:
         people.remember(resident_id=resident_id, kind=INDEX_KIND, ref=into)
     steps.event(ticket, Move.MERGE, acting_user.actor, from_status=before, into=str(target.id))
-    target.version += 1
-    steps.event(
-        target,
-        Move.MERGE,
-        acting_user.actor,
-        from_status=target.status,
-        visibility=Visibility.INTERNAL,
-        merged=str(ticket.id),
-    )
+    _reached(target, Move.MERGE, ticket, acting_user, is_urgent=target.is_urgent or ticket.is_urgent)
     steps.tell(ticket, NoticeKind.TICKET_MERGED, other=target.number)
     return ticket
 
 
 def unmerge(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """Take a ticket out again: it goes back to the state it had, its clock having run on. Raises IllegalMove."""
+    """Take a ticket out again: it goes back to the state it had, its clock having run on. What only this one had made
+    urgent no longer is. Raises IllegalMove.
+    """
     seen = queries.ticket_for_staff(acting_user, ref)
     _lock(ref.community_id, [ref.id, *(t.id for t in _above(seen))])
     ticket = steps.staff_ticket(acting_user, ref, Move.UNMERGE, version)
@@ -173,17 +169,42 @@ def unmerge(ref: Ref, *, acting_user: StaffActor, version: int | None = None) ->
     for target in above:
         target.me_too = len(queries.audience(target))
     _forget_beyond(ticket, above[-1])
-    above[0].version += 1
-    steps.event(
-        above[0],
-        Move.UNMERGE,
-        acting_user.actor,
-        from_status=above[0].status,
-        visibility=Visibility.INTERNAL,
-        merged=str(ticket.id),
-    )
+    for target in above:  # from below: each is urgent by what stays merged into it
+        is_urgent = _stays_urgent(target)
+        if target is above[0] or is_urgent != target.is_urgent:
+            _reached(target, Move.UNMERGE, ticket, acting_user, is_urgent=is_urgent)
     steps.tell(ticket, NoticeKind.TICKET_UNMERGED)
     return ticket
+
+
+def _reached(target: Ticket, move: Move, other: Ticket, staff: StaffActor, *, is_urgent: bool) -> None:
+    """Note on the other ticket what was merged into it or taken out, and whether that changes its urgency. What becomes
+    urgent stands no longer.
+    """
+    changed = {}
+    if is_urgent != target.is_urgent:
+        target.is_urgent = is_urgent
+        changed = steps.urgency(target)
+    target.version += 1
+    steps.event(
+        target,
+        move,
+        staff.actor,
+        from_status=target.status,
+        visibility=Visibility.INTERNAL,
+        merged=str(other.id),
+        **changed,
+    )
+    if target.is_urgent and target.status == TicketStatus.SUSPENDED:
+        holding.end_pause(target, staff.actor)
+
+
+def _stays_urgent(target: Ticket) -> bool:
+    """One that has ended otherwise than by a merge stays what it was."""
+    if not target.is_urgent or (target.status in ENDED and target.status != TicketStatus.MERGED):
+        return target.is_urgent
+    held = queries.class_of(target.category_code)
+    return steps.is_called_urgent(target) or (held is not None and held.is_urgent)
 
 
 def _forget_beyond(ticket: Ticket, top: Ticket) -> None:
@@ -229,6 +250,7 @@ def refer(
         raise TooManyReferrals
     now = clock.now()
     concerned, beats = queries.audience(ticket), steps.carried(ticket)
+    called_urgent = steps.is_called_urgent(ticket)
     before = steps.go(ticket, Move.REFER)
     db.session().flush()  # from here on the number is free for a successor in a community that had it before
     successor = _successor(ticket, community_id)
@@ -250,6 +272,7 @@ def refer(
         words=reason,
         at=successor.updated_at,
         carried=beats,
+        called_urgent=called_urgent,
         origin=str(ticket.id),
     )
     for resident_id, own in concerned.items():
@@ -290,6 +313,8 @@ def _successor(ticket: Ticket, community_id: int) -> Ticket:
         accept_by=now + clocks.ACCEPT_WITHIN,
         dispatch_by=now + clocks.ACCEPT_WITHIN + clocks.DISPATCH_WITHIN,
         returns=0,
+        stages_late=0,
+        stage_level=0,
         is_excluded=False,
         version=1,
         last_seq=0,
@@ -299,6 +324,6 @@ def _successor(ticket: Ticket, community_id: int) -> Ticket:
     successor.contact_phone_sealed = steps.sealed(phone, f"contact_phone:{successor.id}")
     successor.reporter_name_sealed = steps.sealed(name, f"reporter_name:{successor.id}")
     db.session().add(successor)
-    db.session().flush()  # photos and events point to it
+    letters.keep(successor)
     service.open_counter(community_id)
     return successor

@@ -355,8 +355,11 @@ _NUMERAL = re.compile(r"[零〇一二两三四五六七八九十]+(?=[栋幢座�
 
 
 def _number(word: str) -> str:
+    """A Chinese numeral in digits; what is none, as 一一十, stays as it is written."""
     if "十" in word:
         tens, _, ones = word.partition("十")
+        if len(tens) > 1 or len(ones) > 1 or "十" in ones:
+            return word
         return str((_DIGITS[tens] if tens else 1) * 10 + (_DIGITS[ones] if ones else 0))
     return "".join(str(_DIGITS[c]) for c in word)
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import db
@@ -214,17 +215,33 @@ class Ticket(db.Base):
         Index("ix_tickets_board", "community_id", "status", "id"),
         Index("ix_tickets_org", "community_id", "org_id", "status", "id"),
         Index("ix_tickets_grid", "community_id", "grid_id", "id"),
-        Index("ix_tickets_reporter", "community_id", "reporter_id"),
-        Index("ix_tickets_estate", "community_id", "estate_id", "id"),
         Index(
-            "ix_tickets_due",
+            "ix_tickets_reported_by",
             "community_id",
-            "due_at",
-            postgresql_where=text("status NOT IN ('closed', 'rejected', 'withdrawn', 'merged', 'referred')"),
+            "reporter_id",
+            postgresql_where=text("reporter_id IS NOT NULL"),
         ),
+        Index("ix_tickets_estate", "community_id", "estate_id", "id"),
+        Index("ix_tickets_category", "community_id", "category_code", "id"),
+        Index(
+            "ix_tickets_handler",
+            "community_id",
+            "handler_id",
+            "id",
+            postgresql_where=text("handler_id IS NOT NULL"),
+        ),
+        Index("ix_tickets_open_due", "community_id", "due_at", postgresql_where=text("ended_at IS NULL")),
         Index("ix_tickets_watch", "watch_at", "community_id", postgresql_where=text("watch_at IS NOT NULL")),
-        Index("ix_tickets_merged_into", "community_id", "merged_into"),
-        Index("ix_tickets_closed_at", "community_id", "closed_at"),
+        # Of what is empty in most rows only the rest: a move writes each index of its ticket anew.
+        Index(
+            "ix_tickets_merged",
+            "community_id",
+            "merged_into",
+            postgresql_where=text("merged_into IS NOT NULL"),
+        ),
+        Index(
+            "ix_tickets_closed", "community_id", "closed_at", postgresql_where=text("closed_at IS NOT NULL")
+        ),
         # Looking for duplicates among what is open: around a point, or in an estate (also: in none that is known).
         Index(
             "ix_tickets_open_near", "community_id", "lat", "lng", postgresql_where=text("ended_at IS NULL")
@@ -235,6 +252,34 @@ class Ticket(db.Base):
             "estate_id",
             "reported_at",
             postgresql_where=text("ended_at IS NULL"),
+        ),
+        # What somebody has on her hands, and who handled the same class at the same place last.
+        Index(
+            "ix_tickets_on_hand",
+            "community_id",
+            "handler_id",
+            postgresql_where=text("status IN ('dispatched', 'in_progress', 'suspended')"),
+        ),
+        Index(
+            "ix_tickets_handled",
+            "community_id",
+            "estate_id",
+            "category_code",
+            "id",
+            postgresql_where=text("handler_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_tickets_contact",
+            "community_id",
+            "contact_hash",
+            postgresql_where=text("contact_hash IS NOT NULL"),
+        ),
+        Index(
+            "ix_tickets_taken_in_by",
+            "community_id",
+            "taken_in_by",
+            "id",
+            postgresql_where=text("taken_in_by IS NOT NULL"),
         ),
         {"info": db.distributed()},
     )
@@ -259,6 +304,8 @@ class Ticket(db.Base):
     is_anonymous: Mapped[bool] = mapped_column(Boolean)
     reporter_name_sealed: Mapped[bytes | None]  # intake on behalf
     contact_phone_sealed: Mapped[bytes | None]
+    contact_hash: Mapped[bytes | None]  # keyed hash of that phone: has the same caller reported this before?
+    taken_in_by: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))  # who of the staff took it in
 
     # Where.
     estate_id: Mapped[UUID | None]
@@ -292,6 +339,12 @@ class Ticket(db.Base):
     warned_at: Mapped[datetime | None]
     breached_at: Mapped[datetime | None]
     watch_at: Mapped[datetime | None]  # when the watch over the limits looks at it next
+    # The deadline of a step at the desk whose passing was noticed last, and how many have been told of that.
+    stage_breached_at: Mapped[datetime | None]
+    stage_level: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # 1: the desk, 2: the street
+    stages_late: Mapped[int] = mapped_column(
+        SmallInteger, server_default="0"
+    )  # steps at the desk that were late
 
     # Pressure and history.
     supervised: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -319,6 +372,30 @@ class Ticket(db.Base):
     last_seq: Mapped[int] = mapped_column(Integer)
     updated_at: Mapped[datetime]
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class TicketLetters(db.Base):
+    """What a ticket is found by in a search: the letters in it and the pairs of neighbours (`app.tickets.letters`).
+
+    Apart from the ticket, because a move writes all indexes of its ticket anew, and this one is large.
+    """
+
+    __tablename__ = "ticket_letters"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
+        # A row is written once: no pending list, which every search would have to read.
+        Index(
+            "ix_ticket_letters_pieces",
+            "pieces",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        ),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    ticket_id: Mapped[UUID] = mapped_column(primary_key=True)
+    pieces: Mapped[list[str]] = mapped_column(ARRAY(Text))  # each behind the number of its community
 
 
 class TicketEvent(db.Base):
@@ -402,6 +479,7 @@ class Part(db.Base):
         ForeignKeyConstraint(["community_id", "ticket_id"], ["tickets.community_id", "tickets.id"]),
         ForeignKeyConstraint(["org_id"], ["orgs.id"]),
         UniqueConstraint("community_id", "ticket_id", "org_id"),
+        Index("ix_ticket_parts_org", "community_id", "org_id", "ticket_id"),
         {"info": db.distributed()},
     )
 
@@ -475,3 +553,26 @@ class TicketMatch(db.Base):
     score: Mapped[float]
     why: Mapped[dict[str, Any]]
     matched_at: Mapped[datetime]
+
+
+class MatchDismissal(db.Base):
+    """Two tickets that a person has looked at and found to be two problems: not suggested again.
+
+    The pair is stored once, the smaller id first.
+    """
+
+    __tablename__ = "ticket_match_dismissals"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "one_id"], ["tickets.community_id", "tickets.id"]),
+        ForeignKeyConstraint(["community_id", "other_id"], ["tickets.community_id", "tickets.id"]),
+        CheckConstraint("one_id < other_id", name="in_order"),
+        Index("ix_ticket_match_dismissals_other", "community_id", "other_id"),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    one_id: Mapped[UUID] = mapped_column(primary_key=True)
+    other_id: Mapped[UUID] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(500))
+    by: Mapped[UUID]
+    at: Mapped[datetime]

@@ -22,6 +22,7 @@ class Move(StrEnum):
     DISPATCH = "dispatch"
     GRAB = "grab"
     ASSIGN = "assign"
+    ROTATE = "rotate"  # to the next on shift
     START = "start"
     RETURN = "return"
     SUSPEND = "suspend"
@@ -42,6 +43,8 @@ class Move(StrEnum):
     URGE = "urge"
     SUPERVISE = "supervise"
     WARN = "warn"  # by the clock
+    STAGE_LATE = "stage_late"  # by the clock: accepted, dispatched or dispatched anew too late
+    MEETING = "meeting"  # a coordination meeting's notes (工单协调会)
     CALLBACK = "callback"
     EXCLUDE = "exclude"
     JOIN = "join"
@@ -64,17 +67,18 @@ class Rule(NamedTuple):
 _S = TicketStatus
 ENDED = frozenset({_S.CLOSED, _S.REJECTED, _S.WITHDRAWN, _S.MERGED, _S.REFERRED})
 OPEN = frozenset(_S) - ENDED
-_AT_DESK = frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED})
+AT_DESK = frozenset({_S.RECEIVED, _S.ACCEPTED, _S.RETURNED})
 _AT_WORK = frozenset({_S.DISPATCHED, _S.IN_PROGRESS})
 _P = Permission
 
 MOVES: dict[Move, Rule] = {
     Move.ACCEPT: Rule(frozenset({_S.RECEIVED}), _S.ACCEPTED, _P.TICKET_ACCEPT),
-    Move.REJECT: Rule(_AT_DESK, _S.REJECTED, _P.TICKET_REJECT),
-    Move.CLASSIFY: Rule(_AT_DESK, None, _P.TICKET_CLASSIFY),
+    Move.REJECT: Rule(AT_DESK, _S.REJECTED, _P.TICKET_REJECT),
+    Move.CLASSIFY: Rule(AT_DESK, None, _P.TICKET_CLASSIFY),
     Move.DISPATCH: Rule(frozenset({_S.ACCEPTED, _S.RETURNED}), _S.DISPATCHED, _P.TICKET_DISPATCH),
     Move.GRAB: Rule(frozenset({_S.DISPATCHED}), None, _P.TICKET_HANDLE),
     Move.ASSIGN: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
+    Move.ROTATE: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
     Move.START: Rule(frozenset({_S.DISPATCHED}), _S.IN_PROGRESS, _P.TICKET_HANDLE),
     Move.RETURN: Rule(_AT_WORK, _S.RETURNED, _P.TICKET_HANDLE),
     Move.SUSPEND: Rule(frozenset({_S.IN_PROGRESS}), _S.SUSPENDED, _P.TICKET_HANDLE),
@@ -90,16 +94,18 @@ MOVES: dict[Move, Rule] = {
     Move.CLOSE: Rule(frozenset({_S.VERIFIED}), _S.CLOSED, _P.TICKET_CLOSE),
     Move.REOPEN: Rule(frozenset({_S.CLOSED}), _S.ACCEPTED, _P.TICKET_REOPEN, reporter=True),
     Move.COMMENT: Rule(OPEN | {_S.CLOSED}, None, _P.TICKET_COMMENT, reporter=True),
-    Move.WITHDRAW: Rule(_AT_DESK, _S.WITHDRAWN, None, reporter=True),
+    Move.WITHDRAW: Rule(AT_DESK, _S.WITHDRAWN, None, reporter=True),
     Move.RATE: Rule(frozenset({_S.CLOSED}), None, None, reporter=True),
     Move.URGE: Rule(OPEN, None, None, reporter=True),
     Move.SUPERVISE: Rule(OPEN, None, _P.TICKET_SUPERVISE, by_clock=True),
     Move.WARN: Rule(OPEN, None, None, by_clock=True),
+    Move.STAGE_LATE: Rule(AT_DESK, None, None, by_clock=True),
+    Move.MEETING: Rule(_AT_WORK | {_S.RETURNED}, None, _P.TICKET_DISPATCH),
     Move.CALLBACK: Rule(frozenset({_S.CLOSED}), None, _P.TICKET_CALLBACK),
     Move.EXCLUDE: Rule(frozenset({_S.CLOSED}), None, _P.TICKET_EXCLUDE),
-    Move.MERGE: Rule(_AT_DESK, _S.MERGED, _P.TICKET_MERGE),
+    Move.MERGE: Rule(AT_DESK, _S.MERGED, _P.TICKET_MERGE),
     Move.UNMERGE: Rule(frozenset({_S.MERGED}), None, _P.TICKET_MERGE),  # back to where it came from
-    Move.REFER: Rule(_AT_DESK, _S.REFERRED, _P.TICKET_REFER),
+    Move.REFER: Rule(AT_DESK, _S.REFERRED, _P.TICKET_REFER),
 }
 
 # What only the organisation that has the ticket may do.
@@ -107,6 +113,7 @@ BY_HOLDER = frozenset(
     {
         Move.GRAB,
         Move.ASSIGN,
+        Move.ROTATE,
         Move.START,
         Move.RETURN,
         Move.SUSPEND,
@@ -116,7 +123,9 @@ BY_HOLDER = frozenset(
     }
 )
 # Not a button by themselves: the other answer to one, or the answer to a request.
-_NOT_OFFERED = frozenset({Move.REWORK, Move.EXTEND, Move.KEEP_LIMIT, Move.PART_DONE, Move.WARN})
+_NOT_OFFERED = frozenset(
+    {Move.REWORK, Move.EXTEND, Move.KEEP_LIMIT, Move.PART_DONE, Move.WARN, Move.STAGE_LATE}
+)
 
 
 def is_offered(move: Move) -> bool:
@@ -124,6 +133,12 @@ def is_offered(move: Move) -> bool:
     return move not in _NOT_OFFERED
 
 
-def allowed_from(status: str) -> list[str]:
-    """The moves that this state knows, whoever makes them; for the answer to an illegal one."""
-    return [move.value for move, rule in MOVES.items() if status in rule.sources and is_offered(move)]
+def allowed_from(status: str, *, reporter: bool = False) -> list[str]:
+    """The moves that this state knows, whoever of the staff makes them, or the `reporter`; for the answer to an illegal
+    one.
+    """
+    return [
+        move.value
+        for move, rule in MOVES.items()
+        if status in rule.sources and is_offered(move) and (rule.reporter or not reporter)
+    ]

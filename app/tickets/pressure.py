@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +22,9 @@ URGE_PAUSE = timedelta(hours=12)
 URGES_TO_SUPERVISE = 3
 
 
-def urge(ref: Ref, *, acting_user: UUID) -> Ticket:
+def urge(ref: Ref, *, acting_user: UUID, version: int | None = None) -> Ticket:
     """催办 by the reporter, once in 12 hours; the third time supervises. Raises UrgedJustNow."""
-    ticket = steps.resident_ticket(acting_user, ref, Move.URGE)
+    ticket = steps.resident_ticket(acting_user, ref, Move.URGE, version)
     now = clock.now()
     if ticket.last_urged_at is not None and now - ticket.last_urged_at < URGE_PAUSE:
         raise UrgedJustNow(retry_after=int((ticket.last_urged_at + URGE_PAUSE - now).total_seconds()) + 1)
@@ -76,7 +76,8 @@ def to_watch(community_id: int, *, limit: int = 200) -> list[UUID]:
 
 
 def watch(ref: Ref) -> bool:
-    """Warn before the limit, note the breach, climb the ladder, end the pause; each once. Did anything happen?
+    """Tell of a late step at the desk, warn before the limit, note the breach, climb the ladder, end the pause; each
+    once. Did anything happen?
 
     Only tells: the deadlines themselves are read from events and calendar. May run at any time, twice, and by two
     workers at once. After a standstill it says where things stand now, not what was missed on the way.
@@ -87,25 +88,60 @@ def watch(ref: Ref) -> bool:
     now = clock.now()
     if ticket.standing_since is not None:
         holding.resume_by_clock(ref)
-    elif ticket.due_at > now:
-        ticket.warned_at = now
-        steps.event(
-            ticket, Move.WARN, audit.SYSTEM, from_status=ticket.status, visibility=Visibility.INTERNAL
-        )
     else:
-        ticket.breached_at = ticket.breached_at or ticket.due_at
-        level = sum(now >= ticket.due_at + wait for wait in clocks.LADDER)
-        if level > ticket.supervise_level:
-            _supervise(ticket, audit.SYSTEM, "已超过办结时限", level=level)
+        _watch_stage(ticket, now)
+        _watch_limit(ticket, now)
     steps.look_again(ticket)
     return True
 
 
+def _watch_limit(ticket: Ticket, now: datetime) -> None:
+    if ticket.due_at <= now:
+        ticket.breached_at = ticket.breached_at or ticket.due_at
+        level = sum(now >= ticket.due_at + wait for wait in clocks.LADDER)
+        if level > ticket.supervise_level:
+            _supervise(ticket, audit.SYSTEM, "已超过办结时限", level=level)
+    elif ticket.warned_at is None and now >= ticket.due_at - clocks.WARN_BEFORE:
+        ticket.warned_at = now
+        steps.event(
+            ticket, Move.WARN, audit.SYSTEM, from_status=ticket.status, visibility=Visibility.INTERNAL
+        )
+
+
+STAGES = {"received": "accept", "accepted": "dispatch", "returned": "dispatch_again"}
+
+
+def _watch_stage(ticket: Ticket, now: datetime) -> None:
+    """The step that waits at the desk: late once for the desk, and once more for the street."""
+    if ticket.status not in clocks.AT_DESK or ticket.stage_due_at is None:
+        return
+    level = sum(now >= ticket.stage_due_at + wait for wait in clocks.STAGE_LADDER)
+    if level <= steps.stage_told(ticket):
+        return
+    steps.count_late_stage(ticket)
+    ticket.stage_level = level
+    steps.event(
+        ticket,
+        Move.STAGE_LATE,
+        audit.SYSTEM,
+        from_status=ticket.status,
+        visibility=Visibility.INTERNAL,
+        stage=STAGES[ticket.status],
+        level=level,
+    )
+
+
 def call_back(
-    ref: Ref, *, stars: int, solved: bool, note: str | None, acting_user: StaffActor
+    ref: Ref,
+    *,
+    stars: int,
+    solved: bool,
+    note: str | None,
+    acting_user: StaffActor,
+    version: int | None = None,
 ) -> tuple[Ticket, Callback]:
     """回访: what the reporter said on the phone. Not solved reopens it and counts against who closed it."""
-    ticket = steps.staff_ticket(acting_user, ref, Move.CALLBACK, None)
+    ticket = steps.staff_ticket(acting_user, ref, Move.CALLBACK, version)
     row = Callback(
         community_id=ticket.community_id,
         id=ids.new_id(),
@@ -135,7 +171,10 @@ def call_back(
 
 
 def exclude(ref: Ref, *, reason: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """Leave an unreasonable complaint out of scores, with a reason that the figures show and the resident doesn't."""
+    """Leave an unreasonable complaint out of scores, with a reason that the figures show and the resident doesn't.
+
+    A reopening lifts it: the new run counts.
+    """
     ticket = steps.staff_ticket(acting_user, ref, Move.EXCLUDE, version)
     before = steps.go(ticket, Move.EXCLUDE)
     ticket.is_excluded = True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, cast, exists, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, tuple_
 
 from app import clock, crypto, db
 from app.errors import NotFound
@@ -29,7 +29,6 @@ from app.tickets.clocks import Calendar, DayKind
 from app.tickets.models import (
     CalendarDay,
     CalendarVersion,
-    Callback,
     Category,
     CategoryTerm,
     Extension,
@@ -40,7 +39,7 @@ from app.tickets.models import (
     TicketStatus,
     Visibility,
 )
-from app.tickets.moves import BY_HOLDER, ENDED, MOVES, Move, is_offered
+from app.tickets.moves import BY_HOLDER, MOVES, Move, is_offered
 
 INDEX_KIND = "ticket"  # in resident_index
 SIMILAR_WITHIN_M = 250.0
@@ -121,6 +120,16 @@ def class_of(code: str | None, on: date | None = None) -> CategoryTerm | None:
     )
 
 
+def class_parents() -> dict[str, str | None]:
+    """What each class stands below, today or last; None at the top of the tree."""
+    rows = db.session().execute(
+        select(CategoryTerm.code, CategoryTerm.parent_code)
+        .where(CategoryTerm.valid_from <= places.today())
+        .order_by(CategoryTerm.valid_from)  # the last one wins
+    )
+    return dict(rows.all())
+
+
 def category_names(codes: Iterable[str | None]) -> dict[str, str]:
     """Names by code as they are today, or were last, in one query."""
     wanted = {c for c in codes if c is not None}
@@ -154,21 +163,43 @@ def is_public(ticket: Ticket) -> bool:
 
     Not without a class, whatever the words suggest: nobody has looked yet.
     """
-    found = class_of(ticket.category_code)
-    return found is not None and found.is_public
+    return bool(public_among([ticket.category_code]))
 
 
-def who_answers(ticket: Ticket) -> places.Answer | None:
-    """Who should handle it, and why. A class that asks for a mediator's post (矛盾纠纷) is never given to whoever
-    looks after the estate in general: to the post, else to the community's desk.
+def public_among(codes: Iterable[str | None]) -> set[str]:
+    """Those of these classes that others may be told of, as they are today or were last, in one query."""
+    wanted = {code for code in codes if code is not None}
+    if not wanted:
+        return set()
+    rows = db.session().execute(
+        select(CategoryTerm.code, CategoryTerm.is_public)
+        .where(CategoryTerm.code.in_(wanted), CategoryTerm.valid_from <= places.today())
+        .order_by(CategoryTerm.valid_from)  # the last one wins
+    )
+    return {code for code, is_open in dict(rows.all()).items() if is_open}
+
+
+def tells_followers(ticket: Ticket) -> bool:
+    """May who has the same problem read what was done about it, or only that it goes on?
+
+    Its class may have been corrected to a private one since she joined; also in a community that it was referred to.
     """
-    found = class_of(ticket.category_code)
+    codes = [part.category_code for part in chain_of(ticket)]
+    return None not in codes and len(public_among(codes)) == len(set(codes))
+
+
+def who_answers_at(
+    community_id: int, estate_id: UUID | None, category_code: str | None
+) -> places.Answer | None:
+    """Who should handle it when no dispatch rule says so, and why.
+
+    A class that asks for a mediator's post (矛盾纠纷) is never given to whoever looks after the estate in general: to
+    the post, else to the community's desk.
+    """
+    found = class_of(category_code)
     only = OrgKind.MEDIATION_POST if found and found.org_kind == OrgKind.MEDIATION_POST else None
     return places.who_answers(
-        community_id=ticket.community_id,
-        estate_id=ticket.estate_id,
-        category_code=ticket.category_code,
-        only=only,
+        community_id=community_id, estate_id=estate_id, category_code=category_code, only=only
     )
 
 
@@ -284,6 +315,7 @@ SAME_PLACE_M = 200.0
 def is_repeat(
     *,
     reporter_id: UUID | None,
+    contact_hash: bytes | None,
     community_id: int,
     estate_id: UUID | None,
     point: Point | None,
@@ -292,15 +324,21 @@ def is_repeat(
 ) -> bool:
     """Had the same person the same class at the same place closed within the last 30 days?
 
-    The same place: the same estate and, where both have a position, not more than 200 m apart.
+    The same person: the same account, or a report with the same phone (`contact_hash`, keyed) left with it. The same
+    place: the same estate and, where both have a position, not more than 200 m apart.
     """
-    if reporter_id is None or category is None:
+    persons: list[ColumnElement[bool]] = []
+    if reporter_id is not None:
+        persons.append(Ticket.reporter_id == reporter_id)
+    if contact_hash is not None:
+        persons.append(Ticket.contact_hash == contact_hash)
+    if not persons or category is None:
         return False
     moment = before or clock.now()
     rows = db.session().execute(
         select(Ticket.lng, Ticket.lat).where(
             Ticket.community_id == community_id,
-            Ticket.reporter_id == reporter_id,
+            or_(*persons),
             Ticket.category_code == category,
             Ticket.estate_id == estate_id if estate_id is not None else Ticket.estate_id.is_(None),
             Ticket.status == TicketStatus.CLOSED,
@@ -427,7 +465,7 @@ def _covers(grant: Grant, ticket: Ticket) -> bool:
 
 def may(staff: StaffActor, ticket: Ticket, permission: Permission) -> bool:
     """May she do this with this very ticket?"""
-    return any(permission in grant.permissions for grant in grants_covering(staff, ticket))
+    return any(permission in grant.permissions and _covers(grant, ticket) for grant in staff.grants)
 
 
 def ticket_for_staff(staff: StaffActor, ref: Ref, *, lock: bool = False) -> Ticket:
@@ -438,75 +476,53 @@ def ticket_for_staff(staff: StaffActor, ref: Ref, *, lock: bool = False) -> Tick
     return found
 
 
-class Board(NamedTuple):
-    """What the list is narrowed to."""
-
-    status: frozenset[str] | None = None
-    estate: Ref | None = None
-    category: str | None = None
-    overdue: bool | None = None
-    assigned_to: UUID | None = None
-    q: str | None = None
-    callback_due: bool | None = None
-
-
-CALLBACK_DAYS = 15
-# One byte of a hash of the id: 26 of 256 are the tenth that is called back, the same whoever asks and when.
-_SAMPLED_BELOW = "1a"
-
-
-def _callback_due() -> ColumnElement[bool]:
-    """Closed lately, not called back since, and urgent, rated badly, or one of the tenth that chance chooses."""
-    called = exists().where(
-        Callback.community_id == Ticket.community_id,
-        Callback.ticket_id == Ticket.id,
-        Callback.at >= Ticket.closed_at,
+def visible_among(staff: StaffActor, refs: Iterable[Ref]) -> dict[Ref, Ticket]:
+    """Those of these tickets that she may see now, in one query."""
+    wanted = set(refs)
+    if not wanted or not staff.grants:
+        return {}
+    rows = db.session().scalars(
+        select(Ticket).where(
+            Ticket.community_id.in_({r.community_id for r in wanted}),
+            tuple_(Ticket.community_id, Ticket.id).in_([tuple(r) for r in wanted]),
+            visible_to(staff),
+        )
     )
-    digest = func.substr(func.md5(cast(Ticket.id, Text)), 1, 2)
-    return and_(
-        Ticket.status == TicketStatus.CLOSED,
-        func.coalesce(Ticket.closed_at >= clock.now() - timedelta(days=CALLBACK_DAYS), false()),
-        or_(
-            Ticket.is_urgent,
-            func.coalesce(and_(Ticket.rating_stars <= 2, Ticket.rated_at >= Ticket.closed_at), false()),
-            digest.collate("C") < _SAMPLED_BELOW,
-        ),
-        ~called,
+    return {Ref(t.community_id, t.id): t for t in rows}
+
+
+def patrols_at(staff: StaffActor, ticket: Ticket) -> bool:
+    """Does her company serve the place, so that she may report there what she sees on patrol?"""
+    return any(
+        Permission.PATROL_REPORT in grant.permissions
+        and places.serves(grant.org_id, community_id=ticket.community_id, estate_id=ticket.estate_id)
+        for grant in staff.grants
     )
 
 
-def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None = None) -> list[Ticket]:
-    """Tickets in her reach, newest first; `before` continues after that ticket."""
-    if not staff.grants:
-        return []
-    query = select(Ticket).where(visible_to(staff))
-    if wanted.status is not None:
-        query = query.where(Ticket.status.in_(wanted.status))
-    if wanted.estate is not None:
-        query = query.where(
-            Ticket.community_id == wanted.estate.community_id, Ticket.estate_id == wanted.estate.id
-        )
-    if wanted.category is not None:
-        query = query.where(Ticket.category_code == wanted.category)
-    if wanted.assigned_to is not None:
-        query = query.where(Ticket.handler_id == wanted.assigned_to)
-    if wanted.overdue is not None:
-        late = and_(
-            Ticket.status.not_in(ENDED),
-            Ticket.due_at < clock.now(),
-            or_(Ticket.standing_since.is_(None), Ticket.due_at < Ticket.standing_since),
-        )
-        query = query.where(late if wanted.overdue else ~late)
-    if wanted.callback_due is not None:
-        query = query.where(_callback_due() if wanted.callback_due else ~_callback_due())
-    if wanted.q:
-        pattern = "%" + wanted.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        query = query.where(
-            or_(Ticket.number.ilike(pattern), Ticket.text.ilike(pattern), Ticket.address.ilike(pattern))
-        )
+def my_reports(staff: StaffActor, *, limit: int, before: UUID | None = None) -> list[Ticket]:
+    """What she took in herself, whoever has it now, newest first; `before` continues after that ticket."""
+    query = select(Ticket).where(
+        Ticket.community_id.in_({home for grant in staff.grants for home in grant.homes}),
+        Ticket.taken_in_by == staff.id,
+    )
     if before is not None:
         query = query.where(Ticket.id < before)
     return list(db.session().scalars(query.order_by(Ticket.id.desc()).limit(limit)))
+
+
+def my_report(staff: StaffActor, ref: Ref) -> Ticket:
+    """A ticket that she took in herself; faces show it as to a reporter. Raises NotFound for anybody else's, and
+    where she no longer works.
+    """
+    found = db.session().get(Ticket, ref)
+    if (
+        found is None
+        or found.taken_in_by != staff.id
+        or not any(ref.community_id in grant.homes for grant in staff.grants)
+    ):
+        raise NotFound
+    return found
 
 
 def is_late(ticket: Ticket) -> bool:
@@ -514,6 +530,12 @@ def is_late(ticket: Ticket) -> bool:
     if ticket.status in {TicketStatus.REJECTED, TicketStatus.WITHDRAWN, TicketStatus.REFERRED}:
         return False
     return (ticket.ended_at or ticket.standing_since or clock.now()) > ticket.due_at
+
+
+def stage_breached_at(ticket: Ticket) -> datetime | None:
+    """Since when the step that waits at the desk now is late, once the watch or a move has noticed it."""
+    is_this_step = ticket.stage_breached_at is not None and ticket.stage_breached_at == ticket.stage_due_at
+    return ticket.stage_breached_at if is_this_step else None
 
 
 def knows_reporter(staff: StaffActor, ticket: Ticket) -> bool:
@@ -533,7 +555,15 @@ def moves_open_to(staff: StaffActor, ticket: Ticket) -> list[Move]:
             continue
         if move in BY_HOLDER and ticket.org_id not in staff.org_ids:
             continue
-        if move is Move.VERIFY and ticket.resolver_id == staff.id:
+        if move is Move.VERIFY and is_own_work(staff, ticket):
+            continue
+        if move is Move.SUSPEND and (ticket.is_urgent or is_late(ticket)):
+            continue
+        if move is Move.RETURN and not may_be_returned(ticket):
+            continue
+        if move is Move.ASK_EXTENSION and is_late(ticket):
+            continue
+        if move is Move.ROTATE and post_of(ticket) is None:
             continue
         open_moves.append(move)
     return open_moves
@@ -552,10 +582,11 @@ class Event(NamedTuple):
 def timeline(ticket: Ticket, *, for_reporter: bool) -> list[Event]:
     """The events in their order; internal ones only for staff.
 
-    For the reporter a referred ticket has one timeline, from the first report to the last community.
+    For the reporter a referred ticket has one timeline, from the first report to the last community. Staff read what
+    happened before theirs came to them, while they have it: once it is referred on, only their own part.
     """
     rows: list[TicketEvent] = []
-    for part in chain_of(ticket) if for_reporter else [ticket]:
+    for part in _parts_shown(ticket, for_reporter=for_reporter):
         query = select(TicketEvent).where(
             TicketEvent.community_id == part.community_id, TicketEvent.ticket_id == part.id
         )
@@ -576,20 +607,22 @@ def timeline(ticket: Ticket, *, for_reporter: bool) -> list[Event]:
     return events
 
 
+def _parts_shown(ticket: Ticket, *, for_reporter: bool) -> list[Ticket]:
+    if not for_reporter and ticket.status == TicketStatus.REFERRED:
+        return [ticket]
+    chain = chain_of(ticket)
+    return chain if for_reporter else chain[: chain.index(ticket) + 1]
+
+
 def words_context(event_id: UUID) -> str:
     """What the sealed words of an event are bound to."""
     return f"ticket_event:{event_id}"
 
 
 def photos_of(tickets: Sequence[Ticket]) -> dict[UUID, list[Photo]]:
-    """The photos of these tickets, one query a community."""
-    by_community: dict[int, list[UUID]] = {}
-    for ticket in tickets:
-        by_community.setdefault(ticket.community_id, []).append(ticket.id)
-    found: dict[UUID, list[Photo]] = {}
-    for community_id, ticket_ids in by_community.items():
-        found |= media.photos_of(community_id, OBJECT_KIND, ticket_ids)
-    return found
+    """The photos of these tickets, in one query."""
+    found = media.photos_of(OBJECT_KIND, {Ref(t.community_id, t.id) for t in tickets})
+    return {ref.id: photos for ref, photos in found.items()}
 
 
 class ClosureFlag(StrEnum):
@@ -599,17 +632,21 @@ class ClosureFlag(StrEnum):
     TAKEN_LONG_AGO = "taken_long_ago"
     SAME_AS_BEFORE = "same_as_before"
     USED_ELSEWHERE = "used_elsewhere"
+    TAKEN_FAR = "taken_far"
 
 
 PHOTO_FRESH = timedelta(days=7)
 PHOTO_REUSE = timedelta(days=180)
+FAR_M = 200.0  # from the ticket's position, beyond what that is unsure of
+FAR_FROM_ESTATE_M = 500.0  # where only the estate is known
 
 
 def closure_flags(ticket: Ticket) -> list[ClosureFlag]:
     """Does the proof of the repair look doubtful?
 
     The after-photo was taken before the ticket was sent, or more than 7 days before it was handed in; it looks like
-    the picture of the report, or like one that the same unit handed in for another ticket here in the last 180 days.
+    the picture of the report, or like one that the same unit handed in for another ticket here in the last 180 days; it
+    was taken more than 200 m from the problem (500 m from the estate, where no position was given).
     """
     if ticket.resolved_at is None:
         return []
@@ -626,6 +663,9 @@ def closure_flags(ticket: Ticket) -> list[ClosureFlag]:
             flags.add(ClosureFlag.TAKEN_LONG_AGO)
         if any(media.look_alike(photo, other) for other in before):
             flags.add(ClosureFlag.SAME_AS_BEFORE)
+    where = [place for photo in after if (place := media.position_of(photo)) is not None]
+    if where and (is_far := _far_from(ticket)) is not None and any(is_far(place) for place in where):
+        flags.add(ClosureFlag.TAKEN_FAR)
     alike = media.look_alikes(after, since=clock.now() - PHOTO_REUSE)
     others = tickets_by_ref(
         {
@@ -638,6 +678,17 @@ def closure_flags(ticket: Ticket) -> list[ClosureFlag]:
     if any(other.org_id == ticket.org_id for other in others.values()):
         flags.add(ClosureFlag.USED_ELSEWHERE)
     return sorted(flags)
+
+
+def _far_from(ticket: Ticket) -> Callable[[Point], bool] | None:
+    """Is a WGS-84 point too far from the problem? None when nobody said where that is."""
+    if ticket.lng is not None and ticket.lat is not None:
+        here, reach = Point(ticket.lng, ticket.lat), FAR_M + (ticket.accuracy_m or 0.0)
+        return lambda place: distance_m(here, place) > reach
+    if ticket.estate_id is None:
+        return None
+    estate = places.estate(Ref(ticket.community_id, ticket.estate_id))
+    return lambda place: places.away_from_m(estate, place) > FAR_FROM_ESTATE_M
 
 
 def contact_phone(ticket: Ticket) -> str | None:
@@ -686,6 +737,47 @@ def last_change(ticket: Ticket, to: TicketStatus) -> TicketEvent | None:
         )
         .order_by(TicketEvent.seq.desc())
         .limit(1)
+    )
+
+
+def post_of(ticket: Ticket) -> UUID | None:
+    """The post through which the ticket was last dispatched, or None."""
+    data = db.session().scalar(
+        select(TicketEvent.data)
+        .where(
+            TicketEvent.community_id == ticket.community_id,
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.kind == Move.DISPATCH,
+        )
+        .order_by(TicketEvent.seq.desc())
+        .limit(1)
+    )
+    named = (data or {}).get("post")
+    return UUID(named["id"]) if named else None
+
+
+MAX_RETURNS = 3
+
+
+def may_be_returned(ticket: Ticket) -> bool:
+    """首接负责: not after three returns, and not by a unit that has handed it back before."""
+    return ticket.returns < MAX_RETURNS and not has_returned(ticket, ticket.org_id)
+
+
+def is_own_work(staff: StaffActor, ticket: Ticket) -> bool:
+    """Did she resolve it, or does she work for the property company that did, whatever else she is?"""
+    companies = {grant.org_id for grant in staff.grants if grant.role is Role.PROPERTY}
+    return ticket.resolver_id == staff.id or ticket.org_id in companies
+
+
+def run_began(ticket: Ticket) -> datetime | None:
+    """When the work on it began anew: the last reopening or failed check; None when there was none."""
+    return db.session().scalar(
+        select(func.max(TicketEvent.at)).where(
+            TicketEvent.community_id == ticket.community_id,
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.kind.in_([Move.REOPEN, Move.REWORK]),
+        )
     )
 
 
@@ -771,6 +863,22 @@ def chain_of(ticket: Ticket) -> list[Ticket]:
     while (last := chain[-1]).referred_community is not None and last.referred_to is not None:
         chain.append(db.session().get_one(Ticket, Ref(last.referred_community, last.referred_to)))
     return chain
+
+
+def last_of_chains(tickets: Sequence[Ticket]) -> dict[UUID, Ticket]:
+    """Where each of these stands today: itself, or what it has become where it was referred to; by its own id.
+
+    One query for each referral of the longest chain, however many there are.
+    """
+    today = {ticket.id: ticket for ticket in tickets}
+    while onward := {
+        own: Ref(now.referred_community, now.referred_to)
+        for own, now in today.items()
+        if now.referred_community is not None and now.referred_to is not None
+    }:
+        found = tickets_by_ref(set(onward.values()))
+        today |= {own: found[ref] for own, ref in onward.items()}
+    return today
 
 
 def parts_of(ticket: Ticket) -> list[Part]:

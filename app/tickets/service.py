@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app import audit, clock, db, ids, outbox
+from app import audit, clock, crypto, db, ids, outbox
 from app.audit import Actor, ActorKind
+from app.duty import service as duty
 from app.errors import NotFound
 from app.ids import Kind, Ref
 from app.media import service as media
@@ -24,7 +25,7 @@ from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point, in_china
-from app.tickets import clocks, holding, queries, steps
+from app.tickets import assisting, clocks, giving, holding, letters, queries, steps
 from app.tickets.classes import check_answers
 from app.tickets.errors import (
     AlreadyRated,
@@ -47,7 +48,6 @@ from app.tickets.errors import (
 )
 from app.tickets.grounds import Ground, told
 from app.tickets.models import (
-    FROM_SOURCES,
     CategoryTerm,
     Channel,
     ClientToken,
@@ -63,7 +63,6 @@ from app.tickets.queries import INDEX_KIND, OBJECT_KIND
 
 CHECK_TEXT = "tickets.check_text"  # outbox kind
 MAX_PHOTOS = 9
-MAX_RETURNS = 3
 POSITION_KEPT = timedelta(days=30)  # where a photo was taken is erased so long after the ticket closed
 
 
@@ -151,7 +150,12 @@ def take_in(
 ) -> Ticket:
     """Intake on behalf of somebody (代客上报): by phone, visit or patrol. Raises as `open_ticket`, NotFound
     for a place outside her reach.
+
+    Property staff take in what they see on patrol, in the estates that their company serves, and nothing else
+    (PermissionMissing).
     """
+    if channel is not Channel.PATROL and not acting_user.may(Permission.TICKET_INTAKE):
+        raise PermissionMissing
     ticket = _register(
         report,
         ticket_id=ids.new_id(),
@@ -163,7 +167,9 @@ def take_in(
         reporter_name=reporter_name,
         contact_phone=reporter_phone or report.contact_phone,
     )
-    if not queries.may(acting_user, ticket, Permission.TICKET_INTAKE):
+    if not queries.may(acting_user, ticket, Permission.TICKET_INTAKE) and not (
+        channel is Channel.PATROL and queries.patrols_at(acting_user, ticket)
+    ):
         raise NotFound
     return ticket
 
@@ -225,7 +231,7 @@ def _register(
         and channel is Channel.MINI_PROGRAM
     ):
         raise PhotoRequired(errors={"photo_ids": [(PhotoRequired.zh, PhotoRequired.en)]})
-    if channel not in FROM_SOURCES:  # another system's extra words are kept as they came
+    if actor.kind is not ActorKind.MACHINE:  # another system's extra words are kept as they came
         check_answers(category.questions if category else [], report.answers)
     community_id, estate_id = place if place is not None else _place(report, reporter_id)
     suggested = queries.suggest_categories(report.text, most=1) if report.text and category is None else []
@@ -234,6 +240,7 @@ def _register(
     limit = steps.limit_for(category, urgent=urgent)
     promised = clocks.promise(now, limit=limit, calendar=queries.calendar_from(now))
     grid_id = places.grid_covering(Ref(community_id, estate_id)) if estate_id is not None else None
+    contact_hash = crypto.keys().keyed_hash(contact_phone, "ticket_contact") if contact_phone else None
     ticket = Ticket(
         community_id=community_id,
         id=ticket_id,
@@ -251,6 +258,8 @@ def _register(
         is_anonymous=report.anonymous,
         reporter_name_sealed=steps.sealed(reporter_name, f"reporter_name:{ticket_id}"),
         contact_phone_sealed=steps.sealed(contact_phone, f"contact_phone:{ticket_id}"),
+        contact_hash=contact_hash,
+        taken_in_by=actor.id if actor.kind is ActorKind.STAFF else None,
         estate_id=estate_id,
         grid_id=grid_id,
         lng=report.location.point.lng if report.location else None,
@@ -262,10 +271,13 @@ def _register(
         dispatch_by=promised.dispatch_by,
         due_at=promised.close_by,
         stage_due_at=promised.accept_by,
-        watch_at=promised.close_by - clocks.WARN_BEFORE,
+        watch_at=min(promised.accept_by, promised.close_by - clocks.WARN_BEFORE),
+        stages_late=0,
+        stage_level=0,
         me_too=0,
         is_repeated=queries.is_repeat(
             reporter_id=reporter_id,
+            contact_hash=contact_hash,
             community_id=community_id,
             estate_id=estate_id,
             point=report.location.point if report.location else None,
@@ -277,10 +289,19 @@ def _register(
         updated_at=now,
     )
     db.session().add(ticket)
-    db.session().flush()  # photos and events point to it
+    letters.keep(ticket)
     photos = steps.attach(ticket, photo_owner, report.photo_ids, stage="before")
     steps.event(
-        ticket, Move.REPORT, actor, from_status=None, photos=photos, at=now, limit=limit.as_data(), **said
+        ticket,
+        Move.REPORT,
+        actor,
+        from_status=None,
+        photos=photos,
+        at=now,
+        limit=limit.as_data(),
+        urgent=urgent,
+        called_urgent=report.urgent,
+        **said,
     )
     return ticket
 
@@ -384,14 +405,22 @@ def reject(
 
 
 def classify(ref: Ref, *, category: str, acting_user: StaffActor, version: int | None = None) -> Ticket:
-    """Set or correct the category, before the dispatch. Raises UnknownCategory."""
+    """Set or correct the category, before the dispatch. Raises UnknownCategory.
+
+    An urgent class makes the ticket urgent: 24 hours from the report, however long it has waited, and no pause. A
+    later class that isn't urgent takes back what only the class had made urgent; what the reporter called urgent, and
+    what an urgent ticket was merged into, stays so.
+    """
     ticket = steps.staff_ticket(acting_user, ref, Move.CLASSIFY, version)
     found = _category(category)
     assert found is not None  # a given code is either found or refused
     before = steps.go(ticket, Move.CLASSIFY)
+    called_urgent = steps.is_called_urgent(ticket)
     old, ticket.category_code = ticket.category_code, found.code
+    ticket.is_urgent = called_urgent or found.is_urgent
     ticket.is_repeated = queries.is_repeat(
         reporter_id=ticket.reporter_id,
+        contact_hash=ticket.contact_hash,
         community_id=ticket.community_id,
         estate_id=ticket.estate_id,
         point=Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None,
@@ -406,7 +435,7 @@ def classify(ref: Ref, *, category: str, acting_user: StaffActor, version: int |
         visibility=Visibility.INTERNAL,
         old=old,
         new=found.code,
-        limit=steps.limit_of(ticket).as_data(),
+        **steps.urgency(ticket),
     )
     return ticket
 
@@ -417,32 +446,21 @@ def dispatch(
     acting_user: StaffActor,
     org_id: UUID | None = None,
     staff_id: UUID | None = None,
+    co_orgs: Sequence[UUID] = (),
     note: str | None = None,
     version: int | None = None,
 ) -> Ticket:
-    """派单 to an organisation (and one of its people). Without one: by category and place, else the community's desk.
+    """派单 to an organisation (and one of its people). Without one: by the dispatch rules, else by who answers for
+    class and place, else the community's desk; the person by the rule's post. What led there stands in the event.
+    `co_orgs` assist (协办): each gets a task of its own, with the note as its words.
 
     Raises UnknownOrg, UnknownHandler, NoDesk.
     """
     ticket = steps.staff_ticket(acting_user, ref, Move.DISPATCH, version)
-    if org_id is None:
-        answer = queries.who_answers(ticket)
-        if answer is None:
-            raise NoDesk
-        org, why = answer.org, answer.why
-    else:
-        chosen = places.org(org_id)
-        if (
-            chosen is None
-            or not chosen.is_active
-            or org_id not in places.orgs_answering_in(ticket.community_id)
-        ):
-            raise UnknownOrg(errors={"org_id": [(UnknownOrg.zh, UnknownOrg.en)]})
-        org, why = chosen, "chosen"
-    if staff_id is not None and not people_queries.works_for(staff_id, org.id):
-        raise UnknownHandler(errors={"staff_id": [(UnknownHandler.zh, UnknownHandler.en)]})
+    given = _give(ticket, org_id, staff_id)
+    org = given.org
     before = steps.go(ticket, Move.DISPATCH)
-    ticket.org_id, ticket.handler_id, ticket.dispatch_why = org.id, staff_id, why
+    ticket.org_id, ticket.handler_id, ticket.dispatch_why = org.id, given.staff_id, given.why
     ticket.dispatched_at, ticket.started_at = clock.now(), None
     ticket.resolved_at = ticket.resolver_id = None
     holding.set_lead(ticket)
@@ -452,12 +470,39 @@ def dispatch(
         acting_user.actor,
         from_status=before,
         org_id=org.id,
-        why=why,
+        **given.as_data(),
     )
+    if given.staffed is not None and given.staff_id is not None:
+        duty.note_given(given.staffed.post, given.staff_id, places_now=given.staffed.places_now)
+    assisting.call_all_in(ticket, co_orgs, task=note, acting_user=acting_user)
     if note:
         _note(ticket, acting_user, note)
     steps.tell(ticket, NoticeKind.TICKET_DISPATCHED, org=org.name, close_by=steps.clock_words(ticket.due_at))
     return ticket
+
+
+def _give(ticket: Ticket, org_id: UUID | None, staff_id: UUID | None) -> giving.Given:
+    """Where it goes. Somebody whom the desk names gets it, on shift or not: then the event says so."""
+    case = giving.case_of(ticket)
+    if org_id is None:
+        found = giving.find_unit(case)
+        if found is None:
+            raise NoDesk
+    else:
+        chosen = places.org(org_id)
+        if (
+            chosen is None
+            or not chosen.is_active
+            or org_id not in places.orgs_answering_in(ticket.community_id)
+        ):
+            raise UnknownOrg(errors={"org_id": [(UnknownOrg.zh, UnknownOrg.en)]})
+        found = giving.chosen_unit(case, chosen)
+    if staff_id is None:
+        return giving.staff(found, case, lock=True)
+    if not people_queries.works_for(staff_id, found.org.id):
+        raise UnknownHandler(errors={"staff_id": [(UnknownHandler.zh, UnknownHandler.en)]})
+    off_shift = giving.is_off_shift(staff_id, found.org.id, case)
+    return giving.Given(found.org, found.why, case.at, staff_id=staff_id, off_shift=off_shift)
 
 
 def _note(ticket: Ticket, staff: StaffActor, note: str) -> None:
@@ -475,10 +520,12 @@ def _note(ticket: Ticket, staff: StaffActor, note: str) -> None:
 def verify(
     ref: Ref, *, passed: bool, note: str | None = None, acting_user: StaffActor, version: int | None = None
 ) -> Ticket:
-    """核实, by somebody else than who resolved it; failed, it goes back to work. Raises OwnWork."""
+    """核实, by somebody else than who resolved it, and nobody of the property company that did; failed, it goes back
+    to work. Raises OwnWork.
+    """
     move = Move.VERIFY if passed else Move.REWORK
     ticket = steps.staff_ticket(acting_user, ref, move, version)
-    if ticket.resolver_id == acting_user.id:
+    if queries.is_own_work(acting_user, ticket):
         raise OwnWork
     before = steps.go(ticket, move)
     steps.event(ticket, move, acting_user.actor, from_status=before, words=note, org_id=ticket.org_id)
@@ -499,7 +546,14 @@ def close(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> T
     ticket.closer_org_id = ticket.org_id
     held = queries.class_of(ticket.category_code)
     closing = held.closing_text if held is not None else None
-    steps.event(ticket, Move.CLOSE, acting_user.actor, from_status=before, words=closing)
+    steps.event(
+        ticket,
+        Move.CLOSE,
+        acting_user.actor,
+        from_status=before,
+        words=closing,
+        due_at=ticket.due_at.isoformat(),
+    )
     steps.tell(ticket, NoticeKind.TICKET_CLOSED, closing=closing or "")
     return ticket
 
@@ -524,7 +578,7 @@ def return_ticket(ref: Ref, *, reason: str, acting_user: StaffActor, version: in
     and when this unit has returned it before (a unit that was designated again may not return it twice).
     """
     ticket = steps.staff_ticket(acting_user, ref, Move.RETURN, version)
-    if ticket.returns >= MAX_RETURNS or queries.has_returned(ticket, ticket.org_id):
+    if not queries.may_be_returned(ticket):
         raise TooManyHops
     before = steps.go(ticket, Move.RETURN)
     holding.lapse_extensions(ticket)
@@ -655,6 +709,9 @@ def _reopen(ticket: Ticket, actor: Actor, reason: str) -> None:
     ticket.handler_id = ticket.resolver_id = None
     ticket.warned_at = ticket.breached_at = None
     ticket.supervise_level = ticket.returns = 0
+    # The new run counts; the desk may leave it out again once it is closed.
+    lifted: dict[str, Any] = {"exclusion_lifted": True} if ticket.is_excluded else {}
+    ticket.is_excluded = False
     limit = steps.limit_of(ticket)
     steps.event(
         ticket,
@@ -664,6 +721,7 @@ def _reopen(ticket: Ticket, actor: Actor, reason: str) -> None:
         words=reason,
         at=now,
         limit=limit.as_data(),
+        **lifted,
     )
     steps.tell(ticket, NoticeKind.TICKET_REOPENED)
 
@@ -713,10 +771,20 @@ def rate(
 
 
 def text_checked(ref: Ref, *, verdict: TextCheck) -> None:
-    """WeChat's verdict on the words; a verdict stays. The ticket goes on whatever it says."""
-    ticket = db.session().get(Ticket, ref, with_for_update=True)
-    if ticket is not None and ticket.text_check == TextCheck.PENDING:
-        ticket.text_check = verdict
+    """WeChat's verdict on the words; a verdict stays. The ticket goes on whatever it says.
+
+    Where the ticket has been referred in the meantime, its successor shows the verdict too.
+    """
+    where: Ref | None = ref
+    while where is not None:
+        ticket = db.session().get(Ticket, where, with_for_update=True)
+        if ticket is None:
+            return
+        if ticket.text_check == TextCheck.PENDING:
+            ticket.text_check = verdict
+        where = None
+        if ticket.referred_community is not None and ticket.referred_to is not None:
+            where = Ref(ticket.referred_community, ticket.referred_to)
 
 
 def unmask_phone(ref: Ref, *, purpose: str, acting_user: StaffActor) -> str | None:

@@ -22,7 +22,7 @@ from app.people.errors import PermissionMissing
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.sources import service as sources
-from app.tickets import clocks, queries
+from app.tickets import clocks, queries, stints, telling
 from app.tickets.clocks import Beat, Clock, Limit, Unit
 from app.tickets.errors import IllegalMove
 from app.tickets.models import CategoryTerm, LimitUnit, Ticket, TicketEvent, Visibility
@@ -40,13 +40,24 @@ CLOCK_KINDS = (
     Move.SUSPEND,
     Move.RESUME,
     Move.EXTEND,
+    Move.MERGE,
+    Move.UNMERGE,
 )
 
 
-def refuse_illegal(ticket: Ticket, move: Move) -> None:
-    """Raises IllegalMove, naming what this state allows, when the table doesn't know the move from here."""
+def refuse_stale(ticket: Ticket, version: int | None) -> None:
+    """Raises StaleVersion when somebody names another version than that of the locked ticket."""
+    if version is not None and ticket.version != version:
+        raise StaleVersion
+
+
+def refuse_illegal(ticket: Ticket, move: Move, *, reporter: bool = False) -> None:
+    """Raises IllegalMove when the table doesn't know the move from here, naming what this state allows: staff, or the
+    `reporter`.
+    """
     if ticket.status not in MOVES[move].sources:
-        raise IllegalMove(extra={"ticket_status": ticket.status, "allowed": allowed_from(ticket.status)})
+        allowed = allowed_from(ticket.status, reporter=reporter)
+        raise IllegalMove(extra={"ticket_status": ticket.status, "allowed": allowed})
 
 
 def staff_ticket(staff: StaffActor, ref: Ref, move: Move, version: int | None) -> Ticket:
@@ -58,8 +69,7 @@ def staff_ticket(staff: StaffActor, ref: Ref, move: Move, version: int | None) -
     permission = MOVES[move].permission
     if permission is None or not queries.may(staff, ticket, permission):
         raise PermissionMissing
-    if version is not None and ticket.version != version:
-        raise StaleVersion
+    refuse_stale(ticket, version)
     refuse_illegal(ticket, move)
     if move in BY_HOLDER and ticket.org_id not in staff.org_ids:
         raise PermissionMissing
@@ -67,11 +77,12 @@ def staff_ticket(staff: StaffActor, ref: Ref, move: Move, version: int | None) -
 
 
 def resident_ticket(resident_id: UUID, ref: Ref, move: Move, version: int | None = None) -> Ticket:
-    """The reporter's own ticket, locked for the move. Raises NotFound, StaleVersion, IllegalMove."""
+    """The reporter's own ticket, locked for the move. Raises NotFound, StaleVersion, IllegalMove, which names what she
+    herself may do.
+    """
     ticket = queries.ticket_for(resident_id, ref, lock=True)
-    if version is not None and ticket.version != version:
-        raise StaleVersion
-    refuse_illegal(ticket, move)
+    refuse_stale(ticket, version)
+    refuse_illegal(ticket, move, reporter=True)
     return ticket
 
 
@@ -139,14 +150,19 @@ def event(
         object_kind=OBJECT_KIND,
         object_id=ticket.id,
     )
+    telling.staff(ticket, row)
     if from_status != ticket.status:
         _tell_sources(ticket, row, words)
+        if from_status in clocks.AT_DESK and ticket.stage_due_at is not None and row.at > ticket.stage_due_at:
+            count_late_stage(ticket)  # also when the watch hadn't looked yet
     if ticket.reporter_id is not None:
         people.remember(
             resident_id=ticket.reporter_id, kind=INDEX_KIND, ref=Ref(ticket.community_id, ticket.id)
         )
     if from_status is not None and (move in CLOCK_KINDS or from_status != ticket.status):
-        reclock(ticket)
+        _reclock(ticket)
+    if move not in stints.UNCOUNTED:
+        stints.keep(ticket)
     return row
 
 
@@ -155,8 +171,9 @@ def _tell_sources(ticket: Ticket, row: TicketEvent, words: str | None) -> None:
     note = words if row.visibility == Visibility.REPORTER else None
     told = [(ticket, note)]
     if from_elsewhere := queries.merged_into(ticket):
-        # What the reporter of this one wrote is not for who handed in another.
-        told += [(other, note if row.actor_kind != ActorKind.RESIDENT else None) for other in from_elsewhere]
+        # What the reporter of this one wrote is not for who handed in another; nor is anything said in private.
+        is_theirs = row.actor_kind != ActorKind.RESIDENT and queries.tells_followers(ticket)
+        told += [(other, note if is_theirs else None) for other in from_elsewhere]
     for each, note_of_it in told:
         sources.status_changed(
             Ref(each.community_id, each.id),
@@ -188,7 +205,7 @@ def beats_of(ticket: Ticket) -> list[Beat]:
 
 def carried(ticket: Ticket) -> list[list[Any]]:
     """The beats of a ticket as the first event of its successor elsewhere keeps them."""
-    kept = {"limit", "until"}
+    kept = {"limit", "until", "urgent"}
     return [
         [beat.kind, beat.at.isoformat(), {key: beat.data[key] for key in kept & beat.data.keys()}]
         for beat in beats_of(ticket)
@@ -205,10 +222,15 @@ def clock_of(ticket: Ticket) -> Clock:
 
 
 def reclock(ticket: Ticket) -> None:
-    """Write what the events and the calendar say into the columns that cache it.
+    """Write what the events and the calendar say into the columns that cache it, and into the figures.
 
     A ticket that has ended keeps its limit: what it was measured by doesn't change afterwards.
     """
+    _reclock(ticket)
+    stints.keep(ticket)
+
+
+def _reclock(ticket: Ticket) -> None:
     if ticket.status in ENDED:
         ticket.stage_due_at = ticket.standing_since = ticket.standing_until = ticket.watch_at = None
         return
@@ -224,15 +246,31 @@ def reclock(ticket: Ticket) -> None:
     look_again(ticket)
 
 
+def count_late_stage(ticket: Ticket) -> None:
+    """The limit of the step that waits at the desk is over: count that, once a step."""
+    if ticket.stage_breached_at != ticket.stage_due_at:
+        ticket.stage_breached_at, ticket.stage_level = ticket.stage_due_at, 0
+        ticket.stages_late += 1
+
+
+def stage_told(ticket: Ticket) -> int:
+    """How many rungs have been told that the step which waits now is late."""
+    return ticket.stage_level if ticket.stage_breached_at == ticket.stage_due_at else 0
+
+
 def look_again(ticket: Ticket) -> None:
     """Note when the watch over the limits has something to do next."""
-    ticket.watch_at = clocks.next_look(
+    closing = clocks.next_look(
         ticket.due_at,
         standing_until=ticket.standing_until if ticket.standing_since is not None else None,
         is_warned=ticket.warned_at is not None,
         is_breached=ticket.breached_at is not None,
         level=ticket.supervise_level,
     )
+    stage = None
+    if ticket.status in clocks.AT_DESK and ticket.stage_due_at is not None:
+        stage = clocks.next_stage_look(ticket.stage_due_at, level=stage_told(ticket))
+    ticket.watch_at = min((at for at in (closing, stage) if at is not None), default=None)
 
 
 _UNITS = {
@@ -256,6 +294,28 @@ def limit_of(ticket: Ticket) -> Limit:
     return limit_for(queries.class_of(ticket.category_code), urgent=ticket.is_urgent)
 
 
+def urgency(ticket: Ticket) -> dict[str, Any]:
+    """What the event of a change of class or urgency says to the clock."""
+    return {"limit": limit_of(ticket).as_data(), "urgent": ticket.is_urgent}
+
+
+def is_called_urgent(ticket: Ticket) -> bool:
+    """Is it urgent whatever its class is: by its reporter's mark, or by an urgent ticket merged into it?
+
+    Tickets whose first event is older than that mark stay as they are.
+    """
+    marked = db.session().scalar(
+        select(TicketEvent.data["called_urgent"].as_boolean()).where(
+            TicketEvent.community_id == ticket.community_id,
+            TicketEvent.ticket_id == ticket.id,
+            TicketEvent.kind.in_([Move.REPORT, Move.REFERRED_IN]),
+        )
+    )
+    if marked is None:
+        marked = ticket.is_urgent
+    return marked or any(other.is_urgent for other in queries.merged_into(ticket))
+
+
 def sealed(value: str | None, context: str) -> bytes | None:
     """The value under the installation's key, or None."""
     return crypto.keys().encrypt(value.encode(), context) if value else None
@@ -270,19 +330,31 @@ def clock_words(at: datetime) -> str:
     return f"{there.month}月{there.day}日{there:%H:%M}"
 
 
+# What stands in a notice about something private instead of what staff wrote and who handles it.
+_SAID_TO_NOBODY_ELSE = {"note": "不公开", "org": "处理单位", "closing": ""}
+
+
 def tell(ticket: Ticket, kind: NoticeKind, *, only_reporter: bool = False, **params: str) -> None:
-    """Tell the reporter, and everybody who has the same problem, in this transaction; each once a step."""
+    """Tell the reporter, and everybody who has the same problem, in this transaction; each once a step.
+
+    Of what isn't public (any more) those others hear the step alone.
+    """
     told = {ticket.reporter_id} if ticket.reporter_id is not None else set()
+    step_alone = False
     if ticket.me_too and not only_reporter:
         told |= queries.audience(ticket).keys()
+        step_alone = not queries.tells_followers(ticket)
     # In one order: two moves that spend the same people's credits must not wait for each other.
     for resident_id in sorted(told):
+        blanks = {"number": ticket.number, **params}
+        if step_alone and resident_id != ticket.reporter_id:
+            blanks |= {name: _SAID_TO_NOBODY_ELSE[name] for name in _SAID_TO_NOBODY_ELSE.keys() & params}
         messaging.notify(
             resident_id=resident_id,
             kind=kind,
             community_id=ticket.community_id,
             idem=f"ticket:{ticket.id}:{ticket.last_seq}",
-            params={"number": ticket.number, **params},
+            params=blanks,
             target=("ticket", ids.encode(Kind.TICKET, Ref(ticket.community_id, ticket.id))),
         )
 

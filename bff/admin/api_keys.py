@@ -19,7 +19,7 @@ from app.sources.signing import CODE
 from app.tickets.models import FROM_SOURCES
 from bff.admin.auth import requires
 from bff.http import Versioned, reads, versioned, wanted_version, writes
-from bff.schemas import Blueprint, Schema, Text, Time, WireId
+from bff.schemas import Blueprint, Date, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -41,8 +41,8 @@ class SourceOut(Schema):
     desk = f.String(required=True, metadata={"description": "the community that gets what can't be located"})
     callback_url = f.String(allow_none=True, required=True)
     active = f.Boolean(required=True)
-    valid_from = f.Date(required=True)
-    valid_to = f.Date(allow_none=True, required=True)
+    valid_from = Date(required=True)
+    valid_to = Date(allow_none=True, required=True)
     keys = f.List(f.Nested(KeyOut), required=True, metadata={"description": "valid now, oldest first"})
     statuses_open = f.Integer(required=True, metadata={"description": "statuses it is still to be told"})
     statuses_refused = f.Integer(required=True)
@@ -68,15 +68,15 @@ class SourceIn(Schema):
     scope_org_id = WireId(Kind.ORG, required=True)
     desk_org_id = WireId(Kind.ORG, load_default=None, allow_none=True)
     callback_url = f.String(load_default=None, allow_none=True, validate=v.Length(max=300))
-    valid_from = f.Date(load_default=None, allow_none=True)
-    valid_to = f.Date(load_default=None, allow_none=True)
+    valid_from = Date(load_default=None, allow_none=True)
+    valid_to = Date(load_default=None, allow_none=True)
 
 
 class SourceChange(Schema):
     name = Text(most=80, least=1)
     callback_url = f.String(allow_none=True, validate=v.Length(max=300))
     active = f.Boolean()
-    valid_to = f.Date(allow_none=True)
+    valid_to = Date(allow_none=True)
     rotate = f.String(validate=v.OneOf(["start", "finish"]))
 
 

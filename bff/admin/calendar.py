@@ -8,7 +8,7 @@ from flask import g, url_for
 
 from app.people.permissions import Permission as Allow
 from app.places import queries as places
-from app.tickets import calendar, clocks, holding, queries, service, steps
+from app.tickets import calendar, clocks, holding, queries, steps
 from app.tickets.clocks import DayKind, Limit, Unit
 from app.tickets.models import CalendarDay
 from bff.admin import schemas as s
@@ -72,7 +72,7 @@ def limits() -> dict[str, Any]:
         "ordinary": clocks.ORDINARY.as_data(),
         "pause_days": holding.MAX_PAUSE_DAYS,
         "extension_days": holding.MAX_EXTENSION.days,
-        "returns": service.MAX_RETURNS,
+        "returns": queries.MAX_RETURNS,
         "warn_before": minutes(clocks.WARN_BEFORE),
         "classes": [
             {"code": term.code, "name": term.name, "limit": steps.limit_for(term, urgent=False).as_data()}

@@ -7,14 +7,14 @@ import marshmallow as ma
 from app.places.models import OrgKind
 from app.tickets.classes import MAX_OPTIONS, MAX_QUESTIONS
 from app.tickets.models import LimitUnit
-from bff.schemas import Query, Schema, Text
+from bff.schemas import Date, Query, Schema, Text
 
 f = ma.fields
 v = ma.validate
 
 
 class CategoryQuery(Query):
-    on = f.Date(load_default=None, metadata={"description": "the tree of that day; today when left out"})
+    on = Date(load_default=None, metadata={"description": "the tree of that day; today when left out"})
 
 
 class Question(Schema):
@@ -41,8 +41,8 @@ class _Facts(Schema):
     org_kind = f.String(allow_none=True, validate=v.OneOf([kind.value for kind in OrgKind]))
     closing_text = Text(most=300, least=1, allow_none=True)
     sort = f.Integer(strict=True, validate=v.Range(0, 30_000))
-    valid_from = f.Date(metadata={"description": "today or later; today when left out"})
-    valid_to = f.Date(metadata={"description": "exclusive"})
+    valid_from = Date(metadata={"description": "today or later; today when left out"})
+    valid_to = Date(metadata={"description": "exclusive"})
 
 
 class CategoryNew(_Facts):
@@ -77,8 +77,8 @@ class TermOut(Schema):
     org_kind = f.String(allow_none=True, required=True)
     closing_text = f.String(allow_none=True, required=True)
     sort = f.Integer(required=True)
-    valid_from = f.Date(required=True)
-    valid_to = f.Date(allow_none=True, required=True)
+    valid_from = Date(required=True)
+    valid_to = Date(allow_none=True, required=True)
 
 
 class CategoryRow(TermOut):
@@ -92,7 +92,7 @@ class CategoryRow(TermOut):
 
 class CategoryTree(Schema):
     items = f.List(f.Nested(CategoryRow), required=True)
-    on = f.Date(required=True)
+    on = Date(required=True)
     next_cursor = f.String(allow_none=True)
 
 

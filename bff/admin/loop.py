@@ -9,7 +9,7 @@ from flask import g, url_for
 from app.ids import Ref
 from app.people.permissions import Permission as Allow
 from app.places import queries as places
-from app.tickets import holding, joining, pressure, queries
+from app.tickets import handing, holding, joining, pressure, queries
 from app.tickets.models import Ticket
 from bff.admin import schemas as s
 from bff.admin.auth import requires
@@ -45,13 +45,23 @@ def assign(body: dict[str, Any], ref: Ref) -> Versioned:
     )
 
 
+@blp.route("/tickets/<ref(tkt):ref>/rotate", methods=["POST"])
+@requires(Allow.TICKET_HANDLE)
+@writes
+@blp.arguments(s.ReasonIn)
+@blp.response(200, s.TicketOut)
+def rotate(body: dict[str, Any], ref: Ref) -> Versioned:
+    """轮派: to the next on shift at the same post, with a reason for colleagues."""
+    return _answer(handing.rotate(ref, reason=body["reason"], acting_user=g.staff, version=asked_version()))
+
+
 @blp.route("/tickets/<ref(tkt):ref>/suspend", methods=["POST"])
 @requires(Allow.TICKET_HANDLE)
 @writes
 @blp.arguments(s.SuspendIn)
 @blp.response(200, s.TicketOut)
 def suspend(body: dict[str, Any], ref: Ref) -> Versioned:
-    """暂停 with a reason that the reporter reads, 10 days in all, and never for urgent tickets."""
+    """暂停 with a reason that the reporter reads, 10 days in all, and never for urgent or overdue tickets."""
     return _answer(
         holding.suspend(
             ref, reason=body["reason"], days=body["days"], acting_user=g.staff, version=asked_version()
@@ -75,7 +85,9 @@ def resume(ref: Ref) -> Versioned:
 @blp.response(201, s.ExtensionOut)
 def ask_extension(body: dict[str, Any], ref: Ref) -> Any:
     """延期申请, before the limit is over."""
-    row = holding.ask_extension(ref, until=body["until"], reason=body["reason"], acting_user=g.staff)
+    row = holding.ask_extension(
+        ref, until=body["until"], reason=body["reason"], acting_user=g.staff, version=asked_version()
+    )
     return extension_out(row), 201, {"Location": url_for("staff-tickets.ticket", ref=ref)}
 
 
@@ -85,8 +97,13 @@ def ask_extension(body: dict[str, Any], ref: Ref) -> Any:
 @blp.arguments(s.NoteIn)
 @blp.response(200, s.ExtensionOut)
 def approve_extension(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """延期审核: grant the time, never to oneself."""
-    _, row = holding.decide_extension(ref, approved=True, note=body["note"], acting_user=g.staff)
+    """延期审核: grant the time, never to oneself, and not once the limit is over.
+
+    If-Match names the version of the ticket.
+    """
+    _, row = holding.decide_extension(
+        ref, approved=True, note=body["note"], acting_user=g.staff, version=asked_version()
+    )
     return extension_out(row)
 
 
@@ -96,8 +113,10 @@ def approve_extension(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.arguments(s.NoteIn)
 @blp.response(200, s.ExtensionOut)
 def refuse_extension(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """延期审核: the limit stays."""
-    _, row = holding.decide_extension(ref, approved=False, note=body["note"], acting_user=g.staff)
+    """延期审核: the limit stays. If-Match names the version of the ticket."""
+    _, row = holding.decide_extension(
+        ref, approved=False, note=body["note"], acting_user=g.staff, version=asked_version()
+    )
     return extension_out(row)
 
 
@@ -108,7 +127,9 @@ def refuse_extension(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.response(201, s.TicketOut)
 def call_in(body: dict[str, Any], ref: Ref) -> Any:
     """吹哨报到: call an assisting unit in with a task of its own."""
-    holding.call_in(ref, org_id=body["org_id"], task=body["task"], acting_user=g.staff)
+    holding.call_in(
+        ref, org_id=body["org_id"], task=body["task"], acting_user=g.staff, version=asked_version()
+    )
     ticket = queries.ticket_for_staff(g.staff, ref)
     return versioned(ticket_out(ticket, g.staff), 201, Location=url_for("staff-tickets.ticket", ref=ref))
 
@@ -120,7 +141,9 @@ def call_in(body: dict[str, Any], ref: Ref) -> Any:
 @blp.response(200, s.PartOut)
 def finish_part(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """An assisting unit has done its task; the desk may say so for one that doesn't answer."""
-    part = holding.finish_part(ref, org_id=body["org_id"], note=body["note"], acting_user=g.staff)
+    part = holding.finish_part(
+        ref, org_id=body["org_id"], note=body["note"], acting_user=g.staff, version=asked_version()
+    )
     return part_out(part, places.org_names([part.org_id]))
 
 
@@ -142,7 +165,12 @@ def supervise(body: dict[str, Any], ref: Ref) -> Versioned:
 def call_back(body: dict[str, Any], ref: Ref) -> Versioned:
     """回访: what the reporter said; not solved reopens it."""
     ticket, _ = pressure.call_back(
-        ref, stars=body["stars"], solved=body["solved"], note=body["note"], acting_user=g.staff
+        ref,
+        stars=body["stars"],
+        solved=body["solved"],
+        note=body["note"],
+        acting_user=g.staff,
+        version=asked_version(),
     )
     return _answer(ticket)
 

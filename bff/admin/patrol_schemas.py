@@ -9,7 +9,7 @@ from app.patrol.models import Grade, Proof
 from app.patrol.queries import SETTINGS
 from app.places.coordinates import Crs
 from bff.admin.schemas import LocationIn, LocationOut
-from bff.schemas import PageQuery, Query, Schema, Text, Time, WireId
+from bff.schemas import Date, PageQuery, Query, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -77,7 +77,7 @@ class PatrolWindow(Schema):
 
 class PatrolPlanQuery(PageQuery):
     area = f.String(load_default=None, validate=v.Length(max=60), metadata=AREA)
-    on = f.Date(load_default=None, metadata={"description": "only plans in force on that day"})
+    on = Date(load_default=None, metadata={"description": "only plans in force on that day"})
 
 
 class PatrolPlanIn(Schema):
@@ -92,8 +92,8 @@ class PatrolPlanIn(Schema):
     org_id = WireId(Kind.ORG, allow_none=True, load_default=None)
     grid_id = WireId(Kind.GRID, allow_none=True, load_default=None)
     walker_ids = f.List(WireId(Kind.STAFF), load_default=list, validate=v.Length(max=100))
-    valid_from = f.Date(allow_none=True, load_default=None, metadata={"description": "default: today"})
-    valid_to = f.Date(allow_none=True, load_default=None, metadata={"description": "exclusive"})
+    valid_from = Date(allow_none=True, load_default=None, metadata={"description": "default: today"})
+    valid_to = Date(allow_none=True, load_default=None, metadata={"description": "exclusive"})
 
 
 class PatrolPlanChange(Schema):
@@ -105,8 +105,8 @@ class PatrolPlanChange(Schema):
     org_id = WireId(Kind.ORG, allow_none=True)
     grid_id = WireId(Kind.GRID, allow_none=True)
     walker_ids = f.List(WireId(Kind.STAFF), validate=v.Length(max=100))
-    valid_from = f.Date(metadata={"description": "from when the change holds; default: tomorrow"})
-    valid_to = f.Date(allow_none=True, metadata={"description": "exclusive"})
+    valid_from = Date(metadata={"description": "from when the change holds; default: tomorrow"})
+    valid_to = Date(allow_none=True, metadata={"description": "exclusive"})
 
 
 class PatrolStopOut(Schema):
@@ -134,8 +134,8 @@ class PatrolPlanOut(Schema):
     walkers = f.List(f.Nested(PatrolWalkerOut), required=True)
     weekdays = f.List(f.Integer(), required=True)
     windows = f.List(f.Nested(PatrolWindow), required=True)
-    valid_from = f.Date(required=True, metadata={"description": "of the term that is shown"})
-    valid_to = f.Date(allow_none=True)
+    valid_from = Date(required=True, metadata={"description": "of the term that is shown"})
+    valid_to = Date(allow_none=True)
     stops = f.List(f.Nested(PatrolStopOut), required=True)
     version = f.Integer(required=True)
 
@@ -263,8 +263,8 @@ class PatrolVisitIn(Schema):
 
 class PatrolCoverageQuery(PageQuery):
     area = f.String(load_default=None, validate=v.Length(max=60), metadata=AREA)
-    from_ = f.Date(data_key="from", load_default=None, metadata={"description": "default: today"})
-    to = f.Date(load_default=None, metadata={"description": "inclusive; default: `from`"})
+    from_ = Date(data_key="from", load_default=None, metadata={"description": "default: today"})
+    to = Date(load_default=None, metadata={"description": "inclusive; default: `from`"})
 
 
 class PatrolRate(Schema):
@@ -295,7 +295,7 @@ class PatrolGapOut(Schema):
     point_id = WireId(Kind.PATROL_POINT, required=True)
     point = f.String(required=True)
     seq = f.Integer(required=True)
-    day = f.Date(required=True)
+    day = Date(required=True)
     from_ = Time(data_key="from", required=True)
     to = Time(required=True)
     state = f.String(required=True, metadata={"description": "missed or suspect"})
@@ -304,8 +304,8 @@ class PatrolGapOut(Schema):
 
 
 class PatrolCoverageOut(Schema):
-    from_ = f.Date(data_key="from", required=True)
-    to = f.Date(required=True)
+    from_ = Date(data_key="from", required=True)
+    to = Date(required=True)
     totals = f.Nested(PatrolCount, required=True)
     visits_beside_plan = f.Integer(required=True)
     plans = f.List(f.Nested(PatrolPlanCount), required=True)
@@ -314,8 +314,8 @@ class PatrolCoverageOut(Schema):
 
 
 class PatrolHeatQuery(Query):
-    from_ = f.Date(data_key="from", load_default=None, metadata={"description": "default: 29 days before"})
-    to = f.Date(load_default=None, metadata={"description": "inclusive; default: today"})
+    from_ = Date(data_key="from", load_default=None, metadata={"description": "default: 29 days before"})
+    to = Date(load_default=None, metadata={"description": "inclusive; default: today"})
     category = Text(most=32, load_default=None)
 
 
@@ -338,8 +338,8 @@ class PatrolHeatCommunity(PatrolHidable):
 
 
 class PatrolHeatOut(Schema):
-    from_ = f.Date(data_key="from", required=True)
-    to = f.Date(required=True)
+    from_ = Date(data_key="from", required=True)
+    to = Date(required=True)
     category = f.String(allow_none=True)
     items = f.List(f.Nested(PatrolHeatCell), required=True)
     communities = f.List(f.Nested(PatrolHeatCommunity), required=True)

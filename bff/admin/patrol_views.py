@@ -19,6 +19,7 @@ from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Crs, to_gcj02
 from app.places.coordinates import Point as Position
+from bff.positions import location_out
 
 
 def _lng_lat(position: Position) -> dict[str, float]:
@@ -29,7 +30,7 @@ def _lng_lat(position: Position) -> dict[str, float]:
 def _location(lng: float | None, lat: float | None) -> dict[str, Any] | None:
     if lng is None or lat is None:
         return None
-    return {**_lng_lat(Position(lng, lat)), "crs": Crs.GCJ02.value, "accuracy_m": None, "address": None}
+    return location_out(Position(lng, lat))
 
 
 def point_out(point: Point) -> dict[str, Any]:

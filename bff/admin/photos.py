@@ -31,7 +31,7 @@ blp = Blueprint("staff-photos", __name__, url_prefix="/admin/api/v1", descriptio
 @blp.arguments(s.FileIn, location="files")
 @blp.arguments(s.FileForm, location="form")
 @blp.response(201, s.FileOut)
-def upload_file(_: dict[str, Any], __: dict[str, Any]) -> Any:
+def upload_file(_: dict[str, Any], form: dict[str, Any]) -> Any:
     """Upload a picture for a ticket; it goes after 24 hours when it isn't used."""
     picture = g.picture
     upload = media.receive(
@@ -41,8 +41,8 @@ def upload_file(_: dict[str, Any], __: dict[str, Any]) -> Any:
         info=picture.info,
         size_bytes=picture.size_bytes,
         sha256=picture.sha256,
-        # Where a member of staff stood when she photographed her work is not recorded from the picture.
-        may_keep_position=False,
+        # Where she stood is kept of the proof of her work alone, for who verifies it.
+        may_keep_position=form["purpose"] == "after_photo",
     )
     thumb = links.to_upload(g.staff.id, upload.id, "thumb")
     return {"file_id": upload.id, "status": upload.status, "thumb_url": thumb}, 201, {"Location": thumb}

@@ -10,7 +10,7 @@ from app.places.coordinates import Crs
 from app.tickets.clocks import DayKind
 from app.tickets.grounds import Ground
 from app.tickets.models import BY_PEOPLE, Channel, Visibility
-from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
+from bff.schemas import Date, PageQuery, Phone, Query, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -114,7 +114,11 @@ class TicketQuery(PageQuery):
     status = f.String(
         load_default=None, validate=v.Length(max=200), metadata={"description": "one or more, by comma"}
     )
-    area = f.String(load_default=None, validate=v.Length(max=60), metadata={"description": "an estate_id"})
+    area = f.String(
+        load_default=None,
+        validate=v.Length(max=60),
+        metadata={"description": "an estate_id, grid_id or community_id"},
+    )
     category = Text(most=32, load_default=None)
     overdue = f.Boolean(load_default=None)
     assigned_to = WireId(Kind.STAFF, load_default=None)
@@ -194,6 +198,10 @@ class EventOut(Schema):
     org = f.String(allow_none=True)
     text = f.String(allow_none=True)
     data = f.Dict()
+    community = f.String(
+        allow_none=True,
+        metadata={"description": "where, when the ticket was referred here by another community"},
+    )
 
 
 class RatingOut(Schema):
@@ -206,6 +214,30 @@ class SuggestionOut(Schema):
     org_id = WireId(Kind.ORG, required=True)
     name = f.String(required=True)
     why = f.String(required=True)
+    rule = f.String(allow_none=True, metadata={"description": "the dispatch rule that says so"})
+
+
+class OnShiftOut(Schema):
+    staff_id = WireId(Kind.STAFF, required=True)
+    staff = f.String(allow_none=True)
+    open = f.Integer(required=True, metadata={"description": "tickets on her hands at that moment"})
+    given = f.Integer(required=True, metadata={"description": "given to her on that day of duty before"})
+
+
+class DispatchExplained(Schema):
+    text = f.String(required=True, metadata={"description": "why here, in plain words"})
+    at = Time(required=True)
+    rule_id = WireId(Kind.ROUTING_RULE, allow_none=True)
+    rule = f.String(allow_none=True)
+    rule_version = f.Integer(allow_none=True)
+    roster_id = WireId(Kind.DUTY_ROSTER, allow_none=True)
+    roster = f.String(allow_none=True)
+    method = f.String(allow_none=True)
+    because = f.String(allow_none=True)
+    staff_id = WireId(Kind.STAFF, allow_none=True)
+    staff = f.String(allow_none=True)
+    off_shift = f.Boolean(required=True, metadata={"description": "named by hand, not on shift then"})
+    on_shift = f.List(f.Nested(OnShiftOut), required=True)
 
 
 class ExtensionOut(Schema):
@@ -239,6 +271,13 @@ class ClockOut(Schema):
     standing_until = Time(allow_none=True)
     warned_at = Time(allow_none=True)
     breached_at = Time(allow_none=True)
+    stage_breached_at = Time(
+        allow_none=True, metadata={"description": "the step at the desk that waits now is late since then"}
+    )
+    stages_late = f.Integer(
+        required=True,
+        metadata={"description": "steps at the desk that were late so far: accepted, dispatched"},
+    )
     supervised = f.Integer(required=True)
     supervise_level = f.Integer(required=True)
     urged = f.Integer(required=True)
@@ -272,7 +311,11 @@ class TicketOut(TicketRow):
     parts = f.List(f.Nested(PartOut), required=True)
     extensions = f.List(f.Nested(ExtensionOut), required=True)
     me_too = f.Integer(required=True)
-    repeated = f.Boolean(required=True)
+    repeated = f.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the same person, class and place; null for who may not know her"},
+    )
     excluded = f.Boolean(required=True)
     merged_into = WireId(Kind.TICKET, allow_none=True)
     referred_to = WireId(Kind.TICKET, allow_none=True)
@@ -284,6 +327,11 @@ class TicketOut(TicketRow):
     location = f.Nested(LocationOut, allow_none=True)
     reporter = f.Nested(ReporterOut, allow_none=True, metadata={"description": "null: unknown to this role"})
     dispatch_why = f.String(allow_none=True)
+    dispatch_explained = f.Nested(
+        DispatchExplained,
+        allow_none=True,
+        metadata={"description": "for the desk and the unit; null: not dispatched, or not for this role"},
+    )
     suggested_org = f.Nested(SuggestionOut, allow_none=True)
     suggested_category = f.Nested(SuggestedCategoryOut, allow_none=True)
     photos = f.List(f.Nested(PhotoOut), required=True)
@@ -316,6 +364,13 @@ class TicketIn(Schema):
     estate_id = WireId(Kind.ESTATE, allow_none=True, load_default=None)
     category = Text(most=32, allow_none=True, load_default=None)
     text = Text(most=2000, allow_none=True, load_default=None)
+    answers = f.Dict(
+        keys=Text(most=40, least=1),
+        values=Text(most=200),
+        load_default=dict,
+        validate=v.Length(max=20),
+        metadata={"description": "to the questions of the class"},
+    )
     photo_ids = f.List(WireId(Kind.UPLOAD), load_default=list, validate=v.Length(max=50))
     urgent = f.Boolean(load_default=False)
     anonymous = f.Boolean(load_default=False)
@@ -352,6 +407,12 @@ class CategoryIn(Schema):
 class DispatchIn(Schema):
     org_id = WireId(Kind.ORG, load_default=None, allow_none=True)
     staff_id = WireId(Kind.STAFF, load_default=None, allow_none=True)
+    co_orgs = f.List(
+        WireId(Kind.ORG),
+        load_default=list,
+        validate=v.Length(max=20),
+        metadata={"description": "协办: units that assist, each with the note as its task"},
+    )
     note = Text(most=500, load_default=None, allow_none=True)
 
     @ma.validates_schema
@@ -421,7 +482,7 @@ class MergeIn(Schema):
 
 
 class DayIn(Schema):
-    day = f.Date(required=True)
+    day = Date(required=True)
     kind = f.Enum(DayKind, by_value=True, required=True)
     confirmed = f.Boolean(load_default=True)
 
@@ -445,7 +506,7 @@ class CalendarQuery(Query):
 
 
 class DayOut(Schema):
-    day = f.Date(required=True)
+    day = Date(required=True)
     kind = f.String(required=True, metadata={"description": "off | work | half"})
     confirmed = f.Boolean(required=True)
 

@@ -6,15 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from flask import g, url_for
+from marshmallow import ValidationError
 
 from app import ids
 from app.errors import Invalid
 from app.ids import BadId, Kind, Ref
 from app.people.permissions import Permission as Allow
-from app.places.coordinates import Crs, Point, to_wgs84
+from app.tickets import board as boards
 from app.tickets import queries as tickets
 from app.tickets import service
-from app.tickets.errors import BadPosition
 from app.tickets.models import Ticket, TicketStatus
 from bff.admin import schemas as s
 from bff.admin.auth import requires
@@ -29,7 +29,8 @@ from bff.http import (
     write_cursor,
     writes,
 )
-from bff.schemas import Blueprint
+from bff.positions import location_in
+from bff.schemas import Blueprint, WireId
 
 blp = Blueprint("staff-tickets", __name__, url_prefix="/admin/api/v1", description="Tickets")
 
@@ -42,21 +43,31 @@ class BadFilter(Invalid):
     en = "A filter is not valid."
 
 
-def _board(args: dict[str, Any]) -> tickets.Board:
+def _area(wire: str | None) -> dict[str, Any]:
+    """The field of a board that a wire id of an estate, a grid or a community narrows."""
+    if not wire:
+        return {}
+    try:
+        match wire.partition("_")[0]:
+            case Kind.GRID:
+                return {"grid": ids.decode_ref(Kind.GRID, wire)}
+            case Kind.COMMUNITY:
+                return {"community": WireId(Kind.COMMUNITY).deserialize(wire).int}
+            case _:
+                return {"estate": ids.decode_ref(Kind.ESTATE, wire)}
+    except (BadId, ValidationError) as e:
+        raise BadFilter(errors={"area": [(BadFilter.zh, BadFilter.en)]}) from e
+
+
+def _board(args: dict[str, Any]) -> boards.Board:
     status = None
     if args["status"]:
         status = frozenset(part.strip() for part in args["status"].split(",") if part.strip())
         if not status <= set(TicketStatus):
             raise BadFilter(errors={"status": [(BadFilter.zh, BadFilter.en)]})
-    estate = None
-    if args["area"]:
-        try:
-            estate = ids.decode_ref(Kind.ESTATE, args["area"])
-        except BadId as e:
-            raise BadFilter(errors={"area": [(BadFilter.zh, BadFilter.en)]}) from e
-    return tickets.Board(
+    return boards.Board(
         status=status,
-        estate=estate,
+        **_area(args["area"]),
         category=args["category"],
         overdue=args["overdue"],
         assigned_to=args["assigned_to"],
@@ -73,7 +84,7 @@ def _board(args: dict[str, Any]) -> tickets.Board:
 def board(args: dict[str, Any]) -> dict[str, Any]:
     """Tickets in my reach, newest first."""
     after = read_cursor(args["cursor"], UUID)
-    rows = tickets.board(g.staff, _board(args), limit=args["limit"] + 1, before=after[0] if after else None)
+    rows = boards.board(g.staff, _board(args), limit=args["limit"] + 1, before=after[0] if after else None)
     page = rows[: args["limit"]]
     return {
         "items": rows_out(page),
@@ -96,27 +107,19 @@ def ticket(ref: Ref) -> Versioned:
 
 
 @blp.route("/tickets", methods=["POST"])
-@requires(Allow.TICKET_INTAKE)
+@requires(Allow.TICKET_INTAKE, Allow.PATROL_REPORT)
 @writes
 @blp.arguments(s.TicketIn)
 @blp.response(201, s.TicketOut)
 def take_in(body: dict[str, Any]) -> Any:
-    """Take a report in on somebody's behalf: by phone, visit or patrol."""
-    place = body["location"]
-    location = None
-    if place:
-        point = Point(place["lng"], place["lat"])
-        try:
-            point = to_wgs84(point) if place["crs"] is Crs.GCJ02 else point
-        except (ValueError, OverflowError) as e:
-            raise BadPosition(errors={"location": [(BadPosition.zh, BadPosition.en)]}) from e
-        location = service.Location(point, place["accuracy_m"], place["address"])
+    """Take a report in on somebody's behalf: by phone, visit or patrol; property staff what they see on patrol."""
     taken = service.take_in(
         service.Report(
-            location=location,
+            location=location_in(body["location"]),
             estate=body["estate_id"],
             category=body["category"] or None,
             text=body["text"] or None,
+            answers=body["answers"],
             photo_ids=body["photo_ids"],
             urgent=body["urgent"],
             anonymous=body["anonymous"],
@@ -127,7 +130,10 @@ def take_in(body: dict[str, Any]) -> Any:
         reporter_phone=body["reporter"].get("phone"),
     )
     ref = Ref(taken.community_id, taken.id)
-    return versioned(ticket_out(taken, g.staff), 201, Location=url_for("staff-tickets.ticket", ref=ref))
+    there = (
+        "staff-tickets.ticket" if tickets.may(g.staff, taken, Allow.TICKET_VIEW) else "staff-reports.report"
+    )
+    return versioned(ticket_out(taken, g.staff), 201, Location=url_for(there, ref=ref))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/accept", methods=["POST"])
@@ -169,11 +175,15 @@ def classify(body: dict[str, Any], ref: Ref) -> Versioned:
 @blp.arguments(s.DispatchIn)
 @blp.response(200, s.TicketOut)
 def dispatch(body: dict[str, Any], ref: Ref) -> Versioned:
-    """派单. Without org_id: by category and place, else the community's desk."""
+    """派单. Without org_id: by the dispatch rules, else who answers for class and place, else the desk.
+
+    `co_orgs` assist: each gets a task of its own, the note or 协助办理.
+    """
     done = service.dispatch(
         ref,
         org_id=body["org_id"],
         staff_id=body["staff_id"],
+        co_orgs=body["co_orgs"],
         note=body["note"],
         acting_user=g.staff,
         version=asked_version(),

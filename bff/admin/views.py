@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app import ids
+from app import clock, ids
 from app.audit import ActorKind
 from app.ids import Kind, Ref
 from app.media import links
@@ -20,9 +21,11 @@ from app.places import queries as places
 from app.places.coordinates import Point
 from app.places.models import Estate
 from app.sources import queries as sources
+from app.tickets import giving
 from app.tickets import queries as tickets
 from app.tickets.models import Extension, Part, Ticket
-from app.tickets.moves import ENDED
+from app.tickets.moves import AT_DESK, Move
+from bff.admin.dispatch_views import explained
 from bff.positions import location_out
 
 # What a verifier reads beside a doubtful proof.
@@ -31,6 +34,7 @@ FLAGS = {
     tickets.ClosureFlag.TAKEN_LONG_AGO: "处理后照片是 7 天以前拍摄的",
     tickets.ClosureFlag.SAME_AS_BEFORE: "处理后照片与上报照片几乎相同",
     tickets.ClosureFlag.USED_ELSEWHERE: "处理后照片与本单位 180 天内另一工单的照片几乎相同",
+    tickets.ClosureFlag.TAKEN_FAR: "处理后照片的拍摄地点离问题位置较远",
 }
 
 
@@ -83,14 +87,16 @@ def rows_out(found: Sequence[Ticket]) -> list[dict[str, Any]]:
 def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
     """The whole ticket as this member of staff may see it."""
     events = tickets.timeline(ticket, for_reporter=False)
-    orgs = places.org_names([ticket.org_id, *(e.row.org_id for e in events)])
+    orgs = places.org_names([ticket.org_id, *(e.row.org_id for e in events), *_at_meetings(events)])
     staff = people.staff_names(
         [ticket.handler_id, *(e.row.actor_id for e in events if e.row.actor_kind == ActorKind.STAFF)]
     )
+    why_here, last_given = explained(events, ticket, asking)
     photos = tickets.photos_of([ticket])
     refs = [Ref(ticket.community_id, ticket.estate_id)] if ticket.estate_id else []
     point = Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None
     known = tickets.knows_reporter(asking, ticket)
+    identity = tickets.may(asking, ticket, Permission.TICKET_IDENTITY)
     rated = ticket.rating_stars is not None and ticket.rated_at is not None
     names = tickets.category_names([ticket.category_code, ticket.suggested_category])
     return {
@@ -111,6 +117,8 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
             "standing_until": ticket.standing_until,
             "warned_at": ticket.warned_at,
             "breached_at": ticket.breached_at,
+            "stage_breached_at": tickets.stage_breached_at(ticket),
+            "stages_late": ticket.stages_late,
             "supervised": ticket.supervised,
             "supervise_level": ticket.supervise_level,
             "urged": ticket.urged,
@@ -122,7 +130,8 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         "parts": _parts_out(ticket),
         "extensions": [extension_out(row) for row in tickets.extensions_of(ticket)],
         "me_too": ticket.me_too,
-        "repeated": ticket.is_repeated,
+        # Two reports of one person: says of an anonymous one whose it is, whichever of the two is looked at.
+        "repeated": ticket.is_repeated if identity else None,
         "excluded": ticket.is_excluded,
         "merged_into": Ref(ticket.community_id, ticket.merged_into) if ticket.merged_into else None,
         "referred_to": _ref(ticket.referred_community, ticket.referred_to),
@@ -131,17 +140,18 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         "text_check": ticket.text_check,
         "answers": ticket.answers,
         "location": location_out(point, ticket.accuracy_m, ticket.address) if point else None,
-        "reporter": _reporter_out(ticket, bound=tickets.may(asking, ticket, Permission.TICKET_IDENTITY))
+        "reporter": _reporter_out(ticket, bound=identity)
         if known
         else {"anonymous": True, "name": None, "phone_masked": None},
         "dispatch_why": ticket.dispatch_why,
+        "dispatch_explained": last_given,
         "suggested_org": _suggestion(ticket),
         "suggested_category": _suggested_category(ticket, names),
         "photos": [
             _photo_out(photo, with_position=known and tickets.may(asking, ticket, Permission.PHOTO_POSITION))
             for photo in photos.get(ticket.id, ())
         ],
-        "timeline": [_event_out(event, ticket, orgs, staff, known=known) for event in events],
+        "timeline": _timeline_out(events, ticket, orgs, staff, why_here, known=known),
         "rating": {"stars": ticket.rating_stars, "solved": ticket.rating_solved, "rated_at": ticket.rated_at}
         if rated
         else None,
@@ -203,10 +213,14 @@ def _reporter_out(ticket: Ticket, *, bound: bool) -> dict[str, Any]:
 
 
 def _suggestion(ticket: Ticket) -> dict[str, Any] | None:
-    if ticket.status in ENDED:
+    """Where a dispatch would go, as long as one is to come."""
+    if ticket.status not in AT_DESK:
         return None
-    answer = tickets.who_answers(ticket)
-    return {"org_id": answer.org.id, "name": answer.org.name, "why": answer.why} if answer else None
+    found = giving.find_unit(giving.case_of(ticket))
+    if found is None:
+        return None
+    rule = found.rule.name if found.rule is not None else None
+    return {"org_id": found.org.id, "name": found.org.name, "why": found.why, "rule": rule}
 
 
 def _suggested_category(ticket: Ticket, names: dict[str, str]) -> dict[str, Any] | None:
@@ -232,8 +246,45 @@ def _photo_out(photo: Photo, *, with_position: bool) -> dict[str, Any]:
     }
 
 
+def _timeline_out(
+    events: Sequence[tickets.Event],
+    ticket: Ticket,
+    orgs: dict[UUID, str],
+    staff: dict[UUID, str],
+    why_here: dict[UUID, str],
+    *,
+    known: bool,
+) -> list[dict[str, Any]]:
+    """One timeline, also of what happened in the communities that it was referred from."""
+    homes = {event.row.community_id for event in events}
+    names = {home: region.name for home in homes if (region := places.region(home))} if len(homes) > 1 else {}
+    came = ticket.origin_id is not None
+    return [
+        _event_out(event, ticket, orgs, staff, known=known, why_here=why_here.get(event.row.id))
+        | ({"seq": seq, "community": names.get(event.row.community_id)} if came else {})
+        for seq, event in enumerate(events, 1)
+    ]
+
+
+def _at_meetings(events: Sequence[tickets.Event]) -> list[UUID]:
+    return [UUID(org_id) for e in events if e.row.kind == Move.MEETING for org_id in e.row.data["orgs"]]
+
+
+# What of an event's own facts staff read; ids of other things are put on the wire one by one.
+_SHOWN = frozenset(
+    {"why", "old", "new", "stars", "solved", "until", "level", "stage", "held_at", "deadline", "ground"}
+    | {"urgent", "exclusion_lifted"}
+)
+
+
 def _event_out(
-    event: tickets.Event, ticket: Ticket, orgs: dict[UUID, str], staff: dict[UUID, str], *, known: bool
+    event: tickets.Event,
+    ticket: Ticket,
+    orgs: dict[UUID, str],
+    staff: dict[UUID, str],
+    *,
+    known: bool,
+    why_here: str | None,
 ) -> dict[str, Any]:
     row = event.row
     if row.actor_kind == ActorKind.STAFF and row.actor_id is not None:
@@ -243,16 +294,20 @@ def _event_out(
         actor = ("上报人" if known else "匿名居民") if own else "其他居民"
     else:
         actor = "系统"
-    data = {
-        key: value
-        for key, value in row.data.items()
-        if key in {"why", "old", "new", "stars", "solved", "until", "level", "ground"}
-    }
+    data = {key: value for key, value in row.data.items() if key in _SHOWN}
     data |= {
         key: ids.encode(Kind.TICKET, Ref(row.community_id, UUID(row.data[key])))
         for key in ("into", "merged")
         if key in row.data
     }
+    if why_here is not None:
+        data["explained"] = why_here
+    if row.kind == Move.MEETING:
+        units = [UUID(org_id) for org_id in row.data["orgs"]]  # the lead stands first
+        data["orgs"] = [{"org_id": ids.encode(Kind.ORG, u), "name": orgs.get(u)} for u in units]
+        data["lead"] = data["orgs"][0]
+    if "until" in row.data:
+        data["until"] = clock.in_shanghai(datetime.fromisoformat(row.data["until"])).isoformat()
     if "against" in row.data:
         data["against"] = ids.encode(Kind.ORG, UUID(row.data["against"]))
     return {
@@ -265,6 +320,7 @@ def _event_out(
         "actor_kind": row.actor_kind,
         "actor": actor,
         "org": orgs.get(row.org_id) if row.org_id else None,
-        "text": event.words,
+        # Why a complaint was left out of scores speaks of who complained.
+        "text": event.words if known or row.kind != Move.EXCLUDE else None,
         "data": data,
     }

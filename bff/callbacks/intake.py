@@ -10,12 +10,11 @@ from flask import Response, g, jsonify, request
 
 from app import clock, db, ids
 from app.ids import Kind, Ref
-from app.places.coordinates import Crs, Point, to_wgs84
+from app.places.coordinates import Crs
 from app.sources import service as sources
 from app.tickets import intake
-from app.tickets.errors import BadPosition
 from app.tickets.models import Ticket
-from app.tickets.service import Location
+from bff.positions import location_in
 from bff.schemas import Blueprint, Phone, Schema, Text, Time, WireId
 
 f = ma.fields
@@ -50,6 +49,7 @@ class IntakeIn(Schema):
     community = Text(most=80, load_default=None, allow_none=True)
     reporter = f.Nested(PersonIn, load_default=dict)
     urgent = f.Boolean(load_default=False)
+    anonymous = f.Boolean(load_default=False)
     occurred_at = Time(load_default=None, allow_none=True)
     photo_urls = f.Raw(load_default=None)
 
@@ -94,7 +94,7 @@ def take_in(body: dict[str, Any], source: str) -> tuple[Response, int]:  # noqa:
         title=body["title"] or None,
         text=body["text"] or None,
         category=body["category"] or None,
-        location=_location(body),
+        location=location_in(body["location"]),
         address=body["address"] or None,
         estate=body["estate_id"] or body["estate"] or None,
         community=body["community"] or None,
@@ -102,23 +102,12 @@ def take_in(body: dict[str, Any], source: str) -> tuple[Response, int]:  # noqa:
         reporter_phone=body["reporter"].get("phone"),
         urgent=body["urgent"],
         occurred_at=body["occurred_at"],
+        anonymous=body["anonymous"],
     )
     with db.transaction():
         ticket, fresh = intake.receive(g.source_id, handed)
         answer = jsonify(_out(ticket))
     return answer, 201 if fresh else 200
-
-
-def _location(body: dict[str, Any]) -> Location | None:
-    place = body["location"]
-    if not place:
-        return None
-    point = Point(place["lng"], place["lat"])
-    try:
-        point = to_wgs84(point) if place["crs"] is Crs.GCJ02 else point
-    except (ValueError, OverflowError) as e:
-        raise BadPosition(errors={"location": [(BadPosition.zh, BadPosition.en)]}) from e
-    return Location(point, place["accuracy_m"], place["address"])
 
 
 def _out(ticket: Ticket) -> dict[str, Any]:

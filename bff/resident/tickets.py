@@ -243,7 +243,7 @@ def reopen(body: dict[str, Any], ref: Ref) -> Versioned:
 @blp.response(200, s.TicketOut)
 def urge(ref: Ref) -> Versioned:
     """催办, once in 12 hours; the third time the ticket is supervised."""
-    return _answer(pressure.urge(ref, acting_user=g.resident_id))
+    return _answer(pressure.urge(ref, acting_user=g.resident_id, version=asked_version()))
 
 
 @blp.route("/tickets/similar", methods=["GET"])
@@ -261,5 +261,5 @@ def similar(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.JoinedOut)
 def join(ref: Ref) -> dict[str, Any]:
     """我也遇到: hear of every step; no text."""
-    ticket = joining.join(ref, acting_user=g.resident_id)
+    ticket = joining.join(ref, acting_user=g.resident_id, version=asked_version())
     return {"ticket_ref": ref, "status": ticket.status, "me_too": ticket.me_too}

@@ -101,16 +101,22 @@ def _row(
     }
 
 
+# What a follower never reads in a list, and what no more once it isn't public.
+_NOT_HERS = {"text": None, "thumb_url": None}
+_PRIVATE = {"category": None, "category_name": None, "estate_name": None}
+
+
 def rows_out(found: Sequence[Ticket], asking: UUID) -> list[dict[str, Any]]:
     """Tickets for a list; of those she only follows nothing that another person wrote or photographed."""
     names = tickets.category_names(t.category_code for t in found)
     estates = places.estates(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
     photos = tickets.photos_of(found)
-    hidden = {"text": None, "thumb_url": None}
-    return [
-        _row(ticket, names, estates, photos) | ({} if ticket.reporter_id == asking else hidden)
-        for ticket in found
-    ]
+    others = [ticket for ticket in found if ticket.reporter_id != asking]
+    public = tickets.public_among(ticket.category_code for ticket in others)
+    hidden = {
+        ticket.id: _NOT_HERS if ticket.category_code in public else _NOT_HERS | _PRIVATE for ticket in others
+    }
+    return [_row(ticket, names, estates, photos) | hidden.get(ticket.id, {}) for ticket in found]
 
 
 def can(ticket: Ticket) -> list[str]:
@@ -222,12 +228,18 @@ _PUBLIC_WORDS = frozenset({Move.REJECT, Move.SUSPEND, Move.EXTEND, Move.RESOLVE}
 _NOT_THEIRS = frozenset({Move.COMMENT, Move.RATE, Move.URGE})
 
 
+def _alone(event: dict[str, Any]) -> dict[str, Any]:
+    """Of a step without words: neither who works on it."""
+    by = event["by"] if event["by"] in {"系统", "社区"} else "居民" if event["by"] == "我" else "处理单位"
+    return {"by": by, "title": TITLES.get(Move(event["kind"]), event["kind"]), "text": None}
+
+
 def followed_out(ticket: Ticket) -> dict[str, Any]:
     """A ticket that somebody else reported, for one who has the same problem: its steps, not the reporter's part.
 
-    Whatever isn't listed here stays unknown to her.
+    Whatever isn't listed here stays unknown to her. Of what isn't public (any more) she reads the states alone.
     """
-    whole = ticket_out(ticket)
+    whole, is_told = ticket_out(ticket), tickets.tells_followers(ticket)
     shown = [event for event in whole["timeline"] if event["kind"] not in _NOT_THEIRS]
     same = (
         "ticket_id", "number", "status", "category", "category_name", "urgent", "estate_name", "reported_at",
@@ -236,20 +248,21 @@ def followed_out(ticket: Ticket) -> dict[str, Any]:
     )  # fmt: skip
     return {
         **{name: whole[name] for name in same},
+        **_NOT_HERS,
+        **({} if is_told else _PRIVATE | {"handler": None}),
         "role": "follower",
-        "text": None,
-        "thumb_url": None,
         "answers": {},
         "anonymous": True,
         "location": None,
         "contact_phone_masked": None,
-        "photos": [photo for photo in whole["photos"] if photo["stage"] == "after"],
+        "photos": [photo for photo in whole["photos"] if photo["stage"] == "after" and is_told],
         "timeline": [
             {
                 **event,
                 "seq": seq,
                 "by": "居民" if event["by"] == "我" else event["by"],
                 "text": event["text"] if event["kind"] in _PUBLIC_WORDS else None,
+                **({} if is_told else _alone(event)),
             }
             for seq, event in enumerate(shown, 1)
         ],

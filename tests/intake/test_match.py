@@ -157,6 +157,16 @@ def test_any_two_reports_have_a_score_whichever_comes_first(a: str, b: str, hour
     assert there.score == pytest.approx(back.score)
 
 
+@given(word=st.text("零〇一二两三四五六七八九十", min_size=1, max_size=6), of=st.sampled_from("栋楼号单#"))
+def test_whatever_is_written_in_numerals_can_be_read(word: str, of: str) -> None:
+    match.read(word + of)
+
+
+def test_a_numeral_is_read_as_people_mean_it() -> None:
+    said = {"十二栋": "12栋", "二十栋": "20栋", "三十五号": "35号", "一二栋": "12栋", "一一十单": "一一十单"}
+    assert {word: match.normalised(word) for word in said} == said
+
+
 @given(text=_WORDS)
 def test_time_apart_never_speaks_for_a_duplicate(text: str) -> None:
     scores = [

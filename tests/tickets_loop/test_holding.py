@@ -51,6 +51,16 @@ def test_a_pause_is_seen_by_the_reporter_and_capped_in_all(
     assert until - clock.now() <= timedelta(days=4)
 
 
+def test_until_when_it_stands_is_told_in_the_time_of_the_place(
+    resident: Callable[..., Person], town: Town
+) -> None:
+    ticket_id, handler = in_work(resident(), town), town.staff("property")
+    paused = handler.post(f"/tickets/{ticket_id}/suspend", {"reason": "等配件", "days": 2}).json
+    told = paused["timeline"][-1]["data"]["until"]
+    assert told.endswith("+08:00")
+    assert told[:16] == paused["clock"]["standing_until"][:16]
+
+
 def test_an_urgent_ticket_never_stands(resident: Callable[..., Person], town: Town) -> None:
     ticket_id = in_work(resident(), town, urgent=True)
     answer = town.staff("property").post(f"/tickets/{ticket_id}/suspend", {"reason": "等", "days": 1})

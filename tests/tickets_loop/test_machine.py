@@ -50,6 +50,7 @@ TABLE: dict[str, tuple[set[str], str | None, str]] = {
     "reopen": ({"closed"}, "accepted", "desk"),
     "comment": (OPEN | {"closed"}, None, "desk"),
     "supervise": (OPEN, None, "desk"),
+    "meetings": (AT_WORK | {"returned"}, None, "desk"),
     "callback": ({"closed"}, None, "desk"),
     "exclude": ({"closed"}, None, "desk"),
     "urge": (OPEN, None, "reporter"),
@@ -79,7 +80,6 @@ PATHS = {"rework": "verify", "resident reopen": "reopen"}
 # What is refused for a reason of its own, although the state would allow it.
 BOUNDS = {
     "return": "too_many_hops",
-    "suspend": "pause_too_long",
     "urge": "urged_just_now",
     "extensions": "extension_pending",
     "resident reopen": "rating_closed",
@@ -170,6 +170,9 @@ class Loop(RuleBasedStateMachine):
                 "community_id": ids.encode(Kind.COMMUNITY, UUID(int=self.town.b.id)),
                 "reason": "属于邻社区",
             }
+        if name == "meetings":
+            org = self.town.a.property_id
+            return {"held_at": clock.rfc3339(clock.now()), "orgs": [org], "plan": "物业主办"}
         if name == "dispatch":
             return {"org_id": self.town.a.property_id}
         return BODIES.get(name)
@@ -219,6 +222,7 @@ class Loop(RuleBasedStateMachine):
         if answer.status_code not in {200, 201}:
             own = {BOUNDS.get(name)} | ({"never_paused"} if self.urgent else set())
             own |= {"extension_too_late"} if name == "extensions" else set()
+            own |= {"pause_too_long", "pause_too_late"} if name == "suspend" else set()
             assert answer.json["code"] in own, (name, answer.text)
             assert self._seen()["timeline"] == before["timeline"]
             return
@@ -239,7 +243,14 @@ class Loop(RuleBasedStateMachine):
     @rule(approved=st.booleans())
     def decide(self, approved: bool) -> None:
         path = f"/extensions/{self._pending()}/{'approve' if approved else 'refuse'}"
-        assert self.town.staff("community").post(path, {}).status_code == 200
+        clocks = self._seen()["clock"]
+        stopped = clocks["standing_since"] or clock.rfc3339(clock.now())
+        is_late = datetime.fromisoformat(stopped) > datetime.fromisoformat(clocks["due_at"])
+        answer = self.town.staff("community").post(path, {})
+        if approved and is_late:
+            assert (answer.status_code, answer.json["code"]) == (409, "extension_too_late")
+        else:
+            assert answer.status_code == 200, answer.text
 
     def _pending(self) -> str | None:
         if getattr(self, "status", None) not in AT_WORK | {"suspended"}:
@@ -278,7 +289,8 @@ class Loop(RuleBasedStateMachine):
             assert event["actor_kind"] in {"resident", "staff", "system"}
             assert (event["actor_id"] is None) is (event["actor_kind"] == "system")
             if event["actor_kind"] == "system":
-                assert event["kind"] in {"warn", "supervise", "resume"}
+                assert event["kind"] in {"warn", "supervise", "resume", "stage_late"}
+        self._late_steps_are_told_once(events, ticket["stages_late"])
         ended = self.status not in OPEN
         assert (ticket["ended_at"] is not None) is ended
         assert (ticket["watch_at"] is None) or not ended
@@ -293,6 +305,28 @@ class Loop(RuleBasedStateMachine):
             "returned": since + timedelta(minutes=5),
         }.get(self.status, None if ended else ticket["due_at"])
         assert ticket["stage_due_at"] == stage
+
+    def _late_steps_are_told_once(self, events: list[dict[str, Any]], counted: int) -> None:
+        began, step, told, late = events[0]["at"], "received", 0, 0
+        is_counted = False
+        limits = {
+            "received": timedelta(minutes=3),
+            "accepted": timedelta(minutes=5),
+            "returned": timedelta(minutes=5),
+        }
+        for event in events[1:]:
+            is_told = event["kind"] == "stage_late"
+            is_over = step in limits and event["at"] >= began + limits[step]
+            if is_told:
+                assert is_over
+                assert event["data"]["level"] > told
+                told = event["data"]["level"]
+            if (is_told or event["to_status"] != event["from_status"]) and is_over and not is_counted:
+                late, is_counted = late + 1, True
+            # Merging and its undoing leave the step as it was.
+            if event["to_status"] != event["from_status"] and event["kind"] not in {"merge", "unmerge"}:
+                began, step, told, is_counted = event["at"], event["to_status"], 0, False
+        assert counted == late
 
 
 @pytest.fixture

@@ -60,6 +60,17 @@ def test_the_successor_has_the_same_number_reporter_photos_and_one_timeline(
     assert (moved.status_code, moved.json["code"]) == (409, "illegal_move")
 
 
+def test_a_verdict_on_the_words_that_comes_after_the_referral_reaches_the_successor(
+    resident: Callable[..., Person], town: Town, work: Callable[..., int]
+) -> None:
+    ticket_id = reported(resident(), town, text="单元门口的公告栏倒了")
+    successor = refer(town.staff("community"), ticket_id, town.b.id).json["referred_to"]
+    desk = town.staff("community", town.b)
+    assert desk.get(f"/tickets/{successor}").json["text_check"] == "pending"
+    work()
+    assert desk.get(f"/tickets/{successor}").json["text_check"] == "passed"
+
+
 def test_the_old_community_keeps_its_end_only_and_its_units_nothing(
     resident: Callable[..., Person], town: Town
 ) -> None:

@@ -102,7 +102,7 @@ def test_after_a_standstill_one_word_is_said_and_not_a_flood(
     for _ in range(3):
         jobs.watch_limits()
     assert supervisions(owner, ticket_id) == [3]
-    assert kinds(town, ticket_id) == ["report", "supervise"]
+    assert kinds(town, ticket_id) == ["report", "stage_late", "supervise"]
     assert [m["kind"] for m in resident("wang").get("/inbox").json["items"]].count("ticket_supervised") == 1
 
 

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from tools import smoke_contract as contract
+from tools import smoke_figures, smoke_patrol
 from tools.smoke_http import Answer, Deviation, multipart
 from tools.smoke_photos import LAMP, gcj02, is_clean, metres_between
 
@@ -113,3 +114,69 @@ def test_a_file_is_sent_as_one_part_named_file() -> None:
     assert body.count(b"--" + boundary) == 3
     assert b'name="file"; filename="a.jpg"' in body
     assert body.endswith(b"\r\n--" + boundary + b"--\r\n")
+
+
+def _heat(cells: list[int | None], total: int | None) -> dict[str, Any]:
+    def said(n: int | None) -> dict[str, Any]:
+        return {"n": n, "hidden": n is None, "community": "江岸社区"}
+
+    shown = [said(n) for n in cells]
+    return {"items": shown, "communities": [said(total)], "totals": said(total), "without_grid": said(None)}
+
+
+def test_a_heat_map_that_hides_its_small_numbers_passes() -> None:
+    table: list[tuple[list[int | None], int | None]] = [
+        ([7, 9], 16),
+        ([None, None, 9], 15),
+        ([None], None),
+        ([None, 8], None),
+    ]
+    for cells, total in table:
+        smoke_patrol.hides_small_numbers(_heat(cells, total), "heat map")
+
+
+@pytest.mark.parametrize(
+    ("cells", "total"),
+    [([4, 9], 13), ([None, 9], 12), ([7, 9], 17)],
+    ids=["a small number", "one hidden that the total gives away", "another sum"],
+)
+def test_a_heat_map_that_gives_a_small_number_away_is_noticed(cells: list[int | None], total: int) -> None:
+    with pytest.raises(Deviation):
+        smoke_patrol.hides_small_numbers(_heat(cells, total), "heat map")
+
+
+def test_a_grade_that_does_not_follow_from_its_numbers_is_noticed() -> None:
+    grade = {"numerator": 6, "per": 100, "denominator": 100, "regular_from": 2, "key_from": 6}
+    smoke_patrol.follows({**grade, "grade": "key"})
+    with pytest.raises(Deviation):
+        smoke_patrol.follows({**grade, "grade": "regular"})
+
+
+def _figure(numerator: int, denominator: int, left: int = 0, **shown: str | None) -> dict[str, Any]:
+    out = [{"reason": "merged", "name": "已合并", "count": left}] if left else []
+    figure = {"metric": "closed", "numerator": numerator, "denominator": denominator, "left_out": out}
+    return figure | {"percent": None, "days": None} | shown
+
+
+def test_a_figure_that_is_not_what_it_is_made_of_is_noticed() -> None:
+    for right in (
+        _figure(1, 3, percent="33.33%"),
+        _figure(1, 800, percent="0.13%"),
+        _figure(129_600, 1, days="1.50"),
+        _figure(0, 0),
+    ):
+        smoke_figures.holds(right, "closed")
+    for wrong in (_figure(1, 3, percent="33.34%"), _figure(0, 0, percent="0.00%"), _figure(1, 2)):
+        with pytest.raises(Deviation):
+            smoke_figures.holds(wrong, "closed")
+
+
+def test_groups_that_do_not_make_the_total_are_noticed() -> None:
+    rows = [
+        {"name": "一", "figures": [_figure(1, 2, 1, percent="50.00%")]},
+        {"name": "二", "figures": [_figure(1, 1, percent="100.00%")]},
+    ]
+    smoke_figures.adds_up({"total": [_figure(2, 3, 1, percent="66.67%")], "rows": rows}, "sla")
+    for total in (_figure(2, 3, percent="66.67%"), _figure(2, 4, 1, percent="50.00%")):
+        with pytest.raises(Deviation):
+            smoke_figures.adds_up({"total": [total], "rows": rows}, "sla")

@@ -34,13 +34,14 @@ def make(seed: int) -> str:
             return ALREADY
         _refuse_others()
     # Only now: every start of a development machine comes as far as here.
-    from tools.demo import stage, stories, town
+    from tools.demo import stage, stories, town, travel, turns
 
     album = stage.Album(adapters.storage())
     now = clock.now()
     told = stories.write_all(seed, now=now, estates=town.ESTATES)
+    turns.lay_in(seed, told, now=now, estates=town.ESTATES)
     try:
-        with stage.travelling() as hands:
+        with travel.travelling() as hands:
             album.store(told, hands)
             with db.transaction():
                 _refuse_others(locking=True)

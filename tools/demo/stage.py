@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from unittest import mock
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -24,36 +22,14 @@ from app.messaging import service as messaging
 from app.people.scopes import StaffActor
 from app.places.coordinates import Point
 from app.queue import Queue
+from app.tickets import duplicates, intake, pressure
 from app.tickets import service as tickets
+from app.tickets.grounds import Ground
 from app.tickets.models import Channel, TextCheck, Ticket, Visibility
 from app.tickets.moves import Move
-from tools.demo import sketches, town
-from tools.demo.stories import SPAN, Step, Story
+from tools.demo import acting, rounds, shifts, sketches, town, travel, turns
+from tools.demo.stories import SPAN, STATES, Step, Story
 from tools.demo.town import COMMUNITIES, ESTATES, Town, desk_of
-
-
-@contextmanager
-def travelling() -> Iterator[Traveller]:
-    """Within the block this process's clock shows what `to` was given last."""
-    traveller = Traveller(clock.now())
-    with mock.patch.object(clock, "now", traveller.now):
-        yield traveller
-
-
-class Traveller:
-    """The hands of the clock."""
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-
-    def to(self, at: datetime) -> None:
-        """It is `at` now."""
-        self._now = at
-
-    def now(self) -> datetime:
-        """What the services read; moves on by itself, so that ids keep the order in which they were made."""
-        self._now += timedelta(milliseconds=1)
-        return self._now
 
 
 class Picture(NamedTuple):
@@ -72,7 +48,7 @@ class Album:
         self._stored: list[str] = []
         self.count = 0
 
-    def store(self, stories: list[Story], hands: Traveller) -> None:
+    def store(self, stories: list[Story], hands: travel.Traveller) -> None:
         """Draw and store what the stories show, and give them the ids under which it lies.
 
         Before the rows, like a real upload: rows without their files could not be mended by another run.
@@ -106,7 +82,14 @@ class Album:
             self._storage.delete(key)
 
     def upload(
-        self, story: Story, *, repaired: bool, owner: UUID, by: OwnerKind, taken_where: Point | None
+        self,
+        story: Story,
+        *,
+        repaired: bool,
+        owner: UUID,
+        by: OwnerKind,
+        taken_where: Point | None,
+        taken_at: datetime | None = None,
     ) -> UUID:
         """The story's next picture as an upload of the owner that has been processed and checked; its id."""
         picture, upload_id = self._pictures[_name(story, repaired=repaired)], story.photo_ids.pop(0)
@@ -127,7 +110,7 @@ class Album:
                 sha256=hashlib.sha256(full).digest(),
                 width=picture.size[0],
                 height=picture.size[1],
-                taken_at=clock.now() - timedelta(seconds=40),
+                taken_at=taken_at or clock.now() - timedelta(seconds=40),
                 position_sealed=position,
                 created_at=clock.now(),
             )
@@ -151,38 +134,86 @@ def _drawn(name: tuple[str, int, bool]) -> Picture:
 class Stage:
     """Plays stories in the town, inside the caller's transaction."""
 
-    def __init__(self, rng: random.Random, here: Town, album: Album, hands: Traveller) -> None:
+    def __init__(self, rng: random.Random, here: Town, album: Album, hands: travel.Traveller) -> None:
         self._rng, self._town, self._album, self._hands = rng, here, album, hands
+        self._stories: list[Story] = []
         self._tickets: dict[int, Ticket] = {}
+        self._handed = 0
         self._phones = {name: town.phone_of(resident_id) for name, resident_id in here.residents.items()}
 
-    def play(self, stories: list[Story]) -> None:
+    def play(self, stories: list[Story], now: datetime) -> None:
         """All first steps in the order of time, which numbers the tickets; then all second ones, and so on.
 
-        Tickets don't know of each other, so a round leaves what the order of time would leave, and its rows
-        travel together: half as many statements.
+        Most tickets don't know of each other, so a round leaves what the order of time would leave, and its rows
+        travel together: half as many statements. Those that are merged take their later steps in the order of time.
         """
+        self._stories = stories
+        together = turns.linked(stories)
         rounds = max(len(story.steps) for story in stories)
         for turn in range(rounds):
-            due = [
-                (story.steps[turn].at, place)
+            self._take(
+                (story.steps[turn].at, place, turn)
                 for place, story in enumerate(stories)
-                if turn < len(story.steps)
-            ]
-            with db.session().no_autoflush:
-                for at, place in sorted(due):
-                    self._hands.to(at)
-                    self._step(stories[place], place, stories[place].steps[turn])
-            db.session().flush()  # the next move of each ticket reads it from the database
+                if turn < len(story.steps) and (turn == 0 or place not in together)
+            )
+        for step in sorted(
+            (step.at, place, turn)
+            for place in together
+            for turn, step in enumerate(stories[place].steps)
+            if turn
+        ):
+            self._take([step])
+        for place in range(len(stories)):
+            self._watch(self._tickets[place], until=now)
+
+    def _take(self, due: Iterable[tuple[datetime, int, int]]) -> None:
+        """Take these steps of as many stories: (when, which story, its which step)."""
+        with db.session().no_autoflush:
+            for at, place, turn in sorted(due):
+                story = self._stories[place]
+                if turn:
+                    self._watch(self._tickets[place], until=at)
+                self._hands.to(at)
+                self._step(story, place, story.steps[turn])
+        db.session().flush()  # the next move of each ticket reads it from the database
+
+    def _watch(self, ticket: Ticket, *, until: datetime) -> None:
+        """What the watch over the limits did in the meantime, each at its moment."""
+        while ticket.watch_at is not None and ticket.watch_at < until:
+            # A limit may have passed while it was merged: the watch finds out once it is taken apart again.
+            self._hands.to(max(ticket.watch_at, ticket.updated_at))
+            pressure.watch(Ref(ticket.community_id, ticket.id))
+            db.session().flush()  # the watch reads the ticket anew
 
     def _step(self, story: Story, place: int, step: Step) -> None:
         if step.move is Move.REPORT:
             self._tickets[place] = self._report(story)
+        elif step.move in acting.TOGETHER:
+            twin = next((at for at, other in enumerate(self._stories) if other is story.twin), None)
+            self._tickets[place] = acting.bring_together(
+                step.move,
+                self._tickets[place],
+                here=self._town,
+                desk=self._desk(story),
+                into=self._tickets[twin] if twin is not None else None,
+                **step.more,
+            )
+            story.estate = step.more.get("estate", story.estate)  # where it goes on
+        elif step.move in acting.HOLDING:
+            ticket = self._tickets[place]
+            here, holder, desk = self._town, self._holder(story, ticket), self._desk(story)
+            acting.hold(step.move, ticket, here=here, holder=holder, desk=desk, **step.more)
+        elif step.move in acting.PRESSING:
+            acting.press(
+                step.move, self._tickets[place], here=self._town, desk=self._desk(story), **step.more
+            )
         else:
             self._move(story, self._tickets[place], step)
 
     def _report(self, story: Story) -> Ticket:
         estate = self._town.estates[story.estate]
+        if story.channel is Channel.HOTLINE:
+            return self._hand_in(story)
         point = self._somewhere_in(story.estate)
         photo_ids: list[UUID] = []
         if story.shows_trouble:
@@ -226,6 +257,24 @@ class Stage:
             reporter_phone=f"1990{self._rng.randrange(10**7):07d}" if caller else None,
         )
 
+    def _hand_in(self, story: Story) -> Ticket:
+        """As the hotline hands it in: under a number of its own, the caller's words as they were taken down."""
+        self._handed += 1
+        there = clock.in_shanghai(clock.now())
+        handed = intake.Handed(
+            external_number=f"12345-{there:%Y%m%d}-{self._handed:04d}",
+            text=story.text,
+            category=story.category if story.names_category else None,
+            estate=self._town.estates[story.estate],
+            urgent=story.is_urgent,
+            reporter_name="市民",
+            reporter_phone=f"1990{self._rng.randrange(10**7):07d}",
+        )
+        assert self._town.hotline is not None
+        ticket = intake.receive(self._town.hotline, handed).ticket
+        ticket.is_demo = True
+        return ticket
+
     def _intake(self, story: Story) -> StaffActor:
         if story.channel is Channel.PATROL:
             return self._grid_worker(story)
@@ -260,12 +309,15 @@ class Stage:
         """Somebody of the organisation that has the ticket."""
         key = next(key for key, org_id in self._town.orgs.items() if org_id == ticket.org_id)
         if key in map(desk_of, COMMUNITIES):
-            return self._grid_worker(story)
+            # What was referred lies in no estate, so in nobody's grid.
+            return self._grid_worker(story) if ticket.grid_id is not None else self._desk(story)
         worker = {"roads": "department1", "enforcement": "department2", "street": "street2"}
         return self._town.staff[worker.get(key) or f"property{key.removeprefix('keeper')}"]
 
     def _checker(self, story: Story, ticket: Ticket) -> StaffActor:
         """Somebody else than who resolved it."""
+        if ticket.grid_id is None:
+            return self._town.staff["street"]
         grid = self._grid_worker(story)
         return self._desk(story) if ticket.resolver_id == grid.id else grid
 
@@ -278,7 +330,8 @@ class Stage:
             case Move.ACCEPT:
                 tickets.accept(ref, acting_user=self._centre(story))
             case Move.REJECT:
-                tickets.reject(ref, acting_user=self._desk(story), **more)
+                ground = Ground(more["ground"]) if more["ground"] else None
+                tickets.reject(ref, reason=more["reason"], ground=ground, acting_user=self._desk(story))
             case Move.CLASSIFY:
                 tickets.classify(ref, acting_user=self._desk(story), **more)
             case Move.DISPATCH:
@@ -318,12 +371,21 @@ class Stage:
             Ref(ticket.community_id, ticket.id), acting_user=self._centre(story), org_id=org_id, note=note
         )
 
-    def _resolve(self, story: Story, ticket: Ticket, *, note: str) -> None:
+    def _resolve(self, story: Story, ticket: Ticket, *, note: str, is_old: bool = False) -> None:
         actor = self._holder(story, ticket)
         photo_ids: list[UUID] = []
         if story.variant is not None:
+            # An old photo shows the work of another time: it was taken before anybody was sent.
+            taken_at = ticket.reported_at - timedelta(days=2) if is_old else None
             photo_ids.append(
-                self._album.upload(story, repaired=True, owner=actor.id, by=OwnerKind.STAFF, taken_where=None)
+                self._album.upload(
+                    story,
+                    repaired=True,
+                    owner=actor.id,
+                    by=OwnerKind.STAFF,
+                    taken_where=None,
+                    taken_at=taken_at,
+                )
             )
         tickets.resolve(
             Ref(ticket.community_id, ticket.id), note=note, photo_ids=photo_ids, acting_user=actor
@@ -348,10 +410,12 @@ class Stage:
         for community_id in COMMUNITIES:
             while rows := outbox.lease(community_id, Queue.DEFAULT, limit=500, seconds=60):
                 for row in rows:
-                    assert row.kind == tickets.CHECK_TEXT
-                    tickets.text_checked(
-                        Ref(community_id, UUID(row.payload["ticket_id"])), verdict=TextCheck.PASSED
-                    )
+                    ticket = Ref(community_id, UUID(row.payload["ticket_id"]))
+                    if row.kind == intake.MATCH:
+                        duplicates.remember(ticket)
+                    else:
+                        assert row.kind == tickets.CHECK_TEXT
+                        tickets.text_checked(ticket, verdict=TextCheck.PASSED)
                     outbox.done(row)
             tickets.erase_photo_positions(community_id=community_id)
         media.expire_uploads()
@@ -362,7 +426,7 @@ class Stage:
             )
 
 
-def fill(seed: int, told: list[Story], album: Album, hands: Traveller, now: datetime) -> str:
+def fill(seed: int, told: list[Story], album: Album, hands: travel.Traveller, now: datetime) -> str:
     """The rows, inside the caller's transaction; a sentence with what was made."""
     hands.to(now - SPAN - timedelta(days=14))
     here = town.Town()
@@ -370,11 +434,16 @@ def fill(seed: int, told: list[Story], album: Album, hands: Traveller, now: date
     town.hire(here)
     hands.to(now - SPAN - timedelta(days=2))
     town.settle_residents(here)
+    town.connect_hotline(here)
     stage = Stage(random.Random(seed), here, album, hands)
-    stage.play(told)
+    with travel.one_calendar():
+        stage.play(told, now)
+    rounds.walk(here, hands, now, seed)
+    shifts.keep(here, hands, now)
     hands.to(now)
     stage.settle()
     return (
         f"Demonstration data: 1 street, {len(town.COMMUNITIES)} communities, {len(here.estates)} estates, "
-        f"{len(here.staff)} staff, {len(here.residents)} residents, {len(told)} tickets, {album.count} photos"
+        f"{len(here.staff)} staff, {len(here.residents)} residents, {sum(STATES.values())} tickets, "
+        f"{album.count} photos"
     )

@@ -20,7 +20,7 @@ from app.tickets.models import Channel
 from app.tickets.models import TicketStatus as S
 from app.tickets.moves import Move
 from tools.demo import words
-from tools.demo.cast import RESIDENTS
+from tools.demo.cast import HOMES, RESIDENTS
 from tools.demo.sketches import PAINTERS, VARIANTS
 from tools.demo.town import EstatePlan
 
@@ -29,15 +29,22 @@ STATES = {
     S.RECEIVED: 8,
     S.ACCEPTED: 6,
     S.DISPATCHED: 11,
-    S.IN_PROGRESS: 15,
+    S.IN_PROGRESS: 16,
     S.RESOLVED: 9,
     S.VERIFIED: 6,
-    S.CLOSED: 121,
+    S.CLOSED: 108,
     S.RETURNED: 6,
+    S.SUSPENDED: 5,
+    S.MERGED: 5,
+    S.REFERRED: 2,
     S.REJECTED: 10,
     S.WITHDRAWN: 8,
 }
-TOTAL = sum(STATES.values())
+# A report that is referred makes two tickets: the one that ended, and the one that goes on elsewhere to this state.
+REFERRED_TO = (S.CLOSED, S.IN_PROGRESS)
+TOTAL = sum(STATES.values()) - len(REFERRED_TO)
+# What came by the hotline, by what became of it; the first one waits beside the report of the same trouble.
+BY_HOTLINE = {S.RECEIVED: 1, S.MERGED: 1, S.DISPATCHED: 1, S.CLOSED: 4}
 # How old a report in an open state is, in hours; the second pair is of those whose limit has passed.
 AGES = {
     S.RECEIVED: ((0.02, 6.0), (0.5, 8.0)),
@@ -47,7 +54,9 @@ AGES = {
     S.RESOLVED: ((20.0, 60.0), (140.0, 220.0)),
     S.VERIFIED: ((30.0, 72.0), (150.0, 220.0)),
     S.RETURNED: ((4.0, 40.0), (120.0, 200.0)),
+    S.SUSPENDED: ((20.0, 60.0), (20.0, 60.0)),
 }
+OPEN_LATE = frozenset({S.DISPATCHED, S.IN_PROGRESS, S.RESOLVED, S.RETURNED})
 LATE = 0.25  # of the open ones
 # Reports by category, for a street of blocks of flats; those that need a photo have a picture to show.
 WEIGHTS = {
@@ -96,6 +105,8 @@ class Story:
     by_position: bool  # reported from where she stands, else by choosing the estate
     names_category: bool  # otherwise the desk finds the category
     variant: int | None  # which picture, if one
+    refer_to: str | None = None  # the estate of another community where it belongs
+    twin: Story | None = None  # the report of the same trouble that this one was merged into
     steps: list[Step] = field(default_factory=list)
 
     # Where its pictures lie, in the order in which they are shown; filled when they are stored.
@@ -115,10 +126,24 @@ class Story:
 def write_all(seed: int, *, now: datetime, estates: Mapping[str, EstatePlan]) -> list[Story]:
     """The stories, none of whose steps lies in the future."""
     teller = _Teller(seed, now, estates)
-    states = [state for state, count in STATES.items() for _ in range(count)]
-    stories = [teller.tell(state, place) for place, state in enumerate(states)]
+    referred = list(REFERRED_TO)
+    by_hotline = dict(BY_HOTLINE)
+    stories = []
+    for place, state in enumerate(_states()):
+        if state in referred:
+            referred.remove(state)
+            stories.append(teller.tell(state, place, is_referred=True))
+            continue
+        left = by_hotline.get(state, 0)
+        by_hotline[state] = left - 1
+        stories.append(teller.tell(state, place, by_hotline=left > 0))
     teller.give_wang_her_share(stories)
     return stories
+
+
+def _states() -> list[S]:
+    """What becomes of each report in the end, wherever it ends."""
+    return [state for state, count in STATES.items() if state is not S.REFERRED for _ in range(count)]
 
 
 class _Teller:
@@ -135,15 +160,19 @@ class _Teller:
 
     # --- what was reported ---------------------------------------------------------------------------------
 
-    def tell(self, state: S, place: int) -> Story:
+    def tell(self, state: S, place: int, *, is_referred: bool = False, by_hotline: bool = False) -> Story:
         # Of its own, so that a story doesn't change because another one took another course.
         rng = self.rng = random.Random(f"{self.seed} {place}")
         category = self.categories[place]
         channel = rng.choices(
             [Channel.MINI_PROGRAM, Channel.PHONE, Channel.VISIT, Channel.PATROL], [84, 7, 3, 6]
         )[0]
-        if state is S.WITHDRAWN:
-            channel = Channel.MINI_PROGRAM  # only a reporter withdraws
+        if state in (S.WITHDRAWN, S.MERGED) or is_referred:
+            channel = Channel.MINI_PROGRAM  # only a reporter withdraws, and is told where it went
+        if by_hotline:
+            channel = Channel.HOTLINE
+        if state is S.SUSPENDED and category in URGENT:
+            category = "facility"  # what is urgent never stands
         who = rng.choice(RESIDENTS)
         estate = who.home
         if rng.random() < 0.12:  # seen on the way, not at home
@@ -158,7 +187,7 @@ class _Teller:
             repair=repair,
             channel=channel,
             resident=who.name if channel is Channel.MINI_PROGRAM else None,
-            is_urgent=category in URGENT or rng.random() < 0.03,
+            is_urgent=category in URGENT or (rng.random() < 0.03 and state is not S.SUSPENDED),
             is_anonymous=channel is Channel.MINI_PROGRAM and rng.random() < SHY.get(category, 0.04),
             by_position=rng.random() < 0.6,
             names_category=rng.random() < 0.85,
@@ -166,8 +195,21 @@ class _Teller:
         )
         if category == "elevator" and rng.random() < 0.6:
             story.variant = None
+        if is_referred:
+            self._send_elsewhere(story)
         self._play(story, late=rng.random() < LATE)
         return story
+
+    def _send_elsewhere(self, story: Story) -> None:
+        """What she saw lies in another community."""
+        home = self.estates[story.estate].community
+        others = [key for key, plan in self.estates.items() if plan.community != home]
+        story.refer_to = self.rng.choice(others)
+        trouble = words.ELSEWHERE[0 if story.state is REFERRED_TO[0] else 1]
+        story.text = trouble.report.format(home=HOMES[story.estate], there=HOMES[story.refer_to])
+        story.repair = trouble.repair
+        story.category, story.variant, story.is_urgent = "other", None, False
+        story.names_category, story.by_position = True, False
 
     def _words(self, category: str, estate: str, channel: Channel) -> words.Trouble:
         for _ in range(100):
@@ -186,6 +228,7 @@ class _Teller:
             Channel.PHONE: "居民来电：",
             Channel.VISIT: "居民到社区反映：",
             Channel.PATROL: "巡查发现：",
+            Channel.HOTLINE: "市民来电反映：",
         }
         return words.Trouble(opening.get(channel, "") + text, trouble.repair)
 
@@ -249,19 +292,28 @@ class _Teller:
         at += timedelta(minutes=rng.uniform(4, 50) if rng.random() < 0.08 else rng.uniform(0.3, 2.9))
         if story.state is S.REJECTED and rng.random() < 0.6:
             at += timedelta(minutes=rng.uniform(5, 90))
-            return [*steps, Step(at, Move.REJECT, {"reason": rng.choice(words.REJECT_REASONS)})]
+            return [*steps, self._refusal(at)]
         steps.append(Step(at, Move.ACCEPT, {}))
-        if story.state is S.ACCEPTED:
+        if story.state in (S.ACCEPTED, S.MERGED):
             return steps
         if story.state is S.REJECTED:
             at = self._after(at, 10, 300)
-            return [*steps, Step(at, Move.REJECT, {"reason": rng.choice(words.REJECT_REASONS)})]
+            return [*steps, self._refusal(at)]
         if story.state is S.WITHDRAWN:
             return [*steps, Step(at + timedelta(minutes=rng.uniform(0.5, 4)), Move.WITHDRAW, {})]
         if not story.names_category:
             at += timedelta(seconds=rng.uniform(20, 90))
             steps.append(Step(at, Move.CLASSIFY, {"category": story.category}))
+        if story.refer_to is not None:
+            at += timedelta(minutes=rng.uniform(4, 30))
+            steps.append(Step(at, Move.REFER, {"estate": story.refer_to, "reason": words.REFERRED}))
+            at += timedelta(minutes=rng.uniform(1, 20))
+            steps.append(Step(at, Move.ACCEPT, {}))
         return self._work(story, steps, at, late=late)
+
+    def _refusal(self, at: datetime) -> Step:
+        reason, ground = self.rng.choice(words.REJECT_REASONS)
+        return Step(at, Move.REJECT, {"reason": reason, "ground": ground})
 
     def _work(self, story: Story, steps: list[Step], at: datetime, *, late: bool) -> list[Step]:
         """From the desk to the end: dispatch, perhaps the wrong one first, work, check, close, and again."""
@@ -309,6 +361,11 @@ class _Teller:
             at += timedelta(minutes=15)
         at = self._after(at, 8, 40, urgent=True) if urgent else self._after(at, 20, 300)
         steps.append(Step(at, Move.START, {}))
+        if story.state is S.SUSPENDED:
+            at = self._after(at, 40, 400)
+            pause = {"reason": rng.choice(words.PAUSES), "days": rng.randint(5, 8)}
+            steps.append(Step(at, Move.SUSPEND, pause))
+            return at
         if story.state is S.IN_PROGRESS and last:
             if rng.random() < 0.4:
                 self._chat(story, steps, at + timedelta(minutes=rng.uniform(5, 60)))

@@ -24,6 +24,8 @@ from app.places import queries as places_queries
 from app.places import service as places
 from app.places.coordinates import Point
 from app.places.models import OrgKind, RegionKind, RegionTerm
+from app.sources import service as sources
+from app.tickets.models import Channel
 from sandbox.config import Config
 from sandbox.state import State
 from sandbox.wechat import demo_phone
@@ -99,6 +101,7 @@ class Town:
     staff: dict[str, StaffActor] = field(default_factory=dict)
     residents: dict[str, UUID] = field(default_factory=dict)
     position_consents: set[str] = field(default_factory=set)
+    hotline: UUID | None = None
 
 
 def desk_of(community: int) -> str:
@@ -258,6 +261,24 @@ def hire(town: Town) -> None:
                 name=who.name,
                 grants=(Grant(Role(who.role), org, **reach),),
             )
+
+
+def connect_hotline(town: Town) -> None:
+    """The hotline as a source of reports. Nobody knows its secret, and it wants to hear nothing: no address of the
+    stand-in holds from one run to the next.
+    """
+    town.hotline = sources.add_source(
+        code="12345",
+        name="12345 政务服务便民热线",
+        channel=Channel.HOTLINE,
+        scope_org=town.orgs["street"],
+        desk_org=town.orgs[desk_of(101)],
+        callback_url=None,
+        valid_from=None,
+        valid_to=None,
+        acting_user=town.staff["street"],
+        is_demo=True,
+    ).source.id
 
 
 def settle_residents(town: Town) -> None:
