@@ -99,7 +99,7 @@ def put(
 
 
 def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Leased]:
-    """Up to `limit` due rows of one community and queue, now held by the caller for `seconds`."""
+    """Up to `limit` due rows of one community and queue, the first promised first, held by the caller for `seconds`."""
     now = clock.now()
     due = (
         select(Outbox.id)
@@ -125,7 +125,7 @@ def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Lease
         )
         .execution_options(synchronize_session=False)
     )
-    leased = [Leased(*row) for row in rows]
+    leased = sorted((Leased(*row) for row in rows), key=lambda row: row.id)  # RETURNING knows no order
     for row in leased:
         if row.attempts > MAX_ATTEMPTS:
             # Each try ended without a word: what it does kills its worker.

@@ -270,6 +270,8 @@ def _at_meetings(events: Sequence[tickets.Event]) -> list[UUID]:
     return [UUID(org_id) for e in events if e.row.kind == Move.MEETING for org_id in e.row.data["orgs"]]
 
 
+# What is written there may name an anonymous reporter.
+_OF_HER = frozenset({Move.EXCLUDE, Move.CALLBACK})
 # What of an event's own facts staff read; ids of other things are put on the wire one by one.
 _SHOWN = frozenset(
     {"why", "old", "new", "stars", "solved", "until", "level", "stage", "held_at", "deadline", "ground"}
@@ -321,6 +323,6 @@ def _event_out(
         "actor": actor,
         "org": orgs.get(row.org_id) if row.org_id else None,
         # Why a complaint was left out of scores speaks of who complained.
-        "text": event.words if known or row.kind != Move.EXCLUDE else None,
+        "text": event.words if known or row.kind not in _OF_HER else None,
         "data": data,
     }

@@ -138,6 +138,22 @@ def test_why_an_anonymous_complaint_was_left_out_is_not_for_the_company_it_is_ab
     }
 
 
+def test_what_an_anonymous_reporter_said_on_the_phone_is_not_for_the_company(
+    resident: Callable[..., Person], town: Town
+) -> None:
+    ticket_id = reported(resident(), town, anonymous=True)
+    town.bring(ticket_id, "accept", "dispatch", *DONE)
+    desk = town.staff("community")
+    said = {"stars": 3, "solved": True, "note": "三栋五零二王女士说还可以"}
+    assert desk.post(f"/tickets/{ticket_id}/callback", said).status_code == 200
+
+    def heard(who: Caller) -> Any:
+        timeline = who.get(f"/tickets/{ticket_id}").json["timeline"]
+        return next(e["text"] for e in timeline if e["kind"] == "callback")
+
+    assert (heard(town.staff("property")), heard(desk)) == (None, "三栋五零二王女士说还可以")
+
+
 def test_a_company_that_gave_a_ticket_back_sees_nothing_of_what_came_after(
     resident: Callable[..., Person], town: Town
 ) -> None:
