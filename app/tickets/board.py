@@ -68,7 +68,10 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
     filters = _filters(wanted)
     if wanted.q:
         return _search(staff, wanted, filters, limit, before)
-    return _load([lane.ids(filters, limit, before=before) for lane in _ways(staff, wanted)], limit)
+    due = wanted.callback_due is True
+    return _load(
+        [lane.ids(filters, limit, before=before, gathered=due) for lane in _ways(staff, wanted)], limit
+    )
 
 
 def _ways(staff: StaffActor, wanted: Board) -> list[_Lane]:
@@ -139,8 +142,12 @@ class _Lane(NamedTuple):
         after: UUID | None = None,
         offset: int | None = None,
         needles: dict[int, str] | None = None,
+        gathered: bool = False,
     ) -> Select[int, UUID]:
-        """The first of each stretch, newest first, between two ids. `needles`: letters by community that must occur."""
+        """The first of each stretch, newest first, between two ids. `needles`: letters by community that must occur.
+
+        `gathered`: all of them, in no order, where the conditions have a better index than the order has.
+        """
         keys = list(zip(self.communities, self.estates or [None] * len(self.communities), strict=True))
         rows = [(*key, state) for key in keys for state in self.states or (None,)]
         given: dict[str, tuple[Any, list[Any]]] = {"community_id": (db.BigInt, [row[0] for row in rows])}
@@ -171,15 +178,19 @@ class _Lane(NamedTuple):
             found = found.where(*([place < before] if before is not None else []))
             found = found.where(*([place > after] if after is not None else []))
         if needles is not None:
-            # All of them, in no order, and by themselves (OFFSET 0): else another index might be walked instead. The
-            # pieces name their community; beside them (+ 0) PostgreSQL would read all that the community has.
+            # The pieces name their community; beside them (+ 0) PostgreSQL would read all that the community has.
             held = TicketLetters.pieces.contains(func.string_to_array(reach.c.needle, _SPLIT))
             same = and_(
                 Ticket.community_id == TicketLetters.community_id + 0, Ticket.id == TicketLetters.ticket_id
             )
-            first = found.join(TicketLetters, same).where(held).offset(0).lateral("found")
+            found = found.join(TicketLetters, same).where(held)
+        if needles is not None or gathered:
+            found = found.offset(
+                0
+            )  # by themselves: as one with the rest, PostgreSQL might walk along the order after all
         else:
-            first = found.order_by(Ticket.id.desc()).limit(limit).offset(offset).lateral("found")
+            found = found.order_by(Ticket.id.desc()).limit(limit).offset(offset)
+        first = found.lateral("found")
         return select(reach.c.community_id, first.c.id).select_from(reach).join(first, true())
 
 
@@ -304,6 +315,7 @@ def _callback_due() -> ColumnElement[bool]:
 # --- words -----------------------------------------------------------------------------------------------
 
 WINDOW = 3000  # of the newest tickets are simply read before the index of letters is asked
+WIDER = 30_000  # the same where something else narrows the list as well
 
 
 def _search(
@@ -324,18 +336,19 @@ def _search(
     if wanted.overdue or (wanted.status is not None and wanted.status <= OPEN):
         return _load([lane.ids(filters, limit, before=before) for lane in lanes], limit)
     communities = tuple(sorted({c for lane in lanes for c in lane.communities}))
-    each = WINDOW // len(communities)
-    ends = _Lane(communities).ids((), 1, before=before, offset=each).subquery("ends")
-    end = db.session().scalar(select(ends.c.id).order_by(ends.c.id.desc()).limit(1))
-    found = _load([lane.ids(filters, limit, before=before, after=end) for lane in lanes], limit)
-    if end is None or len(found) == limit:
-        return found
+    is_narrowed = wanted._replace(q=None) != Board()
+    for window in (WINDOW, WIDER) if is_narrowed else (WINDOW,):
+        each = max(1, window // len(communities))
+        ends = _Lane(communities).ids((), 1, before=before, offset=each).subquery("ends")
+        end = db.session().scalar(select(ends.c.id).order_by(ends.c.id.desc()).limit(1))
+        found = _load([lane.ids(filters, limit, before=before, after=end) for lane in lanes], limit)
+        if end is None or len(found) == limit:
+            return found
     pages = []
     for lane in lanes:
         needles = {c: _SPLIT.join(letters.wanted(c, q)) for c in lane.communities}
-        if (
-            all(needles.values()) and lane.called_in is None
-        ):  # what it is called in for is few, and known without
+        # What it is called in for is few, and known without the letters.
+        if lane.called_in is None and _SPLIT not in q and all(needles.values()):
             pages.append(lane.undivided().ids(filters, limit, before=before, needles=needles))
         else:
             pages.append(lane.ids(filters, limit, before=before))
