@@ -307,9 +307,10 @@ _REST: tuple[LiteralString, ...] = (
              || regexp_replace(text, '(.)', head, 'g') || chr(31) || regexp_replace(text, '(..)', head, 'g')
                || chr(31) || regexp_replace(substr(text, 2), '(..)', head, 'g') || chr(31)
              || regexp_replace(address_, '(.)', head, 'g') || chr(31) || regexp_replace(address_, '(..)', head, 'g')
-               || chr(31) || regexp_replace(substr(address_, 2), '(..)', head, 'g'), chr(31)), '')
+               || chr(31) || regexp_replace(substr(address_, 2), '(..)', head, 'g')
+               || chr(31) || coalesce(community_id || 'class ' || category_code, ''), chr(31)), '')
       FROM (SELECT community_id, id, lower(number) AS number_, lower(text) AS text, coalesce(address, '') AS address_,
-                   community_id || '\1' || chr(31) AS head FROM tickets) AS t
+                   category_code, community_id || '\1' || chr(31) AS head FROM tickets) AS t
     """,
     # What the figures are counted from, as `app.tickets.stints` reads it from these events (`differing` compares).
     """

@@ -86,15 +86,22 @@ class Postgres:
     """
 
     def __init__(
-        self, home: Path, *, fast: bool = False, adopt: bool = True, die_with_parent: bool = True
+        self,
+        home: Path,
+        *,
+        fast: bool = False,
+        buffers: str | None = None,
+        adopt: bool = True,
+        die_with_parent: bool = True,
     ) -> None:
         """Nothing is started yet.
 
-        `fast`: for tests, survives a kill of the server but no power cut. `adopt=False`: a left-over server
-        is stopped and started anew.
+        `fast`: for tests, survives a kill of the server but no power cut. `buffers`: memory it shares between its
+        processes, as PostgreSQL writes it ("1GB"). `adopt=False`: a left-over server is stopped and started anew.
         """
         self.home = home.resolve()
         self.fast = fast
+        self.buffers = buffers
         self.adopt = adopt
         self.die_with_parent = die_with_parent
         self.port = 0
@@ -358,6 +365,8 @@ class Postgres:
                 "max_connections": "300",
                 "shared_buffers": "64MB",
             }
+        if self.buffers:
+            settings["shared_buffers"] = self.buffers
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
     def _wait_until_ready(self, deadline: float) -> bool:

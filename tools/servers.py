@@ -28,18 +28,25 @@ __all__ = ["Postgres", "ServerError", "Valkey", "postgres", "valkey"]
 
 @contextlib.contextmanager
 def postgres(
-    home: Path | None = None, *, fast: bool = False, adopt: bool = True, die_with_parent: bool = True
+    home: Path | None = None,
+    *,
+    fast: bool = False,
+    buffers: str | None = None,
+    adopt: bool = True,
+    die_with_parent: bool = True,
 ) -> Iterator[Postgres]:
     """A running PostgreSQL for the length of the block; an adopted one is left running afterwards.
 
-    Without `home` it lives in a temporary folder and leaves nothing behind.
+    Without `home` it lives in a temporary folder and leaves nothing behind. `buffers`: "1GB".
     """
     if home is not None:
-        with Postgres(home, fast=fast, adopt=adopt, die_with_parent=die_with_parent) as server:
+        with Postgres(
+            home, fast=fast, buffers=buffers, adopt=adopt, die_with_parent=die_with_parent
+        ) as server:
             yield server
         return
     with _temporary_home() as place:
-        server = Postgres(place, fast=fast, adopt=adopt, die_with_parent=die_with_parent)
+        server = Postgres(place, fast=fast, buffers=buffers, adopt=adopt, die_with_parent=die_with_parent)
         try:
             yield server.start()
         finally:

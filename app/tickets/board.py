@@ -22,7 +22,6 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
-    cast,
     column,
     exists,
     false,
@@ -30,6 +29,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     true,
     union,
 )
@@ -41,7 +41,7 @@ from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
 from app.places import queries as places
 from app.tickets import letters
-from app.tickets.models import Callback, Part, Ticket, TicketLetters, TicketStatus
+from app.tickets.models import SAMPLED, TO_CALL_BACK, Callback, Part, Ticket, TicketLetters, TicketStatus
 from app.tickets.moves import OPEN
 
 _SPLIT = "\x1f"  # between the pieces of a needle
@@ -216,7 +216,10 @@ def _lanes(grant: Grant, wanted: Board) -> Iterable[_Lane]:
             if wanted.estate.community_id != grant.grid.community_id:
                 return
             lane = lane.at(wanted.estate)
-        yield _by_state(lane, wanted, wanted.status)
+        lane = _by_state(lane, wanted, wanted.status)
+        # With what is closed it is nearly all of the grid: a page of that is filled sooner than one of each rare state
+        # of the whole community.
+        yield lane.undivided() if TicketStatus.CLOSED in (wanted.status or ()) else lane
         return
     if wanted.estate is not None:
         if wanted.estate in grant.estates:
@@ -268,8 +271,6 @@ def _load(pages: Sequence[Select[int, UUID]], limit: int) -> list[Ticket]:
 # --- what narrows it -------------------------------------------------------------------------------------
 
 CALLBACK_DAYS = 15
-# One byte of a hash of the id: 26 of 256 are the tenth that is called back, the same whoever asks and when.
-_SAMPLED_BELOW = "1a"
 
 
 def _filters(wanted: Board) -> list[ColumnElement[bool]]:
@@ -299,15 +300,11 @@ def _callback_due() -> ColumnElement[bool]:
         Callback.ticket_id == Ticket.id,
         Callback.at >= Ticket.closed_at,
     )
-    digest = func.substr(func.md5(cast(Ticket.id, Text)), 1, 2)
+    rated_since = func.coalesce(Ticket.rated_at >= Ticket.closed_at, false())
     return and_(
-        Ticket.status == TicketStatus.CLOSED,
+        text(TO_CALL_BACK),
+        or_(Ticket.is_urgent, text(SAMPLED), rated_since),
         Ticket.closed_at >= clock.now() - timedelta(days=CALLBACK_DAYS),
-        or_(
-            Ticket.is_urgent,
-            func.coalesce(and_(Ticket.rating_stars <= 2, Ticket.rated_at >= Ticket.closed_at), false()),
-            digest.collate("C") < _SAMPLED_BELOW,
-        ),
         ~called,
     )
 
@@ -346,7 +343,7 @@ def _search(
             return found
     pages = []
     for lane in lanes:
-        needles = {c: _SPLIT.join(letters.wanted(c, q)) for c in lane.communities}
+        needles = {c: _SPLIT.join(letters.wanted(c, q, category=wanted.category)) for c in lane.communities}
         # What it is called in for is few, and known without the letters.
         if lane.called_in is None and _SPLIT not in q and all(needles.values()):
             pages.append(lane.undivided().ids(filters, limit, before=before, needles=needles))

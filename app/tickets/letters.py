@@ -1,4 +1,4 @@
-"""What tickets are found by in a search: the letters in them, and the pairs of neighbouring letters.
+"""What tickets are found by in a search: the letters in them, the pairs of neighbouring letters, and their class.
 
 Most Chinese words have two characters, of which pg_trgm makes nothing. The pieces only find candidates; what is found
 is compared with the words themselves.
@@ -28,29 +28,42 @@ def _in(community_id: int, text: str) -> set[str]:
     return {f"{community_id}{piece}" for piece in (*letters, *map("".join, itertools.pairwise(letters)))}
 
 
-def wanted(community_id: int, q: str) -> list[str]:
-    """The pieces that a ticket of the community must have to contain `q`; none when that can't be said.
+def _class(community_id: int, category: str) -> str:
+    # Two letters at most follow the community otherwise, and a code has more.
+    return f"{community_id}class {category}"
+
+
+def wanted(community_id: int, q: str, *, category: str | None = None) -> list[str]:
+    """The pieces that a ticket of the community, and of that class, must have to contain `q`; none when `q` can't be
+    looked for like that.
 
     Letters whose capitals PostgreSQL and Python might see differently are left out.
     """
     letters = [c if c.isascii() or c.lower() == c.upper() else None for c in q]
     folded = [None if c is None else _folded(c)[0] for c in letters]
     if len(folded) == 1:
-        return [] if folded[0] is None else [f"{community_id}{folded[0]}"]
-    return sorted(
-        {f"{community_id}{a}{b}" for a, b in itertools.pairwise(folded) if a is not None and b is not None}
-    )
+        pieces = set() if folded[0] is None else {f"{community_id}{folded[0]}"}
+    else:
+        both = itertools.pairwise(folded)
+        pieces = {f"{community_id}{a}{b}" for a, b in both if a is not None and b is not None}
+    if pieces and category is not None:
+        pieces.add(_class(community_id, category))
+    return sorted(pieces)
 
 
 def _row(ticket: Ticket) -> dict[str, object]:
     pieces: set[str] = set()
     for text in (ticket.number, ticket.text, ticket.address):
         pieces |= _in(ticket.community_id, text or "")
+    if ticket.category_code is not None:
+        pieces.add(_class(ticket.community_id, ticket.category_code))
     return {"community_id": ticket.community_id, "ticket_id": ticket.id, "pieces": sorted(pieces)}
 
 
 def keep(*tickets: Ticket) -> None:
-    """Write what these tickets are found by, as they read now. To be called when number, words or address were set."""
+    """Write what these tickets are found by, as they read now. To be called when number, words, address or class were
+    set.
+    """
     if not tickets:
         return
     db.session().flush()  # the row points to its ticket

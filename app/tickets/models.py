@@ -195,6 +195,12 @@ class ClientToken(db.Base):
     created_at: Mapped[datetime]
 
 
+# One byte of a hash of the id: 26 of 256 are the tenth that is called back, the same whoever asks and when.
+SAMPLED = "substr(md5(tickets.id::text), 1, 2) COLLATE \"C\" < '1a'"
+# Of these the reporter may have to be asked; as text, because an index is used only where it is asked in its words.
+TO_CALL_BACK = f"tickets.status = 'closed' AND (tickets.is_urgent OR tickets.rating_stars <= 2 OR {SAMPLED})"
+
+
 class Ticket(db.Base):
     """One problem from the report to its end. Position is WGS-84. The `…_at` and `…_by` columns cache the events."""
 
@@ -221,7 +227,14 @@ class Ticket(db.Base):
             "reporter_id",
             postgresql_where=text("reporter_id IS NOT NULL"),
         ),
-        Index("ix_tickets_estate", "community_id", "estate_id", "id"),
+        # With what an organisation asks for beside the estate: of one that isn't its own nothing is read but this.
+        Index(
+            "ix_tickets_of_estate",
+            "community_id",
+            "estate_id",
+            "id",
+            postgresql_include=["org_id", "status"],
+        ),
         Index("ix_tickets_category", "community_id", "category_code", "id"),
         Index(
             "ix_tickets_handler",
@@ -242,6 +255,7 @@ class Ticket(db.Base):
         Index(
             "ix_tickets_closed", "community_id", "closed_at", postgresql_where=text("closed_at IS NOT NULL")
         ),
+        Index("ix_tickets_to_call_back", "community_id", "closed_at", postgresql_where=text(TO_CALL_BACK)),
         # Looking for duplicates among what is open: around a point, or in an estate (also: in none that is known).
         Index(
             "ix_tickets_open_near", "community_id", "lat", "lng", postgresql_where=text("ended_at IS NULL")

@@ -417,6 +417,7 @@ def classify(ref: Ref, *, category: str, acting_user: StaffActor, version: int |
     before = steps.go(ticket, Move.CLASSIFY)
     called_urgent = steps.is_called_urgent(ticket)
     old, ticket.category_code = ticket.category_code, found.code
+    letters.keep(ticket)
     ticket.is_urgent = called_urgent or found.is_urgent
     ticket.is_repeated = queries.is_repeat(
         reporter_id=ticket.reporter_id,

@@ -241,7 +241,11 @@ def test_the_board_shows_what_a_look_at_every_ticket_would(
             for ticket in sorted(seen[who], key=lambda t: t.id, reverse=True)
             if _matches(ticket, wanted, called) and (before is None or ticket.id < before)
         ][:limit]
-        with mock.patch.object(boards, "WINDOW", window), db.reading():
+        with (
+            mock.patch.object(boards, "WINDOW", window),
+            mock.patch.object(boards, "WIDER", 2 * window),
+            db.reading(),
+        ):
             found = [t.id for t in boards.board(actors[who], wanted, limit=limit, before=before)]
         assert found == expected, (who, wanted)
         shown += len(found)
@@ -249,3 +253,23 @@ def test_the_board_shows_what_a_look_at_every_ticket_would(
     with mock.patch.object(clock, "now", return_value=at_random):
         check()
     assert shown  # the examples are not all of empty pages
+
+
+def test_words_within_a_class_find_a_ticket_that_was_put_there_later(
+    town: Town, resident: Callable[..., Person]
+) -> None:
+    """However deep it lies, and no longer in the class it had."""
+    wang = resident()
+    ticket = wang.report(town.a.estate_id, category="noise", text="夜里遛狗，狗叫很吵")["ticket_id"]
+    for _ in range(4):
+        wang.report(town.a.estate_id, category="noise", text="半夜有人唱歌")
+    desk = town.hire("community", town.a)
+    assert desk.post(f"/tickets/{ticket}/category", json={"category": "dogs"}).status_code == 200
+
+    def found(category: str) -> list[str]:
+        rows = desk.get("/tickets", query_string={"q": "遛狗", "category": category}).get_json()["items"]
+        return [row["ticket_id"] for row in rows]
+
+    with mock.patch.object(boards, "WINDOW", 1), mock.patch.object(boards, "WIDER", 2):
+        assert found("dogs") == [ticket]
+        assert found("noise") == []
