@@ -375,11 +375,11 @@ def open_counter(community_id: int) -> None:
 def accept(ref: Ref, *, acting_user: StaffActor, version: int | None = None) -> Ticket:
     """受理. From now run 5 minutes to dispatch and the limit to close, which never ends later than was promised."""
     ticket = steps.staff_ticket(acting_user, ref, Move.ACCEPT, version)
+    limit = steps.limit_of(ticket)
     before = steps.go(ticket, Move.ACCEPT)
     now = clock.now()
     ticket.accepted_at = now
     ticket.dispatch_by = now + clocks.DISPATCH_WITHIN
-    limit = steps.limit_of(ticket)
     steps.event(ticket, Move.ACCEPT, acting_user.actor, from_status=before, at=now, limit=limit.as_data())
     steps.tell(ticket, NoticeKind.TICKET_ACCEPTED)
     return ticket

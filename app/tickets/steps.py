@@ -22,7 +22,7 @@ from app.people.errors import PermissionMissing
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.sources import service as sources
-from app.tickets import clocks, queries, stints, telling
+from app.tickets import clocks, queries, stints, story, telling
 from app.tickets.clocks import Beat, Clock, Limit, Unit
 from app.tickets.errors import IllegalMove
 from app.tickets.models import CategoryTerm, LimitUnit, Ticket, TicketEvent, Visibility
@@ -143,6 +143,13 @@ def event(
         data=data,
     )
     db.session().add(row)
+    # Nothing below is read from what this move changes: written at its end, the ticket is written once.
+    with db.session().no_autoflush:
+        _follow(ticket, move, actor, row, words)
+    return row
+
+
+def _follow(ticket: Ticket, move: Move, actor: Actor, row: TicketEvent, words: str | None) -> None:
     audit.record(
         actor,
         f"ticket.{move.value}",
@@ -151,19 +158,22 @@ def event(
         object_id=ticket.id,
     )
     telling.staff(ticket, row)
-    if from_status != ticket.status:
+    if row.from_status != ticket.status:
         _tell_sources(ticket, row, words)
-        if from_status in clocks.AT_DESK and ticket.stage_due_at is not None and row.at > ticket.stage_due_at:
+        if (
+            row.from_status in clocks.AT_DESK
+            and ticket.stage_due_at is not None
+            and row.at > ticket.stage_due_at
+        ):
             count_late_stage(ticket)  # also when the watch hadn't looked yet
     if ticket.reporter_id is not None:
         people.remember(
             resident_id=ticket.reporter_id, kind=INDEX_KIND, ref=Ref(ticket.community_id, ticket.id)
         )
-    if from_status is not None and (move in CLOCK_KINDS or from_status != ticket.status):
+    if row.from_status is not None and (move in CLOCK_KINDS or row.from_status != ticket.status):
         _reclock(ticket)
     if move not in stints.UNCOUNTED:
         stints.keep(ticket)
-    return row
 
 
 def _tell_sources(ticket: Ticket, row: TicketEvent, words: str | None) -> None:
@@ -186,20 +196,10 @@ def _tell_sources(ticket: Ticket, row: TicketEvent, words: str | None) -> None:
 
 def beats_of(ticket: Ticket) -> list[Beat]:
     """The events that the ticket's clock is read from, in order; of a referred one, from its first report on."""
-    db.session().flush()  # the event just added is one of them
-    rows = db.session().execute(
-        select(TicketEvent.kind, TicketEvent.at, TicketEvent.data)
-        .where(
-            TicketEvent.community_id == ticket.community_id,
-            TicketEvent.ticket_id == ticket.id,
-            TicketEvent.kind.in_([kind.value for kind in CLOCK_KINDS]),
-        )
-        .order_by(TicketEvent.seq)
-    )
     beats: list[Beat] = []
-    for kind, at, data in rows:
-        beats += [Beat(k, datetime.fromisoformat(when), d) for k, when, d in data.get("carried", ())]
-        beats.append(Beat(kind, at, data))
+    for step in story.of(ticket, CLOCK_KINDS):
+        beats += [Beat(k, datetime.fromisoformat(when), d) for k, when, d in step.data.get("carried", ())]
+        beats.append(Beat(step.kind, step.at, step.data))
     return beats
 
 

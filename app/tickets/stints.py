@@ -16,12 +16,13 @@ from uuid import UUID
 from sqlalchemy import delete, insert, inspect, or_, select
 
 from app import clock, db, outbox
-from app.tickets import clocks, queries
+from app.tickets import clocks, queries, story
 from app.tickets.clocks import Beat, Calendar
 from app.tickets.figure_models import Out, Stint, Verdict
 from app.tickets.figure_rules import outcome
 from app.tickets.models import Ticket, TicketEvent, TicketStatus
 from app.tickets.moves import ENDED, Move
+from app.tickets.story import Happened
 
 FILL = "tickets.fill_stints"  # outbox kind
 PAGE = 500
@@ -48,17 +49,6 @@ UNCOUNTED = frozenset(
     }
 )
 _MOMENTS = ("received_at", "accepted_at", "dispatched_at", "due_at", "checked_at", "closed_at", "verdict_at")
-
-
-class Happened(NamedTuple):
-    """What the stints need of an event."""
-
-    seq: int
-    at: datetime
-    kind: str
-    actor_id: UUID | None
-    org_id: UUID | None
-    data: Mapping[str, Any]
 
 
 @dataclass
@@ -285,31 +275,15 @@ def read(
     return rows
 
 
-_EVENT = (
-    TicketEvent.seq,
-    TicketEvent.at,
-    TicketEvent.kind,
-    TicketEvent.actor_id,
-    TicketEvent.org_id,
-    TicketEvent.data,
-)
 _SEEN = [move.value for move in Move if move not in UNCOUNTED]
 
 
 def keep(ticket: Ticket) -> None:
     """Write the stints of a ticket as its events say; rows that are right stay untouched."""
     session = db.session()
-    session.flush()  # the event just added is one of them
-    events = session.execute(
-        select(*_EVENT)
-        .where(
-            TicketEvent.community_id == ticket.community_id,
-            TicketEvent.ticket_id == ticket.id,
-            TicketEvent.kind.in_(_SEEN),
-        )
-        .order_by(TicketEvent.seq)
-    )
-    wanted = {row["seq"]: row for row in read(ticket, (Happened(*row) for row in events))}
+    if any(isinstance(row, Stint) and row.ticket_id == ticket.id for row in (*session.new, *session.deleted)):
+        session.flush()  # of a move before this one in the same transaction: below they are read
+    wanted = {row["seq"]: row for row in read(ticket, story.of(ticket, _SEEN))}
     stored = session.scalars(
         select(Stint).where(Stint.community_id == ticket.community_id, Stint.ticket_id == ticket.id)
     )
@@ -330,7 +304,7 @@ def keep(ticket: Ticket) -> None:
 
 def _events_of(community_id: int, ticket_ids: Sequence[UUID]) -> dict[UUID, list[Happened]]:
     rows = db.session().execute(
-        select(TicketEvent.ticket_id, *_EVENT)
+        select(TicketEvent.ticket_id, *story.COLUMNS)
         .where(
             TicketEvent.community_id == community_id,
             TicketEvent.ticket_id.in_(ticket_ids),
