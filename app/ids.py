@@ -27,6 +27,9 @@ class Kind(StrEnum):
     GRID = "grd"
     PHOTO = "pho"
     EXTENSION = "ext"
+    HOUSE = "hou"
+    OWNER = "own"
+    IMPORT = "imp"
     PATROL_POINT = "pnt"
     PATROL_PLAN = "pln"
     PATROL_SHIFT = "shf"
@@ -58,6 +61,7 @@ class BadId(ValueError):
 
 OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO, Kind.EXTENSION}
+    | {Kind.HOUSE, Kind.OWNER, Kind.IMPORT}
     | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
     | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE}
 )

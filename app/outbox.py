@@ -154,6 +154,11 @@ def again(row: Leased, *, error: str, after_s: int | None = None) -> None:
     )
 
 
+def hold(row: Leased, *, seconds: int) -> None:
+    """Keep the row for so long from now: its work takes longer than a lease."""
+    _settle(row, lease_until=clock.now() + timedelta(seconds=seconds))
+
+
 def give_back(row: Leased) -> None:
     """Not begun: anybody may lease it at once, and it doesn't count as a try."""
     # Counting down is safe: whoever leases next counts up again before working.

@@ -26,6 +26,7 @@ class Queue(StrEnum):
     CRITICAL = "critical"  # a person waits
     DEFAULT = "default"
     MEDIA = "media"
+    IMPORTS = "imports"  # registers of tens of thousands of houses; nobody else waits behind them
     PERIODIC = "periodic"
 
 
@@ -51,6 +52,9 @@ class Job(StrEnum):
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost
+# A register of 50,000 houses takes 20 s on a machine at rest, and several times that on a busy one. Its work holds
+# the outbox row as long as it goes on; a killed one is found by its lease as any other.
+_LONGER = {Queue.IMPORTS: 600}
 QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None
@@ -92,7 +96,7 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
     rq_queue(name).enqueue_call(
         job.value,
         args=args,
-        timeout=JOB_TIMEOUT_S,
+        timeout=_LONGER.get(name, JOB_TIMEOUT_S),
         result_ttl=60,
         failure_ttl=86400,
         description=job.name,

@@ -12,6 +12,7 @@ from app.messaging import models as messaging
 from app.patrol import models as patrol
 from app.people import models as people
 from app.places import models as places
+from app.places import registry_models as registry
 from app.sources import models as sources
 from app.tickets import figure_models as figures
 from app.tickets import models as tickets
@@ -22,6 +23,7 @@ MODULES = (
     idempotency,
     outbox,
     places,
+    registry,
     people,
     duty,
     media,

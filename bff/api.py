@@ -8,7 +8,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from bff.http import RefConverter
-from bff.schemas import Date, Phone, Problem, Text, Time, WireId
+from bff.schemas import AnyWireId, Date, Phone, Problem, Text, Time, WireId
 
 DESCRIPTION = (
     "Times RFC 3339 with +08:00, money in fen, area in 0.01 m². Errors are RFC 9457 problem documents with a "
@@ -44,7 +44,7 @@ def make(app: Flask, *, name: str, title: str, security: dict[str, Any]) -> Face
             "info": {"description": DESCRIPTION},
         },
     )
-    for field in (WireId, Text, Phone):
+    for field in (WireId, AnyWireId, Text, Phone):
         face.register_field(field, "string", None)
     face.register_field(Date, "string", "date")
     face.register_field(Time, "string", "date-time")

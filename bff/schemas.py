@@ -122,6 +122,22 @@ class WireId(ma.fields.Field):
             raise ma.ValidationError("编号不正确。|Not a valid id.") from e
 
 
+class AnyWireId(ma.fields.Field):
+    """An opaque id of one of several kinds; loads as (kind, id)."""
+
+    def __init__(self, *kinds: Kind, **kwargs: Any) -> None:
+        names = ", ".join(kind.name.lower() for kind in kinds)
+        kwargs.setdefault("metadata", {"description": f"opaque id ({names})"})
+        super().__init__(**kwargs)
+        self.kinds = kinds
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[Kind, Any]:
+        for kind in self.kinds:
+            if isinstance(value, str) and value.startswith(f"{kind}_"):
+                return kind, WireId(kind).deserialize(value)
+        raise ma.ValidationError("编号不正确。|Not a valid id.")
+
+
 # No date of ours lies outside. What is computed from one (the day before, a limit of months, another zone) still
 # fits into a datetime and into what PostgreSQL keeps.
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)

@@ -26,6 +26,7 @@ ALLOWED = frozenset(
         "find an estate by name",
         "which estates a community governs",
         "where an organisation works",
+        "which file a value came from",
     }
 )
 

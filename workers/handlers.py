@@ -27,11 +27,12 @@ from app.messaging import service as messaging
 from app.messaging.service import LeasedNotice
 from app.outbox import Leased
 from app.people import queries as people
+from app.places import imports as registry_imports
 from app.tickets import calendar, duplicates, intake, letters, stints
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
-from workers import config
+from workers import config, imports
 
 log = logging.getLogger(__name__)
 
@@ -242,6 +243,9 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     messaging.APPLY_EVENT: apply_event,
     calendar.RECLOCK: reclock,
     intake.MATCH: match_ticket,
+    registry_imports.PREVIEW: imports.preview,
+    registry_imports.APPLY: imports.apply,
+    registry_imports.DISCARD: imports.discard,
     stints.FILL: fill_stints,
     letters.FILL: fill_letters,
 }

@@ -39,6 +39,12 @@ class Permission(StrEnum):
     PATROL_REPORT = "patrol.report"  # what she sees where her company serves, and nothing else
     PATROL_VIEW = "patrol.view"
     PATROL_TRACK = "patrol.track"  # where a colleague walked; one's own way needs no permission
+    PLACE_EDIT = "place.edit"  # the tree, buildings, grids, organisations and what they answer for
+    REGION_EDIT = "region.edit"  # the tree above the communities, dated
+    REGISTRY_VIEW = "registry.view"  # houses and owners, masked
+    REGISTRY_EDIT = "registry.edit"
+    REGISTRY_IMPORT = "registry.import"
+    REGISTRY_UNMASK = "registry.unmask"  # an owner's name, phones and ID number, with a purpose, audited
     DUTY_VIEW = "duty.view"
     DUTY_EDIT = "duty.edit"  # the rosters of a community; property staff those of their own company
     ROUTING_EDIT = "routing.edit"  # where tickets go by themselves
@@ -74,15 +80,21 @@ _DESK = _EVERYONE | {
     _P.TICKET_UNMASK,
     _P.PHOTO_POSITION,
     _P.PHOTO_REVIEW,
+    _P.PLACE_EDIT,
+    _P.REGISTRY_VIEW,
+    _P.REGISTRY_EDIT,
+    _P.REGISTRY_IMPORT,
+    _P.REGISTRY_UNMASK,
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     # One calendar, one tree of classes, and one list of other systems, serves all communities of the street.
-    Role.STREET: _DESK | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT},
+    Role.STREET: _DESK | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT, _P.REGION_EDIT},
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
     Role.GRID: _EVERYONE
     | {_P.PATROL_WALK, _P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
-    Role.PROPERTY: _EVERYONE | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_UNMASK, _P.DUTY_EDIT},
+    Role.PROPERTY: _EVERYONE
+    | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW},
 }

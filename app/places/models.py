@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     String,
     UniqueConstraint,
 )
@@ -57,6 +58,7 @@ class Region(db.Base):
     kind: Mapped[str] = mapped_column(String(12))
     name: Mapped[str] = mapped_column(String(80))
     official_code: Mapped[str | None] = mapped_column(String(12))
+    outline: Mapped[dict[str, Any] | None]  # GeoJSON, WGS-84
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
@@ -84,6 +86,7 @@ class Org(db.Base):
     region_id: Mapped[int] = mapped_column(db.BigInt, ForeignKey("regions.id"))
     phone: Mapped[str | None] = mapped_column(String(20))  # the duty line of an office, public by nature
     is_active: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
@@ -110,6 +113,7 @@ class Estate(db.Base):
     max_lng: Mapped[float]
     min_lat: Mapped[float]
     max_lat: Mapped[float]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
@@ -145,6 +149,8 @@ class Building(db.Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     estate_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(String(40))
+    outline: Mapped[dict[str, Any] | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
@@ -162,6 +168,8 @@ class Grid(db.Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(80))
+    outline: Mapped[dict[str, Any] | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 

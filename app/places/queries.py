@@ -148,6 +148,14 @@ def governed_estates(region_ids: Iterable[int]) -> list[Ref]:
     return [Ref(community_id, estate_id) for community_id, estate_id in rows]
 
 
+def governed_estate(region_ids: Iterable[int], ref: Ref, *, lock: bool = False) -> Estate:
+    """The estate, when one of these communities governs it today. Raises NotFound."""
+    found = db.session().get(Estate, ref, with_for_update=lock or None, populate_existing=lock)
+    if found is None or governing(ref) not in set(region_ids):
+        raise NotFound
+    return found
+
+
 def governing(estate_ref: Ref) -> int:
     """The community that governs an estate today: by the dated tree, else its home."""
     found = db.session().scalar(
@@ -262,6 +270,23 @@ def communities_of_org(org_id: UUID) -> list[int]:
         .execution_options(cross_community="where an organisation works")
     )
     return sorted(rows)
+
+
+def estates_of_org(org_id: UUID) -> list[Ref]:
+    """The estates for which the organisation answers today; for a whole community, all of it."""
+    rules = (
+        db.session()
+        .execute(
+            select(Responsibility.community_id, Responsibility.estate_id)
+            .where(Responsibility.org_id == org_id, _valid(Responsibility, today()))
+            .execution_options(cross_community="where an organisation works")
+        )
+        .all()
+    )
+    whole = {community_id for community_id, estate_id in rules if estate_id is None}
+    return [
+        Ref(community_id, estate_id) for community_id, estate_id in rules if estate_id is not None
+    ] + governed_estates(whole)
 
 
 def regions_above(region_id: int) -> list[int]:

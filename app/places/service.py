@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from app import audit, clock, db, ids
 from app.audit import Actor
-from app.errors import Invalid
 from app.ids import Ref
-from app.places.coordinates import Point, in_china
+from app.places import outlines
+from app.places.coordinates import Point
 from app.places.models import (
     Building,
     Estate,
@@ -25,15 +24,6 @@ from app.places.models import (
     RegionTerm,
     Responsibility,
 )
-from app.places.queries import NEAR_M
-
-
-class BadOutline(Invalid):
-    """The outline is no closed GeoJSON polygon inside China."""
-
-    code = "bad_outline"
-    zh = "小区边界不正确：应为国内的闭合多边形。"
-    en = "The outline must be a closed polygon inside China."
 
 
 def add_region(
@@ -88,26 +78,6 @@ def add_org(
     return org
 
 
-def _box(centre: Point, outline: dict[str, Any] | None) -> tuple[float, float, float, float]:
-    if outline is None:
-        d_lat = NEAR_M / 111_320
-        d_lng = d_lat / math.cos(math.radians(centre.lat))
-        return centre.lng - d_lng, centre.lng + d_lng, centre.lat - d_lat, centre.lat + d_lat
-    try:
-        polygons = outline["coordinates"] if outline["type"] == "MultiPolygon" else [outline["coordinates"]]
-        if outline["type"] not in {"Polygon", "MultiPolygon"}:
-            raise BadOutline
-        rings = [ring for polygon in polygons for ring in polygon]
-        points = [Point(float(x), float(y)) for ring in rings for x, y, *_ in ring]
-        closed = all(len(ring) >= 4 and ring[0] == ring[-1] for ring in rings)
-    except (KeyError, TypeError, ValueError) as e:
-        raise BadOutline from e
-    if not points or not closed or not all(in_china(p) for p in points):
-        raise BadOutline
-    lngs, lats = [p.lng for p in points], [p.lat for p in points]
-    return min(lngs), max(lngs), min(lats), max(lats)
-
-
 def add_estate(
     *,
     community_id: int,
@@ -123,7 +93,8 @@ def add_estate(
 
     Raises BadOutline.
     """
-    min_lng, max_lng, min_lat, max_lat = _box(centre, outline)
+    outline = outlines.outline_of(outline) if outline is not None else None
+    min_lng, max_lng, min_lat, max_lat = outlines.box(centre, outline)
     estate = Estate(
         community_id=community_id,
         id=ids.new_id(),

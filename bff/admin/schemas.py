@@ -10,7 +10,7 @@ from app.places.coordinates import Crs
 from app.tickets.clocks import DayKind
 from app.tickets.grounds import Ground
 from app.tickets.models import BY_PEOPLE, Channel, Visibility
-from bff.schemas import Date, PageQuery, Phone, Query, Schema, Text, Time, WireId
+from bff.schemas import AnyWireId, Date, PageQuery, Phone, Query, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -560,9 +560,9 @@ class LimitsOut(Schema):
 
 
 class UnmaskIn(Schema):
-    object = WireId(Kind.TICKET, required=True)
+    object = AnyWireId(Kind.TICKET, Kind.OWNER, required=True)
     fields_ = f.List(
-        f.String(validate=v.OneOf(["contact_phone"])),
+        f.String(validate=v.OneOf(["contact_phone", "name", "phone", "phone2", "id_number"])),
         required=True,
         validate=v.Length(1, 5),
         data_key="fields",
@@ -571,7 +571,11 @@ class UnmaskIn(Schema):
 
 
 class UnmaskOut(Schema):
-    contact_phone = f.String(allow_none=True)
+    contact_phone = f.String(allow_none=True, metadata={"description": "of a ticket"})
+    name = f.String(allow_none=True, metadata={"description": "of an owner, as the others"})
+    phone = f.String(allow_none=True)
+    phone2 = f.String(allow_none=True)
+    id_number = f.String(allow_none=True)
 
 
 class ReviewPhotoOut(Schema):

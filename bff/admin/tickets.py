@@ -12,6 +12,8 @@ from app import ids
 from app.errors import Invalid
 from app.ids import BadId, Kind, Ref
 from app.people.permissions import Permission as Allow
+from app.people.registry_scope import registry_reach
+from app.places import registry
 from app.tickets import board as boards
 from app.tickets import queries as tickets
 from app.tickets import service
@@ -283,12 +285,19 @@ def comment(body: dict[str, Any], ref: Ref) -> Versioned:
 
 
 @blp.route("/unmask", methods=["POST"])
-@requires(Allow.TICKET_UNMASK)
+@requires(Allow.TICKET_UNMASK, Allow.REGISTRY_UNMASK)
 @writes
 @blp.arguments(s.UnmaskIn)
 @blp.response(200, s.UnmaskOut)
 def unmask(body: dict[str, Any]) -> dict[str, Any]:
-    """Show the whole phone number of a report, for a stated purpose; audited."""
-    return {
-        "contact_phone": service.unmask_phone(body["object"], purpose=body["purpose"], acting_user=g.staff)
-    }
+    """Show the whole phone number of a report, or fields of an owner, for a stated purpose; audited."""
+    kind, ref = body["object"]
+    if kind is Kind.OWNER:
+        return registry.unmask(
+            registry_reach(g.staff, Allow.REGISTRY_UNMASK),
+            ref,
+            fields=body["fields_"],
+            purpose=body["purpose"],
+            acting_user=g.staff.actor,
+        )
+    return {"contact_phone": service.unmask_phone(ref, purpose=body["purpose"], acting_user=g.staff)}

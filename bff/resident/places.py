@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from app.errors import Invalid
+from app.ids import Ref
 from app.places import queries as places
+from app.places import registry_queries as registry
+from app.places import rooms
 from app.places.coordinates import Crs, Point, in_china, to_wgs84
-from bff.http import reads, revalidated
+from bff.http import read_cursor, reads, revalidated, write_cursor
 from bff.resident import schemas as s
+from bff.resident.house_schemas import HouseList, HouseQuery
 from bff.resident.views import community_names, estate_out
 from bff.schemas import Blueprint
 
@@ -51,3 +56,32 @@ def estates(args: dict[str, Any]) -> dict[str, Any]:
     found = places.estates_named(args["q"], limit=args["limit"])
     names = community_names()
     return {"items": [estate_out(estate, names) for estate in found], "next_cursor": None}
+
+
+@blp.route("/estates/<ref(est):ref>/houses", methods=["GET"])
+@revalidated
+@reads
+@blp.arguments(HouseQuery, location="query")
+@blp.response(200, HouseList)
+def houses(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """Choose my house: the buildings of the estate, and the houses of one of them. Nothing about who lives there."""
+    places.estate(ref)
+    buildings = places.buildings_of(ref)
+    wanted = None
+    if args["building"] is not None:
+        key = rooms.building_key(args["building"])
+        wanted = next((b.id for b in buildings if rooms.building_key(b.name) == key), None)
+        if wanted is None:
+            return {"buildings": [b.name for b in buildings], "items": [], "next_cursor": None}
+    after = read_cursor(args["cursor"], str, UUID)
+    limit = args["limit"]
+    found = registry.doors(
+        ref, building=wanted, limit=limit + 1, after=(after[0], after[1]) if after else None
+    )
+    page = found[:limit]
+    more = len(found) > limit
+    return {
+        "buildings": [b.name for b in buildings],
+        "items": [door._asdict() for door in page],
+        "next_cursor": write_cursor(page[-1].key, page[-1].house_id.id) if more else None,
+    }

@@ -1,0 +1,492 @@
+"""Reading the registry: houses with their owners, one owner with her houses, who is perhaps the same.
+
+Who asks is a `reach`: the estates she may see. Personal data come out sealed; what is shown of them is for the face.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select, tuple_
+
+from app import db
+from app.errors import NotFound
+from app.ids import Ref
+from app.places import heads, identity, rooms
+from app.places.errors import SearchTooWide
+from app.places.models import Building
+from app.places.registry_models import (
+    Holding,
+    HoldingOwner,
+    House,
+    Mark,
+    Owner,
+    RegistryImport,
+    Unit,
+)
+
+Reach = Collection[Ref]
+
+
+@dataclass(frozen=True)
+class HouseView:
+    """A house with the names of its place and its owners of today, in their order."""
+
+    house: House
+    building: str
+    unit: str
+    holding: Holding | None
+    owners: list[Owner] = field(default_factory=list)
+
+
+class HouseSearch(NamedTuple):
+    """What a clerk looks for. Names are found exactly, or by surname together with a room; never by a part."""
+
+    building: str | None = None
+    unit: str | None = None
+    room: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    surname: str | None = None
+    kind: str | None = None
+
+
+def house_for(reach: Reach, ref: Ref, *, lock: bool = False) -> House:
+    """The house. Raises NotFound when it isn't there or lies in another's estate."""
+    found = db.session().get(House, ref, with_for_update=lock or None, populate_existing=lock)
+    if found is None or Ref(found.community_id, found.estate_id) not in reach:
+        raise NotFound
+    return found
+
+
+def view_of(house: House) -> HouseView:
+    """The house with its place and owners of today."""
+    return _views([house])[0]
+
+
+def _views(houses: Sequence[House]) -> list[HouseView]:
+    if not houses:
+        return []
+    session = db.session()
+    community_id = houses[0].community_id
+    ids = [house.id for house in houses]
+    buildings = _names(Building, community_id, {h.building_id for h in houses})
+    units = _names(Unit, community_id, {h.unit_id for h in houses})
+    holdings = {
+        holding.house_id: holding
+        for holding in session.scalars(
+            select(Holding).where(
+                Holding.community_id == community_id, Holding.house_id.in_(ids), Holding.valid_to.is_(None)
+            )
+        )
+    }
+    owners = owners_of(community_id, [h.id for h in holdings.values()])
+    views = []
+    for house in houses:
+        holding = holdings.get(house.id)
+        views.append(
+            HouseView(
+                house,
+                buildings.get(house.building_id, "") if house.building_id else "",
+                units.get(house.unit_id, "") if house.unit_id else "",
+                holding,
+                owners.get(holding.id, []) if holding else [],
+            )
+        )
+    return views
+
+
+def _names(model: type[Building | Unit], community_id: int, ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    wanted = {i for i in ids if i is not None}
+    if not wanted:
+        return {}
+    return dict(
+        db.session()
+        .execute(select(model.id, model.name).where(model.community_id == community_id, model.id.in_(wanted)))
+        .all()
+    )
+
+
+def owners_of(community_id: int, holding_ids: Iterable[UUID]) -> dict[UUID, list[Owner]]:
+    """Holding → its owners in their order; who was merged into another appears as that other."""
+    rows = (
+        db.session()
+        .execute(
+            select(HoldingOwner.holding_id, HoldingOwner.owner_id)
+            .where(HoldingOwner.community_id == community_id, HoldingOwner.holding_id.in_(set(holding_ids)))
+            .order_by(HoldingOwner.holding_id, HoldingOwner.position)
+        )
+        .all()
+    )
+    same = heads.same_owners(community_id)
+    by_id = owners_by_id(community_id, {same.get(owner_id, owner_id) for _, owner_id in rows})
+    found: dict[UUID, list[Owner]] = defaultdict(list)
+    for holding_id, owner_id in rows:
+        owner = by_id[same.get(owner_id, owner_id)]
+        if owner not in found[holding_id]:
+            found[holding_id].append(owner)
+    return found
+
+
+def owners_by_id(community_id: int, owner_ids: Iterable[UUID]) -> dict[UUID, Owner]:
+    """Those owners, in one query."""
+    wanted = set(owner_ids)
+    if not wanted:
+        return {}
+    rows = db.session().scalars(select(Owner).where(Owner.community_id == community_id, Owner.id.in_(wanted)))
+    return {owner.id: owner for owner in rows}
+
+
+def houses_in(
+    estate: Ref, search: HouseSearch, *, limit: int, after: tuple[str, UUID] | None = None
+) -> list[HouseView]:
+    """Houses of an estate by key. The caller has made sure that the estate may be seen. Raises SearchTooWide."""
+    query = select(House).where(House.community_id == estate.community_id, House.estate_id == estate.id)
+    if search.building is not None:
+        wanted = rooms.building_key(search.building)
+        ids = [b.id for b in _buildings(estate) if rooms.building_key(b.name) == wanted]
+        query = query.where(House.building_id.in_(ids))
+    if search.unit is not None:
+        query = query.where(House.key.like(f"%|{_escaped(rooms.unit_key(search.unit))}|%"))
+    if search.room is not None:
+        query = query.where(House.key.like(f"%|{_escaped(rooms.number_key(search.room))}"))
+    if search.kind is not None:
+        query = query.where(House.kind == search.kind)
+    if search.phone is not None:
+        found = identity.phone_hash(search.phone)
+        query = query.where(
+            House.id.in_(
+                _held_by(estate.community_id, or_(Owner.phone_hash == found, Owner.phone2_hash == found))
+            )
+        )
+    if search.name is not None:
+        query = query.where(
+            House.id.in_(_held_by(estate.community_id, Owner.name_hash == identity.name_hash(search.name)))
+        )
+    if search.surname is not None and search.room is None:
+        raise SearchTooWide
+    if after is not None:
+        query = query.where(tuple_(House.key, House.id) > after)
+    query = query.order_by(House.key, House.id).limit(limit)
+    views = _views(list(db.session().scalars(query)))
+    if search.surname is not None:
+        # Rooms of one number: at most a few dozen names are read to compare their beginnings.
+        views = [v for v in views if any(_name(o).startswith(search.surname) for o in v.owners)]
+    return views
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _held_by(community_id: int, who: object) -> list[UUID]:
+    """Houses that these owners, or anybody who is the same as one of them, hold today."""
+    found = set(
+        db.session().scalars(select(Owner.id).where(Owner.community_id == community_id, who))  # type: ignore[arg-type]  # a column expression
+    )
+    if not found:
+        return []
+    same = heads.same_owners(community_id)
+    roots = {same.get(owner, owner) for owner in found}
+    everyone = roots | {owner for owner, root in same.items() if root in roots}
+    return list(
+        db.session().scalars(
+            select(Holding.house_id)
+            .join(
+                HoldingOwner,
+                and_(
+                    HoldingOwner.community_id == Holding.community_id, HoldingOwner.holding_id == Holding.id
+                ),
+            )
+            .where(
+                Holding.community_id == community_id,
+                Holding.valid_to.is_(None),
+                HoldingOwner.owner_id.in_(everyone),
+            )
+        )
+    )
+
+
+def _name(owner: Owner) -> str:
+    return identity.unseal(owner.name_sealed, "name", owner.id) or ""
+
+
+def _buildings(estate: Ref) -> list[Building]:
+    return list(
+        db.session().scalars(
+            select(Building).where(
+                Building.community_id == estate.community_id, Building.estate_id == estate.id
+            )
+        )
+    )
+
+
+class Door(NamedTuple):
+    """A house as anybody may see it: no owner, no area."""
+
+    house_id: Ref
+    building: str
+    unit: str
+    number: str
+    kind: str
+    key: str
+
+
+def doors(estate: Ref, *, building: UUID | None, limit: int, after: tuple[str, UUID] | None) -> list[Door]:
+    """The houses of an estate, or one of its buildings, to choose one's own from."""
+    query = select(House).where(
+        House.community_id == estate.community_id, House.estate_id == estate.id, House.valid_to.is_(None)
+    )
+    if building is not None:
+        query = query.where(House.building_id == building)
+    if after is not None:
+        query = query.where(tuple_(House.key, House.id) > after)
+    houses = list(db.session().scalars(query.order_by(House.key, House.id).limit(limit)))
+    buildings = _names(Building, estate.community_id, {h.building_id for h in houses})
+    units = _names(Unit, estate.community_id, {h.unit_id for h in houses})
+    return [
+        Door(
+            Ref(h.community_id, h.id),
+            buildings.get(h.building_id, "") if h.building_id else "",
+            units.get(h.unit_id, "") if h.unit_id else "",
+            h.number,
+            h.kind,
+            h.key,
+        )
+        for h in houses
+    ]
+
+
+# --- history and provenance ------------------------------------------------------------------------------
+
+
+class Past(NamedTuple):
+    """One holding of a house and who held."""
+
+    holding: Holding
+    owners: list[Owner]
+
+
+def history(house: House) -> list[Past]:
+    """Who held the house, newest first; what was corrected away isn't history."""
+    holdings = list(
+        db.session().scalars(
+            select(Holding)
+            .where(
+                Holding.community_id == house.community_id,
+                Holding.house_id == house.id,
+                or_(Holding.valid_to.is_(None), Holding.valid_to > Holding.valid_from),
+            )
+            .order_by(Holding.valid_from.desc(), Holding.created_at.desc())
+        )
+    )
+    owners = owners_of(house.community_id, [h.id for h in holdings])
+    return [Past(h, owners.get(h.id, [])) for h in holdings]
+
+
+class Origin(NamedTuple):
+    """Where a field's present value came from."""
+
+    source: str
+    rank: int
+    at: datetime
+    by: UUID | None
+    import_id: UUID | None
+    file_sha256: bytes | None
+    sheet: str | None
+    row: int | None
+
+
+def origins(community_id: int, object_id: UUID) -> dict[str, Origin]:
+    """Field → its provenance."""
+    marks = list(
+        db.session().scalars(
+            select(Mark)
+            .where(Mark.community_id == community_id, Mark.object_id == object_id)
+            .order_by(Mark.at, Mark.id)
+        )
+    )
+    hashes = _file_hashes({m.import_id for m in marks if m.import_id is not None})
+    found: dict[str, Origin] = {}
+    for mark in marks:
+        origin = Origin(
+            mark.source,
+            mark.rank,
+            mark.at,
+            mark.actor_id,
+            mark.import_id,
+            hashes.get(mark.import_id) if mark.import_id else None,
+            mark.sheet,
+            mark.row,
+        )
+        found |= dict.fromkeys(mark.fields, origin)
+    return found
+
+
+def _file_hashes(import_ids: set[UUID]) -> dict[UUID, bytes]:
+    if not import_ids:
+        return {}
+    return dict(
+        db.session()
+        .execute(
+            select(RegistryImport.id, RegistryImport.file_sha256)
+            .where(RegistryImport.id.in_(import_ids))
+            .execution_options(cross_community="which file a value came from")
+        )
+        .all()
+    )
+
+
+# --- owners ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OwnerView:
+    """An owner with the houses of today that the one who asks may see, and the rows merged into her."""
+
+    owner: Owner
+    houses: list[HouseView]
+    merged: list[Owner]
+
+
+def owner_for(reach: Reach, ref: Ref, *, lock: bool = False) -> Owner:
+    """The owner of a house in reach, today or before. Raises NotFound."""
+    found = db.session().get(Owner, ref, with_for_update=lock or None, populate_existing=lock)
+    if found is None or not _estates_of(found) & set(reach):
+        raise NotFound
+    return found
+
+
+def _estates_of(owner: Owner) -> set[Ref]:
+    rows = db.session().scalars(
+        select(House.estate_id)
+        .join(Holding, and_(Holding.community_id == House.community_id, Holding.house_id == House.id))
+        .join(
+            HoldingOwner,
+            and_(HoldingOwner.community_id == Holding.community_id, HoldingOwner.holding_id == Holding.id),
+        )
+        .where(House.community_id == owner.community_id, HoldingOwner.owner_id.in_(_everyone(owner)))
+        .distinct()
+    )
+    return {Ref(owner.community_id, estate_id) for estate_id in rows}
+
+
+def _everyone(owner: Owner) -> set[UUID]:
+    same = heads.same_owners(owner.community_id)
+    root = same.get(owner.id, owner.id)
+    return {root} | {other for other, of in same.items() if of == root}
+
+
+def owner_view(reach: Reach, owner: Owner) -> OwnerView:
+    """The owner with her houses in reach."""
+    everyone = _everyone(owner)
+    houses = db.session().scalars(
+        select(House)
+        .join(Holding, and_(Holding.community_id == House.community_id, Holding.house_id == House.id))
+        .join(
+            HoldingOwner,
+            and_(HoldingOwner.community_id == Holding.community_id, HoldingOwner.holding_id == Holding.id),
+        )
+        .where(
+            House.community_id == owner.community_id,
+            Holding.valid_to.is_(None),
+            HoldingOwner.owner_id.in_(everyone),
+            House.estate_id.in_({r.id for r in reach if r.community_id == owner.community_id}),
+        )
+        .order_by(House.estate_id, House.key)
+        .distinct()
+    )
+    merged = owners_by_id(owner.community_id, everyone - {owner.id})
+    return OwnerView(owner, _views(list(houses)), sorted(merged.values(), key=lambda o: o.id))
+
+
+def uncertain(
+    reach: Reach, *, limit: int, after: tuple[int, bytes] | None = None
+) -> list[tuple[int, bytes, list[Owner]]]:
+    """Owners of one name in one community that may be the same: at least one of them has no ID number, and nobody said
+    that they are apart. By community and name hash; each with its community and hash for the cursor.
+    """
+    communities = {r.community_id for r in reach}
+    estates = {r.id for r in reach}
+    if not communities:
+        return []
+    in_reach = (
+        select(Owner.community_id, Owner.name_hash, Owner.id, Owner.id_hash)
+        .join(
+            HoldingOwner,
+            and_(HoldingOwner.community_id == Owner.community_id, HoldingOwner.owner_id == Owner.id),
+        )
+        .join(
+            Holding, and_(Holding.community_id == Owner.community_id, Holding.id == HoldingOwner.holding_id)
+        )
+        .join(House, and_(House.community_id == Owner.community_id, House.id == Holding.house_id))
+        .where(
+            Owner.community_id.in_(communities),
+            Owner.same_as.is_(None),
+            ~Owner.is_apart,
+            Holding.valid_to.is_(None),
+            House.estate_id.in_(estates),
+        )
+        .distinct()
+        .subquery()
+    )
+    groups = (
+        select(in_reach.c.community_id, in_reach.c.name_hash)
+        .group_by(in_reach.c.community_id, in_reach.c.name_hash)
+        .having(func.count() > 1, func.count() > func.count(in_reach.c.id_hash))
+        .order_by(in_reach.c.community_id, in_reach.c.name_hash)
+        .limit(limit)
+    )
+    if after is not None:
+        groups = groups.where(tuple_(in_reach.c.community_id, in_reach.c.name_hash) > after)
+    found = []
+    for community_id, name_hash in db.session().execute(groups).all():
+        owners = db.session().scalars(
+            select(Owner)
+            .where(
+                Owner.community_id == community_id,
+                Owner.name_hash == name_hash,
+                Owner.same_as.is_(None),
+                ~Owner.is_apart,
+            )
+            .order_by(Owner.id)
+        )
+        found.append((community_id, name_hash, list(owners)))
+    return found
+
+
+def owners_found(reach: Reach, *, phone: str | None, name: str | None) -> list[Owner]:
+    """Owners of houses in reach by phone or by exact name."""
+    communities = {r.community_id for r in reach}
+    query = select(Owner).where(Owner.community_id.in_(communities), Owner.same_as.is_(None))
+    if phone is not None:
+        found = identity.phone_hash(phone)
+        query = query.where(or_(Owner.phone_hash == found, Owner.phone2_hash == found))
+    if name is not None:
+        query = query.where(Owner.name_hash == identity.name_hash(name))
+    rows = db.session().scalars(query.order_by(Owner.community_id, Owner.id).limit(200))
+    return [owner for owner in rows if _estates_of(owner) & set(reach)]
+
+
+def holders_on(house: Ref, on: date) -> frozenset[UUID]:
+    """The owners of a house on a day; who was merged into another counts as that other."""
+    same = heads.same_owners(house.community_id)
+    rows = db.session().scalars(
+        select(HoldingOwner.owner_id)
+        .join(
+            Holding,
+            and_(Holding.community_id == HoldingOwner.community_id, Holding.id == HoldingOwner.holding_id),
+        )
+        .where(
+            HoldingOwner.community_id == house.community_id,
+            Holding.house_id == house.id,
+            Holding.valid_from <= on,
+            or_(Holding.valid_to.is_(None), Holding.valid_to > on),
+        )
+    )
+    return frozenset(same.get(owner, owner) for owner in rows)
