@@ -13,7 +13,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run smoke test check lint types contracts tables migrations openapi-unchanged tests openapi bench \
+.PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
         format lock clean dev
 
 help: ## This list
@@ -29,7 +29,7 @@ smoke: dev ## Play the whole story against a running `make run` (PORT= as given 
 test: dev ## All tests, in parallel and in random order (ARGS= for pytest)
 	@$(VENV)/python -m pytest -n auto $(ARGS)
 
-check: lint types contracts tables migrations openapi-unchanged $(if $(filter 0,$(TESTS)),,tests) ## Everything that has to hold before a change goes in (TESTS=0: all but the tests)
+check: lint types contracts tables permissions migrations openapi-unchanged $(if $(filter 0,$(TESTS)),,tests) ## Everything that has to hold before a change goes in (TESTS=0: all but the tests)
 	@echo "check: all is well"
 
 lint: dev
@@ -44,6 +44,9 @@ contracts: dev
 
 tables: dev
 	@$(VENV)/python -m tools.tables --check
+
+permissions: dev
+	@$(VENV)/python -m tools.permissions --check
 
 migrations: dev
 	@$(VENV)/python -m tools.check_migrations

@@ -19,6 +19,7 @@ def boot(settings: Settings) -> None:
     from app import adapters, crypto, db, logs, queue
     from app.media import links
     from app.messaging import service as messaging
+    from app.people import passwords
 
     logs.configure(settings.log_level)
     if settings.database_url == settings.migration_database_url:
@@ -32,6 +33,7 @@ def boot(settings: Settings) -> None:
     adapters.configure(settings, redis)
     links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
     messaging.configure(settings.wechat_templates)
+    passwords.configure(settings.staff_password_hash)
 
 
 def create_app(settings: Settings) -> Flask:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import zlib
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     SESSION = "ses"
     SOURCE = "src"
     ASSESSMENT = "asm"
+    ROLE = "rol"
 
 
 class Ref(NamedTuple):
@@ -83,6 +85,16 @@ def lane_of(person_id: UUID) -> int:
     that spreads over shards and lets a worker lease a batch on one of them: -1 … -64, fixed for ever by the id.
     """
     return -1 - zlib.crc32(person_id.bytes) % _LANES
+
+
+def lanes() -> range:
+    """All lanes of persons."""
+    return range(-_LANES, 0)
+
+
+def first_of(at: datetime) -> UUID:
+    """The lowest id that `new_id` can have made from that moment on: a range of time is a range of ids."""
+    return UUID(int=(int(at.timestamp() * 1000) & (2**48 - 1)) << 80)
 
 
 def encode(kind: Kind, ref: Ref | UUID) -> str:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class SettingsError(Exception):
@@ -79,6 +80,28 @@ def _base_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _required_or_optional(raw: str) -> str:
+    if raw not in {"required", "optional"}:
+        raise Unreadable("expected required or optional")
+    return raw
+
+
+def _owasp_or_cheap(raw: str) -> str:
+    if raw not in {"owasp", "cheap"}:
+        raise Unreadable("expected owasp or cheap")
+    return raw
+
+
+def _classes(raw: str) -> int:
+    if raw not in {"0", "1", "2", "3", "4"}:
+        raise Unreadable("expected 0 to 4")
+    return int(raw)
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
 def setting(env: str, read: Callable[[str], Any] = _text, *, default: Any = ..., secret: bool = False) -> Any:
     """One row of the list: the environment name, how it is read, what holds when it is absent."""
     meta = {"env": env, "read": read, "required": default is ...}
@@ -130,6 +153,13 @@ class Settings:
     access_token_s: int = setting("ACCESS_TOKEN_S", int, default=1800)
     refresh_token_s: int = setting("REFRESH_TOKEN_S", int, default=30 * 86400)
     staff_session_s: int = setting("STAFF_SESSION_S", int, default=12 * 3600)
+    staff_idle_s: int = setting("STAFF_IDLE_S", int, default=1800)
+
+    # Staff logins. Rotation and composition are off (ASVS 5.0 6.2.5, 6.2.10); an audit after 等保 may ask for them.
+    staff_totp: str = setting("STAFF_TOTP", _required_or_optional, default="required")
+    staff_password_hash: str = setting("STAFF_PASSWORD_HASH", _owasp_or_cheap, default="owasp")
+    staff_password_days: int = setting("STAFF_PASSWORD_DAYS", int, default=0)
+    staff_password_classes: int = setting("STAFF_PASSWORD_CLASSES", _classes, default=0)
 
     log_level: str = setting("LOG_LEVEL", default="INFO")
     metrics_port: int = setting("METRICS_PORT", int, default=0)
@@ -159,6 +189,12 @@ class Settings:
             except (ValueError, TypeError):
                 # Python's own sentence would quote the value: half a key, perhaps.
                 unreadable.append(name)
+        if values.get("staff_totp") == "optional" and not values.get("demo"):
+            unreadable.append("STAFF_TOTP (optional only with DEMO=1)")
+        if values.get("staff_password_hash") == "cheap" and not _is_loopback(
+            values.get("public_base_url", "")
+        ):
+            unreadable.append("STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)")
         if missing or unreadable:
             parts = []
             if missing:

@@ -1,26 +1,29 @@
 """`make bench NAME=import`: a street's register of 49,800 houses, as property offices keep them, into the registry.
 
-Preview, apply, the same file again (nothing may change), a changed file. Each round has its own database, so that
-each applies to an empty registry. Time is that of the worker's own handlers with the real reader, store and database;
-memory is the most that the worker and the reader it started held, added up.
+Preview, apply, the same file again (nothing may change), a changed file. Each round has its own database, so that each
+applies to an empty registry. Time is that of the worker's own handlers with the real reader, store and database. Memory
+is the most that this process, which does what a worker does, and its reader held together, looked at twenty times a
+second; the workbooks are made by another process. `grown_mb` is what a worker at rest doesn't hold.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import xlsxwriter
 
 from app import adapters, db, ids, outbox
@@ -34,7 +37,7 @@ from app.places.models import RegionKind
 from app.places.registry_models import RegistryImport, Source
 from app.queue import Queue
 from app.settings import Settings
-from bench.harness import ROUNDS, Report, Target, cpu_yardstick, peak_mb, rounds, scaled
+from bench.harness import ROUNDS, Report, Target, cpu_yardstick, rounds, scaled
 from tools import servers
 from tools.development import secrets_of
 from workers import config
@@ -263,17 +266,52 @@ class Desk:
         return took
 
 
+class Memory(threading.Thread):
+    """Looks at what this process and the readers it started hold."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._own = psutil.Process()
+        self._ended = threading.Event()
+        self.peak_mb = self.at_rest_mb = self._held()
+
+    def run(self) -> None:
+        """Until `stop`."""
+        while not self._ended.wait(0.05):
+            self.peak_mb = max(self.peak_mb, self._held())
+
+    def stop(self) -> None:
+        """No more looking."""
+        self._ended.set()
+        self.join()
+
+    def _held(self) -> float:
+        held = self._own.memory_info().rss
+        for child in self._own.children():
+            with suppress(psutil.NoSuchProcess):
+                if "app.places.sheets" in child.cmdline():
+                    held += child.memory_info().rss
+        return held / 1e6
+
+
+def files(houses: int) -> tuple[bytes, bytes]:
+    """The register, and the same some months later."""
+    rows = register(houses)
+    return workbook(rows), workbook(changed(rows))
+
+
 def main() -> int:
     """0 when every target is met."""
     report = Report("import")
     yardstick = cpu_yardstick()
     yardstick.show()
     houses = scaled(HOUSES)
-    rows = register(houses)
-    file, later = workbook(rows), workbook(changed(rows))
+    with multiprocessing.get_context("spawn").Pool(1) as apart:
+        file, later = apart.apply(files, (houses,))
     print(f"{houses:,} houses, {len(file) / 1e6:.1f} MB")
     seen: dict[str, float] = {}
 
+    memory = Memory()
     with servers.postgres(fast=True) as pg, servers.valkey() as valkey:
         turn = iter(range(1000))
 
@@ -304,14 +342,15 @@ def main() -> int:
                     "heads_s": time.monotonic() - began,
                 }
 
+        memory.start()
         taken = rounds({"import": whole}, count=ROUNDS)["import"]
-        # The readers are the largest children that have ended so far; the servers still run.
-        reader_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+        memory.stop()
     middle = {name: sorted(values)[len(values) // 2] for name, values in taken.items()}
     report.figure("rows", seen["rows"], Target(">=", HOUSES) if houses >= HOUSES else None)
     report.figure("preview_s", middle["preview_s"], Target("<=", 30, yardstick.slowdown))
     report.figure("apply_s", middle["apply_s"], Target("<=", 60, yardstick.slowdown))
-    report.figure("peak_mb", peak_mb() + reader_mb, Target("<=", 500))
+    report.figure("peak_mb", memory.peak_mb, Target("<=", 500))
+    report.figure("grown_mb", memory.peak_mb - memory.at_rest_mb)
     report.figure("reimport_changes", seen["reimport_changes"], Target("=", 0))
     report.figure("preview_rows_per_s", houses / middle["preview_s"])
     report.figure("apply_rows_per_s", houses / middle["apply_s"])

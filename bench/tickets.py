@@ -42,6 +42,7 @@ from app.ids import Kind, Ref
 from app.people import queries as people
 from app.people import tokens
 from app.people.models import Resident, ResidentSession, Role
+from app.people.policy import StaffPolicy
 from app.people.scopes import StaffActor
 from app.places.coordinates import Point
 from app.settings import Settings
@@ -122,7 +123,9 @@ def _everybody(app: Flask, settings: Settings, street: town.Street) -> House:
         answer = client.post("/admin/api/v1/session", json={"account": account, "password": town.PASSWORD})
         found.tokens[role] = answer.get_json()["token"]
         with db.reading():
-            found.staff[role] = people.staff_by_token(tokens.hash_of(found.tokens[role]))
+            found.staff[role] = people.staff_by_token(
+                tokens.hash_of(found.tokens[role]), StaffPolicy.of(settings)
+            )
     resident, login = ids.new_id(), ids.new_id()
     now = clock.now()
     with db.transaction() as session:

@@ -34,8 +34,11 @@ from app import clock, create_app, db, ids, outbox
 from app.audit import SYSTEM
 from app.ids import Kind, Ref
 from app.messaging import queries as messages
+from app.people import logins, queries, staffing, tokens, totp
 from app.people import service as people
 from app.people.models import Role
+from app.people.policy import StaffPolicy
+from app.people.scopes import BY_GRID, BY_ORG, BY_REGION, StaffActor
 from app.places import queries as places_queries
 from app.places import service as places
 from app.places.coordinates import Point
@@ -51,6 +54,7 @@ from workers import jobs
 
 TOP = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
+TOTP_SECRET = b"of all test accounts"
 TEMPLATE = "TEMPLATE-PROGRESS-0001"
 
 
@@ -138,6 +142,7 @@ def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
             REDIS_URL=valkey.url,
             PUBLIC_BASE_URL=url,
             STORAGE_URL=f"folder:{tmp_path_factory.mktemp('photos')}",
+            STAFF_PASSWORD_HASH="cheap",  # tests log in hundreds of times
         )
         migrate(environment)
         with running(
@@ -397,7 +402,7 @@ class Town:
     b: Community
 
     def staff(self, role: str, community: Community | None = None) -> Caller:
-        """A member of staff, logged in: street, community, grid, property."""
+        """A member of staff, logged in: street, community, grid, property, or another of `Role`."""
         where = community or self.a
         if role not in where.staff:
             where.staff[role] = self.hire(role, where)
@@ -406,19 +411,20 @@ class Town:
     def hire(self, role: str, where: Community) -> Caller:
         """One more member of staff with that role there, logged in."""
         account = f"{role}-{uuid4().hex[:12]}"
-        org = {"street": self.street_office, "property": where.keeper}.get(role, where.desk)
+        kind = Role(role)
+        org = where.keeper if kind in BY_ORG else self.street_office if role == "street" else where.desk
         with db.transaction():
             staff = people.add_staff(
                 account=account, name=f"员工{account[-4:]}", password=PASSWORD, acting_user=SYSTEM
             )
             people.grant_role(
                 staff_id=staff.id,
-                role=Role(role),
+                role=kind,
                 org_id=org,
                 since=places_queries.today(),
                 acting_user=SYSTEM,
-                region_id={"street": self.street, "community": where.id}.get(role),
-                grid=where.grid if role == "grid" else None,
+                region_id=(self.street if role == "street" else where.id) if kind in BY_REGION else None,
+                grid=where.grid if kind in BY_GRID else None,
             )
         return self.log_in(account)
 
@@ -445,10 +451,31 @@ class Town:
         return answer
 
     def log_in(self, account: str, password: str = PASSWORD) -> Caller:
+        """Log in with both factors; the authenticator is set up when the account has none."""
         client = self.house.app.test_client()
-        answer = client.post("/admin/api/v1/session", json={"account": account, "password": password})
+        body = {"account": account, "password": password, "totp": next_code(account)}
+        answer = client.post("/admin/api/v1/session", json=body)
         assert answer.status_code == 201, answer.text
         return Caller(client, "/admin/api/v1", answer.json["token"])
+
+
+def acting(caller: Caller) -> StaffActor:
+    """The member of staff behind a caller, for services and queries that are asked without HTTP."""
+    with db.reading():
+        return queries.staff_by_token(
+            tokens.hash_of(caller.token or ""), StaffPolicy(session_s=43200, idle_s=1800)
+        )
+
+
+def next_code(account: str) -> str:
+    """A code that the account will take now. Its authenticator holds TOTP_SECRET, and no step counts as used: tests
+    log in more often than every 30 seconds.
+    """
+    with db.transaction():
+        staff = staffing.named(account)
+        assert staff is not None, account
+        logins.set_totp(staff, TOTP_SECRET)
+    return totp.code_at(TOTP_SECRET, totp.step_of(clock.now()))
 
 
 def _community(street: int, street_org: UUID, number: int, name: str) -> Community:
@@ -509,7 +536,7 @@ def town(house: House) -> Town:
     return _build_town(house)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_town(house: House) -> Callable[[], Town]:
     """`make_town()`: one more town, whose staff are strangers to the first."""
     return lambda: _build_town(house)
@@ -574,8 +601,10 @@ __all__ = [
     "House",
     "Person",
     "Town",
+    "acting",
     "camera",
     "migrate",
+    "next_code",
     "pictures",
     "settings_for",
     "small_jpeg",

@@ -7,6 +7,7 @@ here, so that a new one is a decision somebody reviews.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -75,6 +76,10 @@ def install(engine: Engine) -> None:
     """Watch every statement of the engine."""
     tables = distributed_tables()
 
+    @lru_cache(maxsize=20_000)  # the same statements come again and again, and looking takes a millisecond
+    def wrong_with(statement: str) -> str | None:
+        return complaint(statement, tables)
+
     @event.listens_for(engine, "before_cursor_execute")
     def look(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: Any) -> None:
         reason = context.execution_options.get("cross_community") if context else None
@@ -82,6 +87,6 @@ def install(engine: Engine) -> None:
             if reason not in ALLOWED:
                 raise Unscoped(f"cross_community={reason!r} isn't on the list in tests/guard.py")
             return
-        wrong = complaint(statement, tables)
+        wrong = wrong_with(statement)
         if wrong is not None:
             raise Unscoped(f"{wrong}:\n{statement}")

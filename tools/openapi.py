@@ -8,17 +8,20 @@ import difflib
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 FOLDER = Path(__file__).resolve().parent.parent / "openapi"
 FACES = ("resident", "admin", "public")
 
 
-def documents() -> dict[str, str]:
-    """The document of each face as text, from the code alone: no server, no settings of a machine."""
+def application() -> Flask:
+    """The web application from the code alone: no server, no settings of a machine. Boots this process."""
     import bff
     from app import create_app
     from app.settings import Settings
-    from bff.api import document
 
     key = base64.b64encode(bytes(32)).decode()
     settings = Settings.from_env(
@@ -39,6 +42,14 @@ def documents() -> dict[str, str]:
     )
     app = create_app(settings)
     bff.init_app(app)
+    return app
+
+
+def documents() -> dict[str, str]:
+    """The document of each face as text."""
+    from bff.api import document
+
+    app = application()
     return {
         name: json.dumps(document(face), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         for name, face in app.extensions["faces"].items()

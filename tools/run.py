@@ -407,8 +407,17 @@ def _welcome(
         f"  metrics            http://127.0.0.1:{port + 2}/metrics",
         f"  logs               {LOGS}/",
         "",
-        "  staff: account, password, role, where",
-        *(_row(who["account"], who.get("password"), who.get("role"), who.get("where")) for who in staff),
+        "  staff: account, password, role, where; `totp` is the secret for an authenticator",
+        *(
+            _row(
+                who["account"],
+                who.get("password"),
+                who.get("role"),
+                who.get("where"),
+                f"totp {who['totp']}" if who.get("totp") else None,
+            )
+            for who in staff
+        ),
         "",
         "  residents: log in with a WeChat code; any demo-<name> is a new one",
         *(_row(who["code"], who.get("where")) for who in residents),

@@ -38,6 +38,7 @@ from tools import (
     smoke_photos,
     smoke_referral,
     smoke_report,
+    smoke_staff,
 )
 from tools.smoke_desk import Desk
 from tools.smoke_dispatch import Duty
@@ -128,6 +129,9 @@ def story() -> list[Step]:
         ("rule and post ended", by_staff(smoke_dispatch.end, duty)),
         ("figures, export", by_staff(smoke_figures.figures, duty)),
         ("likely duplicates", by_staff(smoke_dispatch.matches, duty)),
+        ("second factor", by_staff(smoke_staff.second_factor)),
+        ("new colleague", by_staff(smoke_staff.new_colleague)),
+        ("console login", by_staff(smoke_staff.console)),
     ]
 
 

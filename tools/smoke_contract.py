@@ -184,6 +184,8 @@ STAFF = {
     "account": Text,
     "name": Text,
     "scopes": [{"role": Text, "org_id": Id, "org": Text, "permissions": [Text]}],
+    "needs": [Text],
+    "totp": Bool,
 }
 STAFF_SESSION = {"token": Text, "expires_in": Count, "staff": STAFF}
 STAFF_ROW = {

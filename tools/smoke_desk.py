@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from tools.smoke_contract import (
@@ -33,6 +34,15 @@ LISTS = {
 }
 
 
+@dataclass
+class Office:
+    """The three administrators."""
+
+    system: Caller
+    security: Caller
+    auditor: Caller
+
+
 class Desk:
     """Who handles the first ticket; found by asking, not by knowing the demonstration's names."""
 
@@ -43,6 +53,7 @@ class Desk:
         self.grid: Caller
         self.property: Caller
         self.org: dict[str, Any] = {}
+        self.office: Office
 
 
 def log_in(world: World, desk: Desk) -> None:

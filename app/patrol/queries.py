@@ -34,7 +34,7 @@ from app.patrol.models import (
 )
 from app.patrol.thinning import Fix, with_end
 from app.people.models import Role, Staff, StaffRole, StaffStatus
-from app.people.permissions import Permission
+from app.people.permissions import GRANTS, Permission
 from app.people.scopes import Grant, StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point as Position
@@ -43,6 +43,7 @@ from app.places.models import Grid, GridCover
 OBJECT_KIND = "patrol"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DESK = frozenset({Role.STREET, Role.COMMUNITY})
+WALKERS = frozenset(role for role in Role if Permission.PATROL_WALK in GRANTS[role])
 
 # What a community may choose otherwise, with the least and the most of it.
 SETTINGS: dict[str, tuple[int, int, int]] = {
@@ -97,7 +98,7 @@ def _walked_by(grant: Grant) -> ColumnElement[bool]:
                 and_(PlanTerm.grid_id.is_(None), PlanTerm.org_id == grant.org_id),
             ),
         )
-    if grant.role is Role.PROPERTY:
+    if grant.of_org:
         return and_(PlanTerm.community_id.in_(grant.communities), PlanTerm.org_id == grant.org_id)
     return false()
 
@@ -356,7 +357,7 @@ def roster(*, org_id: UUID | None, grid: Ref | None) -> set[UUID]:
         .join(Staff, Staff.id == StaffRole.staff_id)
         .where(
             Staff.status == StaffStatus.ACTIVE,
-            StaffRole.role.in_([Role.GRID, Role.PROPERTY]),
+            StaffRole.role.in_(WALKERS),
             StaffRole.valid_from <= on,
             or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
         )
@@ -372,7 +373,7 @@ def roster(*, org_id: UUID | None, grid: Ref | None) -> set[UUID]:
         query = query.where(StaffRole.org_id == org_id)
     else:
         # An organisation for a grid: its own people, and of the grid workers only those of this grid.
-        query = query.where(or_(of_grid, and_(StaffRole.org_id == org_id, StaffRole.role == Role.PROPERTY)))
+        query = query.where(or_(of_grid, and_(StaffRole.org_id == org_id, StaffRole.role != Role.GRID)))
     return set(db.session().scalars(query))
 
 

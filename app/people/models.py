@@ -118,7 +118,7 @@ class StaffStatus(StrEnum):
 
 
 class Staff(db.Base):
-    """A member of grid, property, community or street staff (工作人员)."""
+    """A member of grid, property, community or street staff (工作人员), with what proves who it is."""
 
     __tablename__ = "staff"
     __table_args__ = (UniqueConstraint("account"), {"info": db.reference()})
@@ -132,11 +132,30 @@ class Staff(db.Base):
     status: Mapped[str] = mapped_column(String(12))
     created_at: Mapped[datetime]
     is_demo: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    org_id: Mapped[UUID | None] = mapped_column(ForeignKey("orgs.id"))  # whose administrators look after it
+    must_change: Mapped[bool] = mapped_column(Boolean, server_default="false")  # the password was given out
+    password_at: Mapped[datetime | None]
+    totp_sealed: Mapped[bytes | None]
+    totp_pending: Mapped[bytes | None]  # shown, not yet confirmed by a code
+    totp_step: Mapped[int | None] = mapped_column(db.BigInt)  # the last one used; none counts twice
+    totp_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class RecoveryCode(db.Base):
+    """A code that stands in once for a lost authenticator; stored as a hash."""
+
+    __tablename__ = "staff_recovery_codes"
+    __table_args__ = {"info": db.reference()}  # noqa: RUF012
+
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    used_at: Mapped[datetime | None]
 
 
 class LoginAttempts(db.Base):
-    """Wrong passwords in a row for an account name, whether or not there is such an account: locking must not
-    tell which names exist.
+    """Wrong passwords and codes in a row for an account name, whether or not there is such an account: locking
+    must not tell which names exist.
     """
 
     __tablename__ = "login_attempts"
@@ -152,12 +171,20 @@ class LoginAttempts(db.Base):
 
 
 class Role(StrEnum):
-    """Roles of this story; the registry brings the rest."""
+    """What somebody is, within a reach (`app.people.scopes` says which kind of reach each has)."""
 
     STREET = "street"
     COMMUNITY = "community"
     GRID = "grid"
-    PROPERTY = "property"
+    PROPERTY = "property"  # a manager there, and of a department of the street
+    PROPERTY_WORKER = "property_worker"
+    DUTY_ROOM = "duty_room"
+    COMMITTEE = "committee"
+    FINANCE = "finance"
+    # The three that keep each other in check (三员分立).
+    SYSTEM_ADMIN = "system_admin"
+    SECURITY_ADMIN = "security_admin"
+    AUDITOR = "auditor"
 
 
 class StaffRole(db.Base):
@@ -175,6 +202,14 @@ class StaffRole(db.Base):
     org_id: Mapped[UUID] = mapped_column(ForeignKey("orgs.id"))
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]  # exclusive
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class SessionMode(StrEnum):
+    """How a login is carried."""
+
+    COOKIE = "cookie"  # by the console: HttpOnly, with a CSRF token beside it
+    TOKEN = "token"  # by a script, as a bearer token  # noqa: S105
 
 
 class StaffSession(db.Base):
@@ -186,6 +221,10 @@ class StaffSession(db.Base):
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     id: Mapped[UUID]
     staff_id: Mapped[UUID] = mapped_column(info=db.soft("staff.id"))
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime]  # of the login: a refreshed one keeps it
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    mode: Mapped[str] = mapped_column(String(8), server_default="token")
+    seen_at: Mapped[datetime | None]  # to the minute
+    client: Mapped[str | None] = mapped_column(String(120))  # how the program calls itself
+    address: Mapped[str | None] = mapped_column(String(45))

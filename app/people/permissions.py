@@ -1,4 +1,7 @@
-"""The one permission table: what each role may do. Where it may do it is its scope (`StaffRole`)."""
+"""The one permission table: what each role may do. Where it may do it is its scope (`StaffRole`).
+
+docs/permissions.md shows it, beside the endpoints (`python -m tools.permissions`).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class Permission(StrEnum):
     TICKET_CLASSIFY = "ticket.classify"
     TICKET_DISPATCH = "ticket.dispatch"
     TICKET_HANDLE = "ticket.handle"
+    TICKET_ASSIGN = "ticket.assign"  # to a colleague
     TICKET_VERIFY = "ticket.verify"
     TICKET_CLOSE = "ticket.close"
     TICKET_REOPEN = "ticket.reopen"
@@ -51,6 +55,11 @@ class Permission(StrEnum):
     API_KEY_EDIT = "api_key.edit"  # other systems that may hand reports in, and their secrets
     STATS_VIEW = "stats.view"  # figures of what she may see
     STATS_PUBLISH = "stats.publish"  # assessments
+    STAFF_VIEW = "staff.view"  # accounts and their roles
+    STAFF_EDIT = "staff.edit"  # make, rename, disable accounts; a new password
+    STAFF_SECURE = "staff.secure"  # end somebody's logins, take away a lost second factor
+    ROLE_GRANT = "role.grant"  # give and end roles
+    AUDIT_VIEW = "audit.view"  # who did what, who saw what
 
 
 _P = Permission
@@ -63,6 +72,7 @@ _DESK = _EVERYONE | {
     _P.PATROL_TRACK,
     _P.DUTY_EDIT,
     _P.ROUTING_EDIT,
+    _P.TICKET_ASSIGN,
     _P.TICKET_INTAKE,
     _P.TICKET_ACCEPT,
     _P.TICKET_REJECT,
@@ -93,8 +103,49 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.COMMUNITY: _DESK,
     # Grid workers check on the spot what others fixed, and know their residents by name.
     Role.GRID: _EVERYONE
-    | {_P.PATROL_WALK, _P.TICKET_INTAKE, _P.TICKET_VERIFY, _P.TICKET_IDENTITY, _P.TICKET_UNMASK},
+    | {
+        _P.PATROL_WALK,
+        _P.TICKET_INTAKE,
+        _P.TICKET_ASSIGN,
+        _P.TICKET_VERIFY,
+        _P.TICKET_IDENTITY,
+        _P.TICKET_UNMASK,
+    },
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
     Role.PROPERTY: _EVERYONE
-    | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW},
+    | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW},
+    # Who repairs knocks at the door; whom to call, and how the company does, is the manager's and the duty room's.
+    Role.PROPERTY_WORKER: (_EVERYONE - {_P.STATS_VIEW}) | {_P.PATROL_WALK, _P.PATROL_REPORT},
+    Role.DUTY_ROOM: (_EVERYONE - {_P.PATROL_VIEW, _P.STATS_VIEW})
+    | {_P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK},
+    # Elected neighbours: what they decide comes with the decisions, never what others report.
+    Role.COMMITTEE: frozenset({_P.PLACE_VIEW}),
+    Role.FINANCE: frozenset({_P.PLACE_VIEW}),
+    # 三员: none of them has a permission that shows a resident.
+    Role.SYSTEM_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_EDIT}),
+    Role.SECURITY_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_SECURE, _P.ROLE_GRANT}),
+    Role.AUDITOR: frozenset({_P.STAFF_VIEW, _P.AUDIT_VIEW}),
 }
+
+ROLE_NAMES: dict[Role, str] = {
+    Role.STREET: "街道",
+    Role.COMMUNITY: "社区",
+    Role.GRID: "网格员",
+    Role.PROPERTY: "物业经理（部门负责人）",
+    Role.PROPERTY_WORKER: "物业人员",
+    Role.DUTY_ROOM: "值班室",
+    Role.COMMITTEE: "业委会成员",
+    Role.FINANCE: "财务",
+    Role.SYSTEM_ADMIN: "系统管理员",
+    Role.SECURITY_ADMIN: "安全管理员",
+    Role.AUDITOR: "审计员",
+}
+
+# What neither shows a person nor publishes anything; a role that may do more logs in with a second factor.
+HARMLESS = frozenset({_P.PLACE_VIEW})
+ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDITOR})
+
+
+def needs_totp(role: Role) -> bool:
+    """Does the role see personal data, publish, or administer? Then a password alone is not enough."""
+    return not GRANTS[role] <= HARMLESS

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_
 
 from app import clock, crypto, db
 from app.ids import Ref
@@ -23,13 +23,20 @@ from app.people.models import (
     ResidentIndex,
     ResidentSession,
     Role,
+    SessionMode,
     Staff,
     StaffRole,
     StaffSession,
     StaffStatus,
 )
-from app.people.scopes import Grant, StaffActor
+from app.people.permissions import GRANTS, Permission
+from app.people.policy import StaffPolicy
+from app.people.scopes import BY_GRID, BY_ORG, BY_REGION, Grant, Login, StaffActor
 from app.places import queries as places
+
+HANDLING = frozenset(role for role in Role if Permission.TICKET_HANDLE in GRANTS[role])
+# Who gives out a unit's work, and is told of what comes in; the others are told of what they are given.
+UNIT = frozenset(role for role in BY_ORG if Permission.TICKET_ASSIGN in GRANTS[role])
 
 
 def mask_phone(phone: str) -> str:
@@ -125,8 +132,10 @@ def all_mine(resident_id: UUID, kind: str) -> list[Ref]:
     return [Ref(community_id, object_id) for community_id, object_id in rows]
 
 
-def staff_by_token(token_hash: bytes) -> StaffActor:
-    """Who carries this staff token, with roles and reach as of today. Raises StaffTokenRefused."""
+def staff_by_token(token_hash: bytes, policy: StaffPolicy) -> StaffActor:
+    """Who carries this staff token, with roles and reach as of today, and what the policy asks for before they
+    count. Raises StaffTokenRefused.
+    """
     row = (
         db.session()
         .execute(
@@ -139,43 +148,73 @@ def staff_by_token(token_hash: bytes) -> StaffActor:
     if row is None:
         raise StaffTokenRefused
     session, staff = row
-    if (
-        session.ended_at is not None
-        or session.expires_at <= clock.now()
-        or staff.status != StaffStatus.ACTIVE
-    ):
+    if not policy.is_open(session) or staff.status != StaffStatus.ACTIVE:
         raise StaffTokenRefused
+    grants = tuple(grants_of(staff.id))
     return StaffActor(
         id=staff.id,
         account=staff.account,
         name=staff.name,
         session_hash=token_hash,
-        grants=tuple(_grants(staff.id)),
+        grants=grants,
+        session=Login(
+            id=session.id,
+            mode=SessionMode(session.mode),
+            expires_at=session.expires_at,
+            seen_at=session.seen_at or session.created_at,
+            has_totp=staff.totp_sealed is not None,
+            needs=policy.needs(staff, [grant.role for grant in grants]),
+        ),
     )
 
 
-def _grants(staff_id: UUID) -> list[Grant]:
-    on = places.today()
+def holds_today(on: date) -> ColumnElement[bool]:
+    """The condition under which a role counts on that day."""
+    return and_(StaffRole.valid_from <= on, or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on))
+
+
+def grants_of(staff_id: UUID) -> list[Grant]:
+    """The roles of today with their reach."""
     rows = db.session().scalars(
-        select(StaffRole).where(
-            StaffRole.staff_id == staff_id,
-            StaffRole.valid_from <= on,
-            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
-        )
+        select(StaffRole).where(StaffRole.staff_id == staff_id, holds_today(places.today()))
     )
-    grants = []
-    for row in rows:
-        role = Role(row.role)
-        if role in (Role.STREET, Role.COMMUNITY) and row.region_id is not None:
-            communities = frozenset(places.communities_under(row.region_id))
-            estates = frozenset(places.governed_estates(communities))
-            grants.append(Grant(role, row.org_id, communities=communities, estates=estates))
-        elif role is Role.GRID and row.grid_community_id is not None and row.grid_id is not None:
-            grants.append(Grant(role, row.org_id, grid=Ref(row.grid_community_id, row.grid_id)))
-        elif role is Role.PROPERTY:
-            communities = frozenset(places.communities_of_org(row.org_id))
-            grants.append(Grant(role, row.org_id, communities=communities))
-    return grants
+    found = (
+        reach(
+            Role(row.role),
+            row.org_id,
+            region_id=row.region_id,
+            grid=Ref(row.grid_community_id, row.grid_id) if row.grid_community_id and row.grid_id else None,
+        )
+        for row in rows
+    )
+    return [grant for grant in found if grant is not None]
+
+
+def reach(role: Role, org_id: UUID, *, region_id: int | None = None, grid: Ref | None = None) -> Grant | None:
+    """How far the role reaches today; None where what it would reach over isn't named."""
+    if role in BY_REGION and region_id is not None:
+        communities = frozenset(places.communities_under(region_id))
+        estates = frozenset(places.governed_estates(communities))
+        return Grant(role, org_id, communities=communities, estates=estates, region_id=region_id)
+    if role in BY_GRID and grid is not None:
+        return Grant(role, org_id, grid=grid)
+    if role in BY_ORG:
+        return Grant(role, org_id, communities=frozenset(places.communities_of_org(org_id)))
+    return None
+
+
+def open_sessions_of(staff_id: UUID, policy: StaffPolicy) -> list[StaffSession]:
+    """The logins of the account that still count, the latest first."""
+    rows = db.session().scalars(
+        select(StaffSession)
+        .where(
+            StaffSession.staff_id == staff_id,
+            StaffSession.ended_at.is_(None),
+            StaffSession.expires_at > clock.now(),
+        )
+        .order_by(StaffSession.created_at.desc(), StaffSession.id.desc())
+    )
+    return [row for row in rows if policy.is_open(row)]
 
 
 def staff_names(staff_ids: Iterable[UUID | None]) -> dict[UUID, str]:
@@ -204,7 +243,7 @@ def posts_reaching(*, regions: Collection[int], grid: Ref | None, org_ids: Colle
     on = places.today()
     ways = [
         and_(StaffRole.role.in_([Role.COMMUNITY, Role.STREET]), StaffRole.region_id.in_(regions)),
-        and_(StaffRole.role == Role.PROPERTY, StaffRole.org_id.in_(org_ids)),
+        and_(StaffRole.role.in_(UNIT), StaffRole.org_id.in_(org_ids)),
     ]
     if grid is not None:
         ways.append(
@@ -230,16 +269,15 @@ def posts_reaching(*, regions: Collection[int], grid: Ref | None, org_ids: Colle
 
 
 def works_for(staff_id: UUID, org_id: UUID) -> bool:
-    """Does this member of staff hold a role in that organisation today?"""
-    on = places.today()
+    """Does this member of staff handle tickets for that organisation today?"""
     return (
         db.session().scalar(
             select(StaffRole.id)
             .where(
                 StaffRole.staff_id == staff_id,
                 StaffRole.org_id == org_id,
-                StaffRole.valid_from <= on,
-                or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
+                StaffRole.role.in_(HANDLING),
+                holds_today(places.today()),
             )
             .limit(1)
         )
@@ -248,13 +286,14 @@ def works_for(staff_id: UUID, org_id: UUID) -> bool:
 
 
 def workers_of(org_id: UUID, staff_ids: Iterable[UUID], *, on: date) -> set[UUID]:
-    """Those of these people who may log in and hold a role in that organisation on that day, in one query."""
+    """Those of these people who may log in and handle tickets for that organisation on that day, in one query."""
     rows = db.session().scalars(
         select(StaffRole.staff_id)
         .join(Staff, Staff.id == StaffRole.staff_id)
         .where(
             StaffRole.staff_id.in_(set(staff_ids)),
             StaffRole.org_id == org_id,
+            StaffRole.role.in_(HANDLING),
             StaffRole.valid_from <= on,
             or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on),
             Staff.status == StaffStatus.ACTIVE,
@@ -286,7 +325,7 @@ def able_to_handle(
     return {
         staff_id
         for staff_id, role, region_id, grid in rows
-        if role == Role.PROPERTY
+        if role in BY_ORG & HANDLING
         or (role == Role.GRID and grid is not None and grid == grid_id)
         or (role in {Role.STREET, Role.COMMUNITY} and region_id in above)
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.ids import Ref
-from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
@@ -17,7 +16,5 @@ def registry_reach(staff: StaffActor, permission: Permission) -> frozenset[Ref]:
     found: set[Ref] = set()
     for grant in staff.grants:
         if permission in grant.permissions:
-            found |= (
-                set(places.estates_of_org(grant.org_id)) if grant.role is Role.PROPERTY else grant.estates
-            )
+            found |= set(places.estates_of_org(grant.org_id)) if grant.of_org else grant.estates
     return frozenset(found)

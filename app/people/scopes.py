@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from app.audit import Actor, ActorKind
 from app.ids import Ref
-from app.people.models import Role
+from app.people.models import Role, SessionMode
 from app.people.permissions import GRANTS, Permission
+
+# How far a role reaches: over a region with all that lies in it, over one grid, or over what an organisation
+# answers for and was given.
+BY_REGION = frozenset(
+    {Role.STREET, Role.COMMUNITY, Role.FINANCE, Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDITOR}
+)
+BY_GRID = frozenset({Role.GRID})
+BY_ORG = frozenset({Role.PROPERTY, Role.PROPERTY_WORKER, Role.DUTY_ROOM, Role.COMMITTEE})
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class Grant:
     communities: frozenset[int] = frozenset()
     estates: frozenset[Ref] = frozenset()
     grid: Ref | None = None
+    region_id: int | None = None
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -32,11 +43,35 @@ class Grant:
         return GRANTS[self.role]
 
     @property
+    def of_org(self) -> bool:
+        """Is the organisation the whole reach?"""
+        return self.role in BY_ORG
+
+    @property
     def homes(self) -> frozenset[int]:
         """The home shards in which rows of this reach can lie."""
         if self.grid is not None:
             return frozenset({self.grid.community_id})
         return self.communities | {e.community_id for e in self.estates}
+
+
+class Need(StrEnum):
+    """What has to be done before a login opens anything else."""
+
+    PASSWORD = "password"  # was given out, or is too old  # noqa: S105
+    TOTP = "totp"  # the roles ask for a second factor and there is none
+
+
+@dataclass(frozen=True)
+class Login:
+    """The login by which a member of staff asks."""
+
+    id: UUID
+    mode: SessionMode
+    expires_at: datetime
+    seen_at: datetime
+    has_totp: bool
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +83,7 @@ class StaffActor:
     name: str
     session_hash: bytes = b""
     grants: tuple[Grant, ...] = field(default=())
+    session: Login | None = None
 
     @property
     def actor(self) -> Actor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -19,9 +19,9 @@ from app.ids import Ref
 from app.people import passwords, queries, tokens
 from app.people.errors import (
     AccountTaken,
-    LockedOut,
-    LoginRefused,
     RefreshRefused,
+    RoleHeld,
+    RolesApart,
     UnknownConsent,
 )
 from app.people.models import (
@@ -37,12 +37,11 @@ from app.people.models import (
     Role,
     Staff,
     StaffRole,
-    StaffSession,
     StaffStatus,
 )
+from app.people.permissions import ADMINISTRATORS
 
-LOCK_AFTER = 5  # wrong passwords in a row
-LOCK_MINUTES = 15
+_SAME_ROLE = ("role", "org_id", "region_id", "grid_community_id", "grid_id")
 
 # What may be agreed to now, by version; an older version no longer counts and is asked again.
 CONSENT_VERSIONS = {ConsentKey.PHOTO_POSITION: 1}
@@ -333,8 +332,21 @@ def seal_words(*, person_id: UUID, words: str, context: str) -> bytes:
 # --- staff -----------------------------------------------------------------------------------------------
 
 
-def add_staff(*, account: str, name: str, password: str, acting_user: Actor, is_demo: bool = False) -> Staff:
-    """A new staff account. Raises WeakPassword, AccountTaken."""
+def add_staff(
+    *,
+    account: str,
+    name: str,
+    password: str,
+    acting_user: Actor,
+    org_id: UUID | None = None,
+    is_given_out: bool = False,
+    is_demo: bool = False,
+) -> Staff:
+    """A new staff account of an organisation. `is_given_out`: the password must be changed at the first login.
+
+    Raises WeakPassword, AccountTaken.
+    """
+    passwords.check(password, account=account)
     staff = Staff(
         id=ids.new_id(),
         account=account,
@@ -343,6 +355,10 @@ def add_staff(*, account: str, name: str, password: str, acting_user: Actor, is_
         status=StaffStatus.ACTIVE,
         created_at=clock.now(),
         is_demo=is_demo,
+        org_id=org_id,
+        must_change=is_given_out,
+        password_at=clock.now(),
+        version=1,
     )
     try:
         with db.session().begin_nested():
@@ -370,20 +386,30 @@ def grant_role(
     acting_user: Actor,
     region_id: int | None = None,
     grid: Ref | None = None,
-) -> None:
-    """Give a role within a region, a grid, or (property) an organisation, from a day on."""
-    db.session().add(
-        StaffRole(
-            id=ids.new_id(),
-            staff_id=staff_id,
-            role=role,
-            region_id=region_id,
-            grid_community_id=grid.community_id if grid else None,
-            grid_id=grid.id if grid else None,
-            org_id=org_id,
-            valid_from=since,
-        )
+    until: date | None = None,
+) -> StaffRole:
+    """Give a role within a region, a grid, or (property) an organisation, from a day on, to the day before `until`.
+
+    Raises RolesApart, RoleHeld. Whether the one who acts may give it is for `app.people.staffing`.
+    """
+    # The lock keeps two roles that exclude each other from being given at the same moment.
+    staff = db.session().get_one(Staff, staff_id, with_for_update=True)
+    given = StaffRole(
+        id=ids.new_id(),
+        staff_id=staff_id,
+        role=role,
+        region_id=region_id,
+        grid_community_id=grid.community_id if grid else None,
+        grid_id=grid.id if grid else None,
+        org_id=org_id,
+        valid_from=since,
+        valid_to=until,
+        version=1,
     )
+    _refuse_clash(given)
+    db.session().add(given)
+    if staff.org_id is None:
+        staff.org_id = org_id
     audit.record(
         acting_user,
         "role.granted",
@@ -391,79 +417,36 @@ def grant_role(
         object_kind="staff",
         object_id=staff_id,
         role=role.value,
+        role_id=str(given.id),
     )
+    return given
 
 
-@dataclass(frozen=True)
-class StaffLogin:
-    """A staff login that succeeded."""
+def end_role(row: StaffRole, *, until: date | None) -> None:
+    """Let a locked role end before that day; a day before its first leaves it without one. Raises as `grant_role`."""
+    db.session().get_one(Staff, row.staff_id, with_for_update=True)
+    row.valid_to = max(until, row.valid_from) if until is not None else None
+    row.version += 1
+    _refuse_clash(row)
 
-    staff_id: UUID
-    token: str
-    expires_in: int
 
-
-def staff_login(*, account: str, password: str, session_s: int) -> StaffLogin | LoginRefused | LockedOut:
-    """Check a password and open a session.
-
-    A refusal is returned, not raised: counting the failure must be committed. Unknown accounts take as long as
-    known ones, lock like them, and get the same answers.
-    """
-    now = clock.now()
-    attempts = _attempts(account)
-    if attempts.locked_until is not None and attempts.locked_until > now:
-        left = int((attempts.locked_until - now).total_seconds()) + 1
-        return LockedOut(minutes=-(-left // 60), retry_after=left)
-    attempts.last_at = now
-    staff = db.session().scalar(select(Staff).where(Staff.account == account))
-    active = staff is not None and staff.status == StaffStatus.ACTIVE
-    stored = staff.password_hash if staff is not None and active else passwords.nobody()
-    if not passwords.matches(stored, password) or staff is None or not active:
-        attempts.failed += 1
-        if attempts.failed >= LOCK_AFTER:
-            attempts.failed = 0
-            attempts.locked_until = now + timedelta(minutes=LOCK_MINUTES)
-        if staff is not None:
-            audit.record(
-                Actor(ActorKind.STAFF, staff.id),
-                "login.failed",
-                community_id=ids.lane_of(staff.id),
-                object_kind="staff",
-                object_id=staff.id,
-            )
-        return LoginRefused()
-    actor = Actor(ActorKind.STAFF, staff.id)
-    attempts.failed, attempts.locked_until = 0, None
-    token = tokens.new_secret()
-    session_id = ids.new_id()
-    db.session().add(
-        StaffSession(
-            token_hash=tokens.hash_of(token),
-            id=session_id,
-            staff_id=staff.id,
-            created_at=now,
-            expires_at=now + timedelta(seconds=session_s),
+def _refuse_clash(given: StaffRole) -> None:
+    """An administrator or auditor holds that one role (三员分立), and nobody the same role twice."""
+    if given.valid_to is not None and given.valid_to <= given.valid_from:
+        return
+    beside = db.session().scalars(
+        select(StaffRole).where(
+            StaffRole.staff_id == given.staff_id,
+            StaffRole.id != given.id,
+            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > given.valid_from),
+            StaffRole.valid_from < given.valid_to if given.valid_to is not None else true(),
         )
     )
-    audit.record(
-        actor,
-        "login.succeeded",
-        community_id=ids.lane_of(staff.id),
-        object_kind="session",
-        object_id=session_id,
-    )
-    return StaffLogin(staff.id, token, session_s)
-
-
-def _attempts(account: str) -> LoginAttempts:
-    """The count of this account name, locked: guesses in parallel are counted one by one."""
-    account_hash = crypto.keys().keyed_hash(account, "login_attempts")
-    db.session().execute(
-        insert(LoginAttempts)
-        .values(account_hash=account_hash, failed=0, last_at=clock.now())
-        .on_conflict_do_nothing(index_elements=["account_hash"])
-    )
-    return db.session().get_one(LoginAttempts, account_hash, with_for_update=True)
+    for row in beside:
+        if row.role != given.role and {row.role, given.role} & ADMINISTRATORS:
+            raise RolesApart
+        if all(getattr(row, name) == getattr(given, name) for name in _SAME_ROLE):
+            raise RoleHeld
 
 
 def forget_attempts(*, before: datetime) -> int:
@@ -474,17 +457,3 @@ def forget_attempts(*, before: datetime) -> int:
         .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a CursorResult
-
-
-def staff_logout(*, token_hash: bytes) -> None:
-    """End the staff session. A second time changes nothing."""
-    row = db.session().get(StaffSession, token_hash, with_for_update=True)
-    if row is not None and row.ended_at is None:
-        row.ended_at = clock.now()
-        audit.record(
-            Actor(ActorKind.STAFF, row.staff_id),
-            "logout",
-            community_id=ids.lane_of(row.staff_id),
-            object_kind="session",
-            object_id=row.id,
-        )

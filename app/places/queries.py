@@ -84,6 +84,22 @@ def estate(ref: Ref) -> Estate:
     return found
 
 
+def building(ref: Ref) -> Building:
+    """The building. Raises NotFound."""
+    found = db.session().get(Building, ref)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def grid(ref: Ref) -> Grid:
+    """The grid. Raises NotFound."""
+    found = db.session().get(Grid, ref)
+    if found is None:
+        raise NotFound
+    return found
+
+
 def away_from_m(estate: Estate, point: Point) -> float:
     """Metres from a WGS-84 point to the estate: to its outline (0 inside), or to its centre where none is drawn."""
     if estate.outline is not None:
@@ -148,6 +164,35 @@ def governed_estates(region_ids: Iterable[int]) -> list[Ref]:
     return [Ref(community_id, estate_id) for community_id, estate_id in rows]
 
 
+def estates_in_grid(grid: Ref) -> list[Ref]:
+    """The estates that the grid covers today, wholly or in part."""
+    rows = db.session().scalars(
+        select(GridCover.estate_id)
+        .where(
+            GridCover.community_id == grid.community_id,
+            GridCover.grid_id == grid.id,
+            _valid(GridCover, today()),
+        )
+        .distinct()
+    )
+    return [Ref(grid.community_id, estate_id) for estate_id in rows]
+
+
+def estates_named_for(org_id: UUID) -> list[Ref]:
+    """The estates that the organisation answers for by name today."""
+    rows = db.session().execute(
+        select(Responsibility.community_id, Responsibility.estate_id)
+        .where(
+            Responsibility.org_id == org_id,
+            Responsibility.estate_id.is_not(None),
+            _valid(Responsibility, today()),
+        )
+        .distinct()
+        .execution_options(cross_community="where an organisation works")
+    )
+    return [Ref(community_id, estate_id) for community_id, estate_id in rows if estate_id is not None]
+
+
 def governed_estate(region_ids: Iterable[int], ref: Ref, *, lock: bool = False) -> Estate:
     """The estate, when one of these communities governs it today. Raises NotFound."""
     found = db.session().get(Estate, ref, with_for_update=lock or None, populate_existing=lock)
@@ -170,21 +215,33 @@ def governing(estate_ref: Ref) -> int:
 
 def communities_under(region_id: int) -> list[int]:
     """The communities in and below a region, as the tree stands today."""
-    on = today()
-    found: list[int] = []
-    frontier = [region_id]
     kinds = dict(db.session().execute(select(Region.id, Region.kind)).all())
+    return sorted(r for r in regions_within(region_id) if kinds.get(r) == RegionKind.COMMUNITY)
+
+
+def regions_within(region_id: int) -> set[int]:
+    """The region and everything below it, as the tree stands today."""
     children: dict[int, list[int]] = {}
     for child, parent in db.session().execute(
-        select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, on))
+        select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today()))
     ):
         children.setdefault(parent, []).append(child)
+    found: set[int] = set()
+    frontier = [region_id]
     while frontier:
         here = frontier.pop()
-        if kinds.get(here) == RegionKind.COMMUNITY:
-            found.append(here)
-        frontier.extend(children.get(here, ()))
-    return sorted(found)
+        if here not in found:
+            found.add(here)
+            frontier.extend(children.get(here, ()))
+    return found
+
+
+def is_top(region_id: int) -> bool:
+    """Does nothing lie above the region today?"""
+    parent = select(RegionTerm.parent_id).where(
+        RegionTerm.region_id == region_id, _valid(RegionTerm, today())
+    )
+    return db.session().scalar(parent.limit(1)) is None
 
 
 def regions() -> list[Region]:

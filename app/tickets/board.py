@@ -36,7 +36,6 @@ from sqlalchemy import (
 
 from app import clock, db
 from app.ids import Ref
-from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
 from app.places import queries as places
@@ -197,7 +196,7 @@ class _Lane(NamedTuple):
 def _lanes(grant: Grant, wanted: Board) -> Iterable[_Lane]:
     """The ways to what this role reaches and the board wants. Together they are what `queries.visible_to` says."""
     states = wanted.status if wanted.status is not None else frozenset(TicketStatus)
-    if grant.role is Role.PROPERTY:
+    if grant.of_org:
         # What was dispatched to the organisation, or where it was called in to assist; what was referred is another
         # community's now.
         mine = states - {TicketStatus.REFERRED}

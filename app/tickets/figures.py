@@ -39,7 +39,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app import clock, db
 from app.ids import Ref
-from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
 from app.places import queries as places
@@ -172,7 +171,7 @@ def _reach(grant: Grant, homes: Collection[Ref]) -> ColumnElement[bool]:
 
     `homes`: all estates by their home shard. Where a desk governs every one of a shard, they needn't be compared.
     """
-    if grant.role is Role.PROPERTY:
+    if grant.of_org:
         return and_(Stint.community_id.in_(grant.communities), Stint.org_id == grant.org_id)
     if grant.grid is not None:
         return and_(Stint.community_id == grant.grid.community_id, Stint.grid_id == grant.grid.id)

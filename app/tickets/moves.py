@@ -77,7 +77,7 @@ MOVES: dict[Move, Rule] = {
     Move.CLASSIFY: Rule(AT_DESK, None, _P.TICKET_CLASSIFY),
     Move.DISPATCH: Rule(frozenset({_S.ACCEPTED, _S.RETURNED}), _S.DISPATCHED, _P.TICKET_DISPATCH),
     Move.GRAB: Rule(frozenset({_S.DISPATCHED}), None, _P.TICKET_HANDLE),
-    Move.ASSIGN: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
+    Move.ASSIGN: Rule(_AT_WORK, None, _P.TICKET_ASSIGN),
     Move.ROTATE: Rule(_AT_WORK, None, _P.TICKET_HANDLE),
     Move.START: Rule(frozenset({_S.DISPATCHED}), _S.IN_PROGRESS, _P.TICKET_HANDLE),
     Move.RETURN: Rule(_AT_WORK, _S.RETURNED, _P.TICKET_HANDLE),

@@ -17,7 +17,6 @@ from app.ids import Ref
 from app.media import queries as media
 from app.media.models import Photo
 from app.people import queries as people
-from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
 from app.places import queries as places
@@ -418,7 +417,7 @@ def her_estates(resident_id: UUID) -> list[Ref]:
 
 
 def _reach(grant: Grant) -> ColumnElement[bool]:
-    if grant.role is Role.PROPERTY:
+    if grant.of_org:
         # What was dispatched to the organisation, or where it was called in to assist.
         called_in = exists().where(
             Part.community_id == Ticket.community_id,
@@ -452,7 +451,7 @@ def grants_covering(staff: StaffActor, ticket: Ticket) -> list[Grant]:
 
 
 def _covers(grant: Grant, ticket: Ticket) -> bool:
-    if grant.role is Role.PROPERTY:
+    if grant.of_org:
         if ticket.community_id not in grant.communities or ticket.status == TicketStatus.REFERRED:
             return False
         return ticket.org_id == grant.org_id or any(p.org_id == grant.org_id for p in parts_of(ticket))
@@ -466,6 +465,14 @@ def _covers(grant: Grant, ticket: Ticket) -> bool:
 def may(staff: StaffActor, ticket: Ticket, permission: Permission) -> bool:
     """May she do this with this very ticket?"""
     return any(permission in grant.permissions and _covers(grant, ticket) for grant in staff.grants)
+
+
+def holds(staff: StaffActor, ticket: Ticket) -> bool:
+    """Does she handle it for the organisation that has it? By one and the same of her roles."""
+    return any(
+        grant.org_id == ticket.org_id and Permission.TICKET_HANDLE in grant.permissions
+        for grant in grants_covering(staff, ticket)
+    )
 
 
 def ticket_for_staff(staff: StaffActor, ref: Ref, *, lock: bool = False) -> Ticket:
@@ -553,7 +560,7 @@ def moves_open_to(staff: StaffActor, ticket: Ticket) -> list[Move]:
             continue
         if not may(staff, ticket, rule.permission):
             continue
-        if move in BY_HOLDER and ticket.org_id not in staff.org_ids:
+        if move in BY_HOLDER and not holds(staff, ticket):
             continue
         if move is Move.VERIFY and is_own_work(staff, ticket):
             continue
@@ -766,7 +773,7 @@ def may_be_returned(ticket: Ticket) -> bool:
 
 def is_own_work(staff: StaffActor, ticket: Ticket) -> bool:
     """Did she resolve it, or does she work for the property company that did, whatever else she is?"""
-    companies = {grant.org_id for grant in staff.grants if grant.role is Role.PROPERTY}
+    companies = {grant.org_id for grant in staff.grants if grant.of_org}
     return ticket.resolver_id == staff.id or ticket.org_id in companies
 
 

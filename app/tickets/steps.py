@@ -71,7 +71,7 @@ def staff_ticket(staff: StaffActor, ref: Ref, move: Move, version: int | None) -
         raise PermissionMissing
     refuse_stale(ticket, version)
     refuse_illegal(ticket, move)
-    if move in BY_HOLDER and ticket.org_id not in staff.org_ids:
+    if move in BY_HOLDER and not queries.holds(staff, ticket):
         raise PermissionMissing
     return ticket
 

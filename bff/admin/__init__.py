@@ -7,6 +7,7 @@ from flask import Flask
 from bff import api
 from bff.admin import (
     api_keys,
+    audit,
     calendar,
     categories,
     duty,
@@ -14,6 +15,7 @@ from bff.admin import (
     inbox,
     loop,
     matches,
+    me,
     meetings,
     patrol,
     photos,
@@ -25,13 +27,17 @@ from bff.admin import (
     reports,
     routing,
     session,
+    staff,
     suggestions,
     tickets,
 )
-from bff.admin.auth import authenticate
+from bff.admin.auth import COOKIE, authenticate
 
 BLUEPRINTS = (
     session.blp,
+    me.blp,
+    staff.blp,
+    audit.blp,
     places.blp,
     categories.blp,
     photos.blp,
@@ -56,12 +62,20 @@ BLUEPRINTS = (
 
 
 def init_app(app: Flask) -> api.Face:
-    """Add the admin face; everything but logging in asks for a bearer token."""
+    """Add the admin face; everything but logging in asks for a login."""
     face = api.make(
         app,
         name="admin",
         title="家园 · 工作端 (admin face)",
-        security={"bearer": {"type": "http", "scheme": "bearer"}},
+        security={
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "cookie": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": COOKIE,
+                "description": "of `mode: cookie`, `__Host-` before it behind https; writes send X-CSRF-Token",
+            },
+        },
     )
     for blp in BLUEPRINTS:
         face.register_blueprint(blp)

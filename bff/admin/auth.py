@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
+import hmac
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -10,10 +13,12 @@ from flask import current_app, g, request
 
 from app import db
 from app.ids import Ref
+from app.people import logins, tokens
 from app.people import queries as people
-from app.people import tokens
-from app.people.errors import PermissionMissing, StaffTokenRefused
+from app.people.errors import CsrfRefused, PermissionMissing, SetUpFirst, StaffTokenRefused
+from app.people.models import SessionMode
 from app.people.permissions import Permission
+from app.people.policy import StaffPolicy
 from app.tickets import queries as tickets
 
 P = ParamSpec("P")
@@ -21,9 +26,21 @@ R = TypeVar("R")
 View = TypeVar("View", bound=Callable[..., object])
 
 
+COOKIE = "jiayuan_staff"
+CSRF_COOKIE = "jiayuan_csrf"  # readable by the page, which sends it back in the header
+CSRF_HEADER = "X-CSRF-Token"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
 def open_to_all(view: View) -> View:
     """Mark a view that needs no login."""
     view._open_to_all = True  # type: ignore[attr-defined]  # read by `authenticate` and by the structure tests
+    return view
+
+
+def while_setting_up(view: View) -> View:
+    """Mark a view that a login may use before its password is changed and its authenticator set up."""
+    view._while_setting_up = True  # type: ignore[attr-defined]  # read by `authenticate`
     return view
 
 
@@ -53,14 +70,58 @@ def _refuse(ref: object) -> NoReturn:
     raise PermissionMissing
 
 
+def cookie_name() -> str:
+    """Of the session cookie; behind https it is bound to this host and path (RFC 6265bis §4.1.3.2)."""
+    return f"__Host-{COOKIE}" if is_https() else COOKIE
+
+
+def is_https() -> bool:
+    """Does the world reach us by https?"""
+    return str(current_app.config["SETTINGS"].public_base_url).startswith("https://")
+
+
+def csrf_of(token: str) -> str:
+    """The CSRF token of a login: only who has the cookie's value, or was told by us, knows it."""
+    digest = hmac.digest(token.encode(), b"csrf", hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _carried() -> tuple[str, SessionMode]:
+    """The token of this request and how it came. Raises StaffTokenRefused, CsrfRefused."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer" or not token:
+            raise StaffTokenRefused
+        return token.strip(), SessionMode.TOKEN
+    token = request.cookies.get(cookie_name(), "")
+    if not token:
+        raise StaffTokenRefused
+    if request.method not in SAFE:
+        # A page of another site can make the browser send the cookie; it can't read or set this header.
+        given = request.headers.get(CSRF_HEADER, "")
+        if not tokens.same(given.encode(), csrf_of(token).encode()):
+            raise CsrfRefused
+    return token, SessionMode.COOKIE
+
+
 def authenticate() -> None:
-    """Before every request of this face: sets g.staff with roles and reach, or raises StaffTokenRefused."""
+    """Before every request of this face: sets g.staff with roles and reach.
+
+    Raises StaffTokenRefused, CsrfRefused, and SetUpFirst where the login opens nothing yet.
+    """
     view = current_app.view_functions.get(request.endpoint or "")
     if getattr(view, "_open_to_all", False):
         return
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise StaffTokenRefused
+    token, mode = _carried()
     with db.reading():
-        g.staff = people.staff_by_token(tokens.hash_of(token.strip()))
-    g.actor_id = g.staff.id
+        staff = people.staff_by_token(tokens.hash_of(token), StaffPolicy.of(current_app.config["SETTINGS"]))
+    # What was given out as a cookie is no bearer token, and the other way round.
+    if staff.session is None or staff.session.mode is not mode:
+        raise StaffTokenRefused
+    if staff.session.needs and not getattr(view, "_while_setting_up", False):
+        raise SetUpFirst(extra={"needs": [need.value for need in staff.session.needs]})
+    if logins.is_worth_noting(staff):
+        with db.transaction():
+            logins.seen(acting_user=staff)
+    g.staff = staff
+    g.actor_id = staff.id

@@ -188,7 +188,7 @@ def publish(body: dict[str, Any]) -> Any:
 
 
 @blp.route("/stats/assessments", methods=["GET"])
-@requires(Allow.STATS_VIEW)
+@requires(Allow.STATS_PUBLISH)
 @reads
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, s.AssessmentList)
@@ -207,7 +207,7 @@ def published(args: dict[str, Any]) -> dict[str, Any]:
 
 
 @blp.route("/stats/assessments/<ref(asm):assessment_id>", methods=["GET"])
-@requires(Allow.STATS_VIEW)
+@requires(Allow.STATS_PUBLISH)
 @reads
 @blp.response(200, s.AssessmentOut)
 def assessment(assessment_id: UUID) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def grab(ref: Ref) -> Versioned:
 
 
 @blp.route("/tickets/<ref(tkt):ref>/assign", methods=["POST"])
-@requires(Allow.TICKET_HANDLE)
+@requires(Allow.TICKET_ASSIGN)
 @writes
 @blp.arguments(s.AssignIn)
 @blp.response(200, s.TicketOut)

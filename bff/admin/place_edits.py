@@ -18,6 +18,7 @@ from app.places.coordinates import Crs, Point, in_china, to_wgs84
 from app.places.models import Building, Estate, Grid, Org, OrgKind
 from app.places.tree import Cover
 from bff.admin.auth import requires
+from bff.admin.places import is_my_grid, my_estates, my_orgs
 from bff.http import Versioned, reads, versioned, wanted_version, writes
 from bff.positions import location_out
 from bff.schemas import Blueprint, Date, Schema, Text, WireId
@@ -225,7 +226,9 @@ def add_area(body: dict[str, Any]) -> Versioned:
 @blp.response(200, AreaDetail)
 def area(ref: Ref) -> Versioned:
     """An estate with its outline."""
-    return versioned(_area(places.governed_estate(_reach(Allow.PLACE_VIEW), ref)))
+    if ref not in my_estates():
+        raise NotFound
+    return versioned(_area(places.estate(ref)))
 
 
 @blp.route("/areas/<ref(est):ref>", methods=["PATCH"])
@@ -284,7 +287,10 @@ def add_building(body: dict[str, Any]) -> Versioned:
 @blp.response(200, BuildingDetail)
 def building(ref: Ref) -> Versioned:
     """A building."""
-    return versioned(_building(tree.building_for(_reach(Allow.PLACE_VIEW), ref)))
+    found = places.building(ref)
+    if Ref(ref.community_id, found.estate_id) not in my_estates():
+        raise NotFound
+    return versioned(_building(found))
 
 
 @blp.route("/buildings/<ref(bld):ref>", methods=["PATCH"])
@@ -345,7 +351,9 @@ def add_grid(body: dict[str, Any]) -> Versioned:
 @blp.response(200, GridDetail)
 def grid(ref: Ref) -> Versioned:
     """A grid with what it covers today."""
-    return versioned(_grid(tree.grid_for(_reach(Allow.PLACE_VIEW), ref)))
+    if not is_my_grid(ref):
+        raise NotFound
+    return versioned(_grid(places.grid(ref)))
 
 
 @blp.route("/grids/<ref(grd):ref>", methods=["PATCH"])
@@ -418,7 +426,10 @@ def add_org(body: dict[str, Any]) -> Versioned:
 @blp.response(200, OrgDetail)
 def org(org_id: UUID) -> Versioned:
     """An organisation with what it answers for in my communities."""
-    return versioned(_org(tree.org_for(_reach(Allow.PLACE_VIEW), org_id)))
+    found = places.org(org_id) if org_id in my_orgs() else tree.org_for(_reach(Allow.PLACE_VIEW), org_id)
+    if found is None:
+        raise NotFound
+    return versioned(_org(found))
 
 
 @blp.route("/orgs/<ref(org):org_id>", methods=["PATCH"])

@@ -19,8 +19,28 @@ from bff.schemas import Blueprint
 blp = Blueprint("staff-places", __name__, url_prefix="/admin/api/v1", description="Places and organisations")
 
 
-def _my_estates() -> list[Ref]:
-    return sorted({estate for grant in g.staff.grants for estate in grant.estates})
+def my_estates() -> list[Ref]:
+    """The estates in which one of my roles reaches something."""
+    found: set[Ref] = set()
+    for grant in g.staff.grants:
+        if grant.grid is not None:
+            found.update(places.estates_in_grid(grant.grid))
+        elif grant.of_org:
+            found.update(places.estates_named_for(grant.org_id))
+        else:
+            found |= grant.estates
+    return sorted(found)
+
+
+def is_my_grid(ref: Ref) -> bool:
+    """Is it mine, or in a community of mine?"""
+    return any(grant.grid == ref or ref.community_id in grant.communities for grant in g.staff.grants)
+
+
+def my_orgs() -> set[UUID]:
+    """The organisations that handle tickets where I work, and those I work for."""
+    communities = {community for grant in g.staff.grants for community in grant.homes}
+    return set(g.staff.org_ids).union(*(places.orgs_answering_in(community) for community in communities))
 
 
 @blp.route("/areas", methods=["GET"])
@@ -30,7 +50,7 @@ def _my_estates() -> list[Ref]:
 @blp.response(200, s.AreaList)
 def areas() -> dict[str, Any]:
     """The estates in my reach, with their communities."""
-    found = places.estates(_my_estates())
+    found = places.estates(my_estates())
     names = {region.id: region.name for region in places.regions()}
     rows = [
         {
@@ -52,12 +72,10 @@ def areas() -> dict[str, Any]:
 def grids() -> dict[str, Any]:
     """The grids in my reach."""
     communities = {community for grant in g.staff.grants for community in grant.homes}
-    own = {grant.grid for grant in g.staff.grants if grant.grid is not None}
-    whole = {community for grant in g.staff.grants for community in grant.communities}
     rows = [
         {"grid_id": ref, "code": grid.code, "name": grid.name}
         for grid in places.grids_in(communities)
-        if (ref := Ref(grid.community_id, grid.id)) in own or grid.community_id in whole
+        if is_my_grid(ref := Ref(grid.community_id, grid.id))
     ]
     return {"items": rows, "next_cursor": None}
 
@@ -69,7 +87,7 @@ def grids() -> dict[str, Any]:
 @blp.response(200, s.BuildingList)
 def buildings(args: dict[str, Any]) -> dict[str, Any]:
     """The buildings of an estate in my reach."""
-    if args["estate_id"] not in _my_estates():
+    if args["estate_id"] not in my_estates():
         raise NotFound
     rows = places.buildings_of(args["estate_id"])
     return {
@@ -85,8 +103,7 @@ def buildings(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.OrgList)
 def orgs() -> dict[str, Any]:
     """Organisations that handle tickets where I work."""
-    communities = {community for grant in g.staff.grants for community in grant.homes}
-    answering = set().union(*(places.orgs_answering_in(community) for community in communities))
+    mine = my_orgs()
     names = {region.id: region.name for region in places.regions()}
     rows = [
         {
@@ -97,6 +114,6 @@ def orgs() -> dict[str, Any]:
             "phone": org.phone,
         }
         for org in places.orgs()
-        if org.id in answering | g.staff.org_ids
+        if org.id in mine
     ]
     return {"items": rows, "next_cursor": None}

@@ -6,6 +6,7 @@ import marshmallow as ma
 from flask_smorest.fields import Upload
 
 from app.ids import Kind
+from app.people.models import SessionMode
 from app.places.coordinates import Crs
 from app.tickets.clocks import DayKind
 from app.tickets.grounds import Ground
@@ -19,12 +20,18 @@ v = ma.validate
 class LoginIn(Schema):
     account = Text(most=40, least=1, required=True)
     password = f.String(required=True, validate=v.Length(1, 200))
-    totp = f.String(load_default=None, validate=v.Length(max=16))
-    mode = f.String(load_default="token", validate=v.OneOf(["token"]))
+    totp = f.String(
+        load_default=None,
+        allow_none=True,
+        validate=v.Length(max=40),
+        metadata={"description": "six digits of the authenticator, or a recovery code"},
+    )
+    mode = f.Enum(SessionMode, by_value=True, load_default=SessionMode.TOKEN)
 
 
 class ScopeOut(Schema):
     role = f.String(required=True)
+    role_name = f.String(required=True)
     org_id = WireId(Kind.ORG, required=True)
     org = f.String(required=True)
     permissions = f.List(f.String(), required=True)
@@ -34,11 +41,19 @@ class StaffOut(Schema):
     id = WireId(Kind.STAFF, required=True)
     account = f.String(required=True)
     name = f.String(required=True)
+    needs = f.List(
+        f.String(),
+        required=True,
+        metadata={"description": "password | totp: to be set up before the login opens anything else"},
+    )
+    totp = f.Boolean(required=True, metadata={"description": "is an authenticator set up?"})
+    recovery_codes_left = f.Integer(required=True)
     scopes = f.List(f.Nested(ScopeOut), required=True)
 
 
 class SessionOut(Schema):
-    token = f.String(required=True)
+    token = f.String(metadata={"description": "mode token: for Authorization: Bearer"})
+    csrf_token = f.String(metadata={"description": "mode cookie: for X-CSRF-Token; also in a cookie"})
     expires_in = f.Integer(required=True, metadata={"description": "seconds"})
     staff = f.Nested(StaffOut, required=True)
 

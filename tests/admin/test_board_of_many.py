@@ -17,9 +17,7 @@ from sqlalchemy import select
 
 from app import clock, db
 from app.audit import SYSTEM
-from app.people import queries as people
 from app.people import service as people_service
-from app.people import tokens
 from app.people.models import Role
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
@@ -29,7 +27,7 @@ from app.tickets import letters, queries
 from app.tickets.board import Board
 from app.tickets.models import Callback, Ticket, TicketStatus
 from app.tickets.moves import ENDED
-from tests.conftest import Caller, Person, Town
+from tests.conftest import Person, Town, acting
 
 WORDS = ("楼道灯不亮", "Lamp 坏了 100%", "井盖_松动", "夜里吵闹，灯也不亮", "İ一 ß", "水管漏水了\n很急")
 CLASSES = ("noise", "dogs", "lighting")
@@ -119,15 +117,10 @@ def _est(ref: Any) -> str:
     return ids.encode(ids.Kind.ESTATE, ref)
 
 
-def _actor(caller: Caller) -> StaffActor:
-    with db.reading():
-        return people.staff_by_token(tokens.hash_of(caller.token or ""))
-
-
 def _two_roles(town: Town) -> StaffActor:
     """Somebody of the property company who also walks the grid: what she sees by both is shown once."""
     caller = town.hire("property", town.a)
-    staff_id = _actor(caller).id
+    staff_id = acting(caller).id
     with db.transaction():
         people_service.grant_role(
             staff_id=staff_id,
@@ -137,7 +130,7 @@ def _two_roles(town: Town) -> StaffActor:
             acting_user=SYSTEM,
             grid=town.a.grid,
         )
-    return _actor(caller)
+    return acting(caller)
 
 
 def _matches(ticket: Ticket, wanted: Board, called: dict[UUID, list[Any]]) -> bool:
@@ -182,11 +175,11 @@ def test_the_board_shows_what_a_look_at_every_ticket_would(
 ) -> None:
     handlers = _fill(town, resident, owner)
     actors = {
-        "street": _actor(town.staff("street")),
-        "a": _actor(town.hire("community", town.a)),
-        "b": _actor(town.hire("community", town.b)),
-        "grid": _actor(town.staff("grid")),
-        "property": _actor(town.staff("property")),
+        "street": acting(town.staff("street")),
+        "a": acting(town.hire("community", town.a)),
+        "b": acting(town.hire("community", town.b)),
+        "grid": acting(town.staff("grid")),
+        "property": acting(town.staff("property")),
         "two roles": _two_roles(town),
     }
     with db.reading() as session:

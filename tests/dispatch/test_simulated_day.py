@@ -12,12 +12,10 @@ import pytest
 
 from app import clock, db, ids
 from app.ids import Kind, Ref
-from app.people import queries as people
-from app.people import tokens
 from app.people.scopes import StaffActor
 from app.tickets import service
 from app.tickets.models import Channel
-from tests.conftest import Caller, Town
+from tests.conftest import Town, acting
 from tests.dispatch.conftest import Office, Worker, community_id, in_days, turn
 
 TICKETS = 500
@@ -62,11 +60,6 @@ class Handler:
                 service.start(ticket, acting_user=self.actor)
                 service.resolve(ticket, note="已处理", photo_ids=[], acting_user=self.actor)
             self.done_at = minute + self.minutes_each
-
-
-def _actor(caller: Caller) -> StaffActor:
-    with db.reading():
-        return people.staff_by_token(tokens.hash_of(str(caller.token)))
 
 
 def _crew(office: Office, role: str, plan: list[tuple[Hours, int]]) -> list[Handler]:
@@ -117,10 +110,10 @@ def test_a_day_of_500_tickets_and_12_handlers(
         office.rule(name=f"社区·{code}", category=code, org_id=town.a.desk_id, roster_id=counter)
     by_id = {h.who.id: h for h in crew}
     for handler in crew:
-        handler.actor = _actor(handler.who.caller)
+        handler.actor = acting(handler.who.caller)
 
     desk, minute, began, nobody = office.desk, 0.0, clock.now(), 0
-    clerk = _actor(desk)
+    clerk = acting(desk)
     for moment in sorted(rng.uniform(0, DAY_MINUTES - 1) for _ in range(TICKETS)):
         if int(moment) // 600 > int(minute) // 600:  # a login lasts 12 hours
             town.a.staff.clear()

@@ -287,7 +287,7 @@ def test_an_assessment_is_published_by_a_desk_and_read_where_it_speaks_of(
     assert made.status_code == 201, made.text
     where = made.headers["Location"].removeprefix("/admin/api/v1")
     assert town.staff("community").get(where).status_code == 200
-    assert town.staff("property").get(where).status_code == 404
+    assert town.staff("property").get(where).status_code == 403
     stranger = make_town().staff("street")
     assert stranger.get(where).status_code == 404
     assert made.json["assessment_id"] not in stranger.get("/stats/assessments").text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.conftest import PASSWORD, Caller, Person, Town
+from tests.conftest import PASSWORD, Caller, Person, Town, next_code
 
 
 def test_a_login_names_where_to_see_who_is_logged_in(
@@ -12,7 +12,7 @@ def test_a_login_names_where_to_see_who_is_logged_in(
 ) -> None:
     wang, desk = resident("wang"), town.staff("community")
     account = desk.get("/me").json["account"]
-    asked = {"account": account, "password": PASSWORD}
+    asked = {"account": account, "password": PASSWORD, "totp": next_code(account)}
     for path, body, token in (
         ("/bff/v1/session", {"code": f"demo-{wang.name}"}, "access_token"),
         ("/admin/api/v1/session", asked, "token"),

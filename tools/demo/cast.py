@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 DEMO_PASSWORD = "jiayuan-demo-2026"  # noqa: S105 - of demonstration accounts, printed by `make run`, never elsewhere
+# Of the administrators' authenticators, in base32: whoever tries the demonstration can make their codes.
+DEMO_TOTP = "JIAYUANDEMONSTRATIONTOTPSECRET27"
 SHOWN_RESIDENTS = 6  # how many of them are offered for a login
 
 STREET, STREET_ID = "寸滩街道", 10
 
 
 class StaffMember(NamedTuple):
-    """A demonstration account. `at`: the key of her organisation in the plan of the town."""
+    """A demonstration account. `at`: the key of her organisation in the plan of the town. `totp`: logs in with a
+    code as well.
+    """
 
     account: str
     name: str
@@ -19,6 +23,7 @@ class StaffMember(NamedTuple):
     at: str
     where: str
     grid: str | None = None
+    totp: bool = False
 
 
 STAFF = (
@@ -34,10 +39,15 @@ STAFF = (
     StaffMember("grid5", "谭勇", "grid", "desk3", "和畅社区第一网格", "court"),
     StaffMember("grid6", "冉小芳", "grid", "desk3", "和畅社区第二网格", "oldtown"),
     StaffMember("property1", "赵刚", "property", "keeper1", "渝邻物业（江岸明珠）"),
+    StaffMember("worker1", "马力", "property_worker", "keeper1", "渝邻物业（江岸明珠）"),
+    StaffMember("duty1", "田野", "duty_room", "keeper1", "渝邻物业值班室"),
     StaffMember("property2", "孙涛", "property", "keeper2", "安居物业（金渝花园、金渝新居）"),
     StaffMember("property3", "杨静", "property", "keeper3", "和畅物业（和畅雅苑）"),
     StaffMember("department1", "向明", "property", "roads", "街道市政维护队（道路、三个社区）"),
     StaffMember("department2", "秦川", "property", "enforcement", "街道综合行政执法大队"),
+    StaffMember("system", "范蓉", "system_admin", "street", STREET, totp=True),
+    StaffMember("security", "石磊", "security_admin", "street", STREET, totp=True),
+    StaffMember("auditor", "黎明", "auditor", "street", STREET, totp=True),
 )
 
 
@@ -107,9 +117,12 @@ RESIDENTS = tuple(
 
 
 def accounts() -> list[dict[str, str]]:
-    """Who can log in, as `make run` prints it: staff by account and password, some residents by WeChat code."""
+    """Who can log in, as `make run` prints it: staff by account and password (with `totp` also by
+    the code of that secret), some residents by WeChat code.
+    """
     staff = [
         {"account": who.account, "password": DEMO_PASSWORD, "role": who.role, "where": who.where}
+        | ({"totp": DEMO_TOTP} if who.totp else {})
         for who in STAFF
     ]
     residents = [

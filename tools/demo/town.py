@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from unittest import mock
 from uuid import UUID
 
 from app import db
 from app.audit import SYSTEM
 from app.ids import Ref
-from app.people import passwords
+from app.people import logins, passwords
 from app.people import queries as people_queries
 from app.people import service as people
 from app.people.models import ConsentKey, Role
-from app.people.scopes import Grant, StaffActor
-from app.places import queries as places_queries
+from app.people.scopes import BY_REGION, StaffActor
 from app.places import service as places
 from app.places.coordinates import Point
 from app.places.models import OrgKind, RegionKind, RegionTerm
@@ -29,7 +29,7 @@ from app.tickets.models import Channel
 from sandbox.config import Config
 from sandbox.state import State
 from sandbox.wechat import demo_phone
-from tools.demo.cast import DEMO_PASSWORD, HOMES, RESIDENTS, STAFF, STREET, STREET_ID
+from tools.demo.cast import DEMO_PASSWORD, DEMO_TOTP, HOMES, RESIDENTS, STAFF, STREET, STREET_ID
 
 CITY, OLD_DISTRICT, NEW_DISTRICT = 1, 2, 3
 RECORDS_BEGIN = date(2020, 1, 1)
@@ -222,11 +222,10 @@ def _one_hash() -> Iterator[None]:
 
 def hire(town: Town) -> None:
     """The staff with their roles, and what each may do, for the tickets to be played."""
-    communities = frozenset(places_queries.communities_under(STREET_ID))
     with _one_hash():
         for who in STAFF:
-            org = town.orgs[who.at]
-            region = ORGS[who.at].region if who.role in ("street", "community") else None
+            role, org = Role(who.role), town.orgs[who.at]
+            region = ORGS[who.at].region if role in BY_REGION else None
             grid = town.grids[who.grid] if who.grid else None
             member = people.add_staff(
                 account=who.account,
@@ -237,29 +236,19 @@ def hire(town: Town) -> None:
             )
             people.grant_role(
                 staff_id=member.id,
-                role=Role(who.role),
+                role=role,
                 org_id=org,
                 since=RECORDS_BEGIN,
                 acting_user=SYSTEM,
                 region_id=region,
                 grid=grid,
             )
-            reach: dict[str, Any] = {"communities": communities}
-            if grid is not None:
-                reach = {"grid": grid}
-            elif region is not None:
-                below = frozenset(places_queries.communities_under(region))
-                reach = {
-                    "communities": below,
-                    "estates": frozenset(places_queries.governed_estates(below)),
-                }
-            elif who.role == Role.PROPERTY:
-                reach = {"communities": frozenset(places_queries.communities_of_org(org))}
+            if who.totp:
+                logins.set_totp(member, base64.b32decode(DEMO_TOTP))
+            reach = people_queries.reach(role, org, region_id=region, grid=grid)
+            assert reach is not None, who.account
             town.staff[who.account] = StaffActor(
-                id=member.id,
-                account=who.account,
-                name=who.name,
-                grants=(Grant(Role(who.role), org, **reach),),
+                id=member.id, account=who.account, name=who.name, grants=(reach,)
             )
 
 
