@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 def boot(settings: Settings) -> None:
     """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
-    from app import adapters, crypto, db, logs, queue
+    from app import adapters, crypto, db, dossiers, logs, queue
     from app.media import links
+    from app.memberships import following
     from app.messaging import service as messaging
-    from app.people import passwords
+    from app.people import dossier, passwords
+    from app.places import changes
 
     logs.configure(settings.log_level)
     if settings.database_url == settings.migration_database_url:
@@ -33,6 +35,8 @@ def boot(settings: Settings) -> None:
     adapters.configure(settings, redis)
     links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
     messaging.configure(settings.wechat_templates)
+    dossier.configure(dossiers.SECTIONS)
+    changes.configure(following.owners_changed)
     passwords.configure(settings.staff_password_hash)
 
 

@@ -3,6 +3,9 @@
 AES-256-GCM under a versioned key; the context is authenticated, so a value copied into another row or column
 does not decrypt. A person has a key of her own (kept wrapped): destroying it makes what she wrote into
 append-only tables unreadable.
+
+Each value names its algorithm and its key: 0 ‖ algorithm ‖ key version ‖ nonce ‖ ciphertext, a byte each for the first
+three. Values from before that begin with the key version (1 to 255) and are AES-256-GCM.
 """
 
 from __future__ import annotations
@@ -10,11 +13,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from string import Formatter
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+AES_256_GCM = 1  # algorithms by their byte; a second one (SM4) would get the next number
+_MARKED = 0  # the first byte of a value that names its algorithm; no key version is 0
 _NONCE = 12
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Undecryptable(Exception):
@@ -30,15 +40,30 @@ class Keyring:
         self._hash_key = hash_key
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
-        """version byte ‖ nonce ‖ ciphertext, under the newest key."""
-        return bytes([self._newest]) + seal(self._ciphers[self._newest], plain, context)
+        """The value under the newest key; it begins with `newest_prefix`."""
+        return self.newest_prefix + seal(self._ciphers[self._newest], plain, context)
 
     def decrypt(self, sealed: bytes, context: str) -> bytes:
-        """What `encrypt` was given. Raises Undecryptable."""
-        cipher = self._ciphers.get(sealed[0]) if sealed else None
+        """What `encrypt` was given, under whichever key. Raises Undecryptable."""
+        version, body = sealed[:1], sealed[1:]
+        if version == bytes([_MARKED]):
+            if sealed[1:2] != bytes([AES_256_GCM]):
+                raise Undecryptable(context)
+            version, body = sealed[2:3], sealed[3:]
+        cipher = self._ciphers.get(version[0]) if version else None
         if cipher is None:
             raise Undecryptable(context)
-        return unseal(cipher, sealed[1:], context)
+        return unseal(cipher, body, context)
+
+    @property
+    def newest_prefix(self) -> bytes:
+        """What every value under the newest key begins with, and no other."""
+        return bytes([_MARKED, AES_256_GCM, self._newest])
+
+    @property
+    def versions(self) -> list[int]:
+        """The versions of the data keys at hand, the newest last."""
+        return sorted(self._ciphers)
 
     def keyed_hash(self, value: str, purpose: str) -> bytes:
         """HMAC-SHA256 for lookup: 32 bytes; equal values under one purpose are equal, nothing else shows."""
@@ -57,6 +82,18 @@ def unseal(cipher: AESGCM, sealed: bytes, context: str) -> bytes:
         return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], context.encode())
     except (InvalidTag, ValueError) as e:
         raise Undecryptable(context) from e
+
+
+class _Contexts(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "ms" and isinstance(value, datetime):
+            return str((value - _EPOCH) // timedelta(milliseconds=1))
+        return str(super().format_field(value, format_spec))
+
+
+def context_of(template: str, row: Mapping[str, Any]) -> str:
+    """What a sealed column of this row is bound to, from the template that the column declares (`db.sealed`)."""
+    return _Contexts().vformat(template, (), row)
 
 
 _keyring: Keyring | None = None

@@ -53,11 +53,27 @@ def global_hash(by: str, **more: Any) -> dict[str, Any]:
     return {"class": TableClass.GLOBAL_HASH, "by": by, **more}
 
 
-def soft(target: str) -> dict[str, str]:
-    """`info` of a column that points to a row of another distribution (`table.column`): no foreign key can be
-    there, so a nightly job counts what points nowhere.
+def soft(*targets: str) -> dict[str, tuple[str, ...]]:
+    """`info` of a column that points to a row of another distribution (`table.column`, or one of several): no foreign
+    key can be there, so a nightly job counts what points nowhere.
     """
-    return {"soft": target}
+    return {"soft": targets}
+
+
+def sealed(context: str) -> dict[str, str]:
+    """`info` of a column that is encrypted under the installation's key (`app.crypto`).
+
+    `context` is what the value is bound to, of the columns of its row: `"openid:{id}"`; `{at:ms}`: milliseconds since
+    1970. `python -m tools.rekey` finds every such column by this and seals it anew under the newest key.
+    """
+    return {"sealed": context}
+
+
+def sealed_by(column: str) -> dict[str, str]:
+    """`info` of a column that is encrypted under the key of the person named in `column` (`person_keys`): what an
+    append-only table holds is never rewritten, so the key is sealed anew instead.
+    """
+    return {"sealed_by": column}
 
 
 class Base(DeclarativeBase):

@@ -53,7 +53,7 @@ class IdempotencyKey(db.Base):
     fingerprint: Mapped[bytes]
     status: Mapped[int | None] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, Any]]
-    body_sealed: Mapped[bytes | None]
+    body_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("idempotency:{actor_id}"))
     created_at: Mapped[datetime]
 
 

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     PATROL_VISIT = "vis"
     DUTY_ROSTER = "dut"
     ROUTING_RULE = "rul"
+    MEMBERSHIP = "mbr"
+    FOCUS_PERSON = "foc"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -65,9 +67,12 @@ OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     {Kind.TICKET, Kind.ESTATE, Kind.BUILDING, Kind.GRID, Kind.PHOTO, Kind.EXTENSION}
     | {Kind.HOUSE, Kind.OWNER, Kind.IMPORT}
     | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
-    | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE}
+    | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE, Kind.MEMBERSHIP, Kind.FOCUS_PERSON}
 )
 _LANES = 64
+NOBODY = UUID(
+    int=0
+)  # stands where a row asks for a person and the house itself acts, or nobody is known any more
 
 
 def new_id() -> UUID:

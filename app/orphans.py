@@ -14,14 +14,17 @@ def count() -> dict[str, int]:
     tables = metadata().tables
     for table in tables.values():
         for column in table.columns:
-            target = column.info.get("soft")
-            if target is None:
+            targets = column.info.get("soft")
+            if targets is None:
                 continue
-            there, key = target.split(".")
+            named = [target.split(".") for target in targets]
             query = (
                 select(func.count())
                 .select_from(table)
-                .where(column.is_not(None), ~exists().where(tables[there].c[key] == column))
+                .where(
+                    column.is_not(None),
+                    *(~exists().where(tables[there].c[key] == column) for there, key in named),
+                )
                 .execution_options(cross_community="nightly orphan check")
             )
             found[f"{table.name}.{column.name}"] = int(db.session().scalar(query) or 0)

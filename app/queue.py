@@ -49,6 +49,7 @@ class Job(StrEnum):
     ERASE_TRACKS = "workers.jobs.erase_tracks"
     GRADE_ZONES = "workers.jobs.grade_zones"
     MATCH_OPEN = "workers.jobs.match_open"
+    RETAIN = "workers.jobs.retain"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost

@@ -121,6 +121,10 @@ class Settings:
     migration_database_url: str = setting(
         "MIGRATION_DATABASE_URL", read_database_url, default="", secret=True
     )
+    # The role that may delete old rows of append-only tables, and nothing else; empty: they only grow.
+    retention_database_url: str = setting(
+        "RETENTION_DATABASE_URL", read_database_url, default="", secret=True
+    )
     redis_url: str = setting("REDIS_URL", secret=True)
     storage_url: str = setting("STORAGE_URL", secret=True)
 

@@ -7,7 +7,10 @@ from sqlalchemy import MetaData
 from app import audit, idempotency, outbox
 from app.db import Base
 from app.duty import models as duty
+from app.focus import models as focus
 from app.media import models as media
+from app.media import paper_models as papers
+from app.memberships import models as memberships
 from app.messaging import models as messaging
 from app.patrol import models as patrol
 from app.people import models as people
@@ -27,12 +30,15 @@ MODULES = (
     people,
     duty,
     media,
+    papers,
     messaging,
+    memberships,
     sources,
     tickets,
     routing,
     figures,
     patrol,
+    focus,
 )
 
 

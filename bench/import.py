@@ -238,7 +238,7 @@ class Desk:
     def apply(self, ref: Ref) -> float:
         """The seconds that it took."""
         with db.transaction():
-            imported = imports.import_for(self.reach, self.staff_id, ref, lock=True)
+            imported = imports.import_for(self.reach, ref, lock=True)
             imports.apply(
                 imported,
                 skip_bad=False,
@@ -251,7 +251,7 @@ class Desk:
     def look(self, ref: Ref) -> RegistryImport:
         """The import as it stands."""
         with db.reading():
-            return imports.import_for(self.reach, self.staff_id, ref)
+            return imports.import_for(self.reach, ref)
 
     def _work(self, kind: str) -> float:
         with db.transaction():

@@ -142,6 +142,21 @@ def reads(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnV
     return cast(Callable[P, ResponseReturnValue], entry)
 
 
+def witnessed(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """The entry of a read that leaves behind who saw what: one transaction around the view and its answer, so that
+    nothing is shown without its audit row. No cache keeps the answer.
+    """
+
+    @functools.wraps(view)
+    def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        with db.transaction():
+            response = make_response(view(*args, **kwargs))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return cast(Callable[P, ResponseReturnValue], entry)
+
+
 def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """A GET with an ETag over its bytes; 304 when the client has them (RFC 9110 §13.1.2).
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from io import BytesIO
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -47,7 +48,8 @@ from app.settings import Settings
 from app.sources import queries as sources
 from sandbox.config import Config
 from sandbox.web import Sandbox, running
-from tests import guard
+from tests import guard, log_watch
+from tests.log_watch import pytest_sessionfinish, pytest_terminal_summary
 from tools import pictures, servers
 from workers import config as worker_config
 from workers import jobs
@@ -96,6 +98,7 @@ def settings_for(pg: servers.Postgres, database: str, **changes: Any) -> dict[st
     return {
         "DATABASE_URL": pg.url("app", database),
         "MIGRATION_DATABASE_URL": pg.url("owner", database),
+        "RETENTION_DATABASE_URL": pg.url("retention", database),
         "SECRET_KEY": "s" * 40,
         "DATA_KEYS": f"1:{key}",
         "HASH_KEY": base64.b64encode(bytes(32)).decode(),
@@ -162,6 +165,7 @@ def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
             bff.init_app(app)
             worker_config.adopt(settings)
             guard.install(db.engine())
+            log_watch.listen(tmp_path_factory.getbasetemp())
             web.app = app
             thread = threading.Thread(target=web.serve_forever, daemon=True)
             thread.start()
@@ -341,8 +345,10 @@ class Person(Caller):
 
 @pytest.fixture
 def visitor(house: House) -> Caller:
-    """Somebody without a login, at the root of the site."""
-    return Caller(house.app.test_client(), "")
+    """Somebody without a login, at the root of the site, at an address that no other test guesses passwords from."""
+    client = house.app.test_client()
+    client.environ_base["REMOTE_ADDR"] = str(IPv6Address(uuid4().int))
+    return Caller(client, "")
 
 
 @pytest.fixture
@@ -606,6 +612,8 @@ __all__ = [
     "migrate",
     "next_code",
     "pictures",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
     "settings_for",
     "small_jpeg",
 ]

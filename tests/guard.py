@@ -28,6 +28,8 @@ ALLOWED = frozenset(
         "which estates a community governs",
         "where an organisation works",
         "which file a value came from",
+        "sealed anew under the newest key",
+        "closing an account",
     }
 )
 

@@ -55,7 +55,9 @@ def _aes_key() -> str:
             return key
 
 
-def environment(var: Path, port: int, *, database: str, owner: str, redis: str) -> dict[str, str]:
+def environment(
+    var: Path, port: int, *, database: str, owner: str, redis: str, retention: str = ""
+) -> dict[str, str]:
     """What the programs of a run find in their environment; what the caller has set there comes first."""
     ours = secrets_of(var / "dev.env") | {
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
@@ -74,6 +76,7 @@ def environment(var: Path, port: int, *, database: str, owner: str, redis: str) 
         | {
             "DATABASE_URL": database,
             "MIGRATION_DATABASE_URL": owner,
+            "RETENTION_DATABASE_URL": retention,
             "REDIS_URL": redis,
             "PYTHONUNBUFFERED": "1",
         }

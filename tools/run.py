@@ -117,6 +117,7 @@ class Launcher:
     def _start_servers(self) -> None:
         database, redis = os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", "")
         owner = os.environ.get("MIGRATION_DATABASE_URL", "") if database else ""
+        retention = os.environ.get("RETENTION_DATABASE_URL", "") if database else ""
         if database:
             _step("your database", lambda: development.check_database("DATABASE_URL", database))
             if owner:
@@ -128,6 +129,7 @@ class Launcher:
             self.postgres = servers.Postgres(VAR / "postgres", adopt=False)
             _step("database", self.postgres.start)
             database, owner = self.postgres.url("app"), self.postgres.url("owner")
+            retention = self.postgres.url("retention")
         if redis:
             _step("your Redis", lambda: development.check_redis("REDIS_URL", redis))
         else:
@@ -135,7 +137,7 @@ class Launcher:
             _step("queue", self.valkey.start)
             redis = self.valkey.url
         self.env = development.environment(
-            VAR, self.port, database=database, owner=owner or database, redis=redis
+            VAR, self.port, database=database, owner=owner or database, redis=redis, retention=retention
         )
         self.env[MARK] = self.mark
 

@@ -7,6 +7,7 @@ and close it; she is told at each step, sees the timeline and rates it. A grid w
 one of them with a photographed sign, one left out. What she found, a resident reports and the 12345 hotline hands
 in is one problem: merged, urged, supervised, returned, extended, paused, sent back, rated badly, closed at last.
 A post with a roster and a rule take the next one and say why; the figures add up to the tickets behind them.
+A register is imported, its owners bind to their houses, staff approve and refuse, a house is sold.
 Imports nothing of the software: it speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1.
 Each run uses new names, so it may be repeated against the same server. Exit code 0 when all is as
 promised, 1 after a line that says what is not.
@@ -37,6 +38,7 @@ from tools import (
     smoke_people,
     smoke_photos,
     smoke_referral,
+    smoke_registry,
     smoke_report,
     smoke_staff,
 )
@@ -46,6 +48,7 @@ from tools.smoke_http import Deviation, tally
 from tools.smoke_loop import Loop
 from tools.smoke_patrol import Patrol
 from tools.smoke_photos import TOP
+from tools.smoke_registry import Registry
 from tools.smoke_world import World
 
 VAR = TOP / "var"
@@ -65,7 +68,7 @@ def make_photos(world: World) -> None:
 
 def story() -> list[Step]:
     """The steps in their order."""
-    desk, patrol, loop, duty = Desk(), Patrol(), Loop(), Duty()
+    desk, patrol, loop, duty, registry = Desk(), Patrol(), Loop(), Duty(), Registry()
 
     def by_staff(step: Callable[..., None], *more: object) -> Callable[[World], None]:
         return functools.partial(_with, step=step, more=(desk, *more))
@@ -129,6 +132,10 @@ def story() -> list[Step]:
         ("rule and post ended", by_staff(smoke_dispatch.end, duty)),
         ("figures, export", by_staff(smoke_figures.figures, duty)),
         ("likely duplicates", by_staff(smoke_dispatch.matches, duty)),
+        ("register: import", by_staff(smoke_registry.load, registry)),
+        ("bind to a house", by_staff(smoke_registry.bind, registry)),
+        ("approve, refuse, object", by_staff(smoke_registry.review, registry)),
+        ("voter, sale", by_staff(smoke_registry.sell, registry)),
         ("second factor", by_staff(smoke_staff.second_factor)),
         ("new colleague", by_staff(smoke_staff.new_colleague)),
         ("console login", by_staff(smoke_staff.console)),

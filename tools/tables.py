@@ -32,10 +32,11 @@ HEAD = """# Tables
 Made by `python -m tools.tables` from `Table.info`; not written by hand. What the classes mean stands in
 `app/db.py`: *distributed* tables lie on many machines by the column named here, which leads every key;
 *reference* tables are small, with a copy on each machine; *global-hash* tables are spread by their own key;
-*local* ones are never queried by the application. Append-only: the application may only read and add.
+*local* ones are never queried by the application. Append-only: the application may only read and add. How long rows
+are kept is declared in `app/retention.py`, and the periodic queue makes it true.
 
-| Table | Class | By | Append-only | What a row is |
-|---|---|---|---|---|
+| Table | Class | By | Append-only | What a row is | Kept |
+|---|---|---|---|---|---|
 """
 
 _SPREAD = frozenset({TableClass.DISTRIBUTED, TableClass.GLOBAL_HASH})
@@ -132,6 +133,7 @@ def _of_defaults(column: Column[object]) -> Iterator[str]:
 
 def page() -> str:
     """The text of docs/tables.md."""
+    from app import retention
     from app.db import Base
 
     meaning = {mapper.local_table: mapper.class_.__doc__ or "" for mapper in Base.registry.mappers}
@@ -141,7 +143,8 @@ def page() -> str:
         first = " ".join(meaning.get(table, "").split("\n\n")[0].split()).replace("|", "\\|")
         by = f"`{info['by']}`" if "by" in info else ""
         rows.append(
-            f"| `{table.name}` | {info['class']} | {by} | {'yes' if info.get('append_only') else ''} | {first} |\n"
+            f"| `{table.name}` | {info['class']} | {by} | {'yes' if info.get('append_only') else ''} | {first} "
+            f"| {retention.says(table.name)} |\n"
         )
     return HEAD + "".join(rows)
 

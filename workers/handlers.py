@@ -19,7 +19,7 @@ from app.adapters.wechat import NotCheckable, WeChatUnavailable
 from app.adapters.wechat.fields import fit
 from app.adapters.wechat.push import PushMessage, media_verdict, subscribe_choices
 from app.ids import Ref
-from app.media import imaging, links
+from app.media import imaging, links, papers
 from app.media import queries as media_queries
 from app.media import service as media
 from app.media.models import CheckState, PhotoStatus
@@ -120,6 +120,19 @@ def discard(row: Leased) -> None:
     try:
         for key in row.payload["keys"]:
             adapters.storage().delete(key)
+    except StorageUnavailable as e:
+        raise Later("storage away") from e
+
+
+def discard_paper(row: Leased) -> None:
+    """Remove a paper that nobody attached within a day."""
+    owner_id, paper_id = UUID(row.payload["owner_id"]), UUID(row.payload["paper_id"])
+    with db.transaction():
+        gone = papers.forget_unattached(owner_id=owner_id, paper_id=paper_id)
+    if not gone:
+        return
+    try:
+        adapters.storage().delete(papers.key(paper_id))
     except StorageUnavailable as e:
         raise Later("storage away") from e
 
@@ -239,6 +252,7 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     media.PROCESS: process_photo,
     media.CHECK: check_photo,
     media.DISCARD: discard,
+    papers.DISCARD: discard_paper,
     tickets.CHECK_TEXT: check_text,
     messaging.APPLY_EVENT: apply_event,
     calendar.RECLOCK: reclock,

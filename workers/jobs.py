@@ -8,9 +8,11 @@ from uuid import UUID
 
 from rq.timeouts import JobTimeoutException
 
-from app import clock, db, idempotency, orphans, outbox, queue
+from app import clock, db, idempotency, orphans, outbox, queue, retention
 from app.ids import Ref
 from app.media import service as media
+from app.memberships import following as memberships
+from app.memberships import locks as binding_tries
 from app.messaging import queries as messages
 from app.messaging import service as messaging
 from app.messaging import staff as staff_inbox
@@ -121,8 +123,8 @@ def erase_positions() -> None:
 
 
 def tidy() -> None:
-    """Forget spent Idempotency-Keys and nonces, counts of wrong passwords, done outbox rows, statuses told and
-    notices to staff written long ago.
+    """Forget spent Idempotency-Keys and nonces, counts of wrong passwords and of wrong tries to bind, done outbox rows,
+    statuses told and notices to staff written long ago; end memberships whose lease is over.
     """
     now = clock.now()
     with db.transaction():
@@ -132,6 +134,27 @@ def tidy() -> None:
         sources.forget_nonces(before=now - sources.NONCE_KEPT)
         sources.forget_told(before=now - sources.STATUS_KEPT)
         staff_inbox.forget(before=now - staff_inbox.KEPT)
+        binding_tries.forget(before=now - binding_tries.KEPT)
+    with db.transaction():
+        memberships.end_leases()
+
+
+def retain() -> None:
+    """Delete what no table may keep any longer, a batch at a time; what a run doesn't reach is left to the next."""
+    shift, now = Shift(config.lease_s()), clock.now()
+    url = config.settings().retention_database_url
+    for table, rule in retention.in_order():
+        closed = table.info.get("append_only", False)
+        if closed and not url:
+            log.warning("%s is not shortened: RETENTION_DATABASE_URL isn't set", table.name)
+            continue
+        while not shift.is_over():
+            if closed:
+                done = retention.batch_of_append_only(table, rule, now=now, url=url)
+            else:
+                done = committed(retention.batch, table, rule, now=now)
+            if not done:
+                break
 
 
 def match_open() -> None:

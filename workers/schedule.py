@@ -69,5 +69,6 @@ def run(connection: Redis, settings: Settings) -> None:
     schedule.add(Job.CHECK_ORPHANS, cron="50 3 * * *")
     schedule.add(Job.END_PATROLS, interval=300)
     schedule.add(Job.ERASE_TRACKS, cron="30 3 * * *")
+    schedule.add(Job.RETAIN, cron="*/15 0-5 * * *")  # each run a part, until nothing is left
     schedule.add(Job.GRADE_ZONES, cron="10 1-5 * * *")
     schedule.start()

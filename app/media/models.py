@@ -57,7 +57,7 @@ class Upload(db.Base):
     height: Mapped[int] = mapped_column(Integer)
     taken_at: Mapped[datetime | None]
     # WGS-84 "lng,lat": a resident's only with the consent photo_position, staff's only of after-photos.
-    position_sealed: Mapped[bytes | None]
+    position_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("photo_position:{id}"))
     dhash: Mapped[int | None] = mapped_column(BigInteger)  # what it looks like, see imaging.fingerprint
     created_at: Mapped[datetime]
     attached_community_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -88,7 +88,7 @@ class Photo(db.Base):
     width: Mapped[int] = mapped_column(Integer)
     height: Mapped[int] = mapped_column(Integer)
     taken_at: Mapped[datetime | None]
-    position_sealed: Mapped[bytes | None]
+    position_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("photo_position:{id}"))
     dhash: Mapped[int | None] = mapped_column(BigInteger)
     attached_at: Mapped[datetime]
     # The same picture with a thing in another community (a referral): verdicts reach every copy.

@@ -457,6 +457,27 @@ def carry_over(*, community_id: int, object_kind: str, object_id: UUID, to: Ref)
         )
 
 
+def delete_photos(refs: Sequence[Ref]) -> None:
+    """Delete these pictures; their files go as well, unless a thing in another community shows the same ones."""
+    for ref in refs:
+        gone = db.session().execute(
+            delete(Photo)
+            .where(Photo.community_id == ref.community_id, Photo.id == ref.id)
+            .execution_options(synchronize_session=False)
+        )
+        shown = db.session().scalar(
+            select(Photo.id).where(Photo.id == ref.id).execution_options(cross_community="retention").limit(1)
+        )
+        if int(gone.rowcount) and shown is None:  # type: ignore[attr-defined]  # a DELETE gives a CursorResult
+            outbox.put(
+                community_id=ref.community_id,
+                kind=DISCARD,
+                payload={"keys": [stored_key(ref.id, variant) for variant in EDGES]},
+                idem=f"retention:{ref.id}",
+                on=queue.Queue.MEDIA,
+            )
+
+
 def forget_waiting_positions(*, owner_id: UUID) -> None:
     """Erase where a person's pictures were taken that she hasn't attached yet."""
     db.session().execute(

@@ -37,6 +37,15 @@ class NoticeKind(StrEnum):
     TICKET_REFERRED = "ticket_referred"
     PHONE_BOUND = "phone_bound"
     PHONE_LOST = "phone_lost"
+    MEMBERSHIP_VERIFIED = "membership_verified"
+    MEMBERSHIP_REFUSED = "membership_refused"
+    MEMBERSHIP_ENDED = "membership_ended"
+    MEMBERSHIP_REVIEW = "membership_review"  # it has to be looked at again
+    MEMBERSHIP_ASKED = "membership_asked"  # family or a tenant asks to join the house
+    MEMBERSHIP_NEW = "membership_new"  # somebody is bound as owner of the house
+    OBJECTION_SETTLED = "objection_settled"
+    VOTER_CHOSEN = "voter_chosen"
+    BIND_REMINDER = "bind_reminder"
 
 
 class InboxMessage(db.Base):
@@ -169,6 +178,6 @@ class WeChatEvent(db.Base):
 
     dedup_hash: Mapped[bytes] = mapped_column(primary_key=True)
     event: Mapped[str] = mapped_column(String(48))
-    sealed: Mapped[bytes]
+    sealed: Mapped[bytes] = mapped_column(info=db.sealed("wechat_event"))
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]

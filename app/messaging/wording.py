@@ -63,6 +63,29 @@ WORDINGS: dict[NoticeKind, Wording] = {
         "手机号 {phone} 已由另一位用户通过微信验证并绑定，您的账号不再使用这个号码。如有疑问，请联系社区。",
         "已解绑",
     ),
+    _K.MEMBERSHIP_VERIFIED: Wording("房屋绑定成功", "您已绑定{house}。{rights}", "已绑定"),
+    _K.MEMBERSHIP_REFUSED: Wording(
+        "房屋绑定未通过", "{house}的绑定没有通过。请带身份证和房产证到社区办理。", "未通过"
+    ),
+    _K.MEMBERSHIP_ENDED: Wording(
+        "房屋绑定已解除", "您与{house}的绑定已解除。如有疑问，请联系社区。", "已解除"
+    ),
+    _K.MEMBERSHIP_REVIEW: Wording(
+        "房屋绑定需要重新核实", "您与{house}的绑定需要社区重新核实，核实前不能投票。", "待核实"
+    ),
+    _K.MEMBERSHIP_ASKED: Wording(
+        "有人申请绑定您的房屋", "{name}申请以{relation}身份绑定{house}。请您确认或拒绝。", "待确认"
+    ),
+    _K.MEMBERSHIP_NEW: Wording(
+        "您的房屋有新的业主绑定",
+        "{name}已用登记的手机号或证件绑定{house}，可以代表业主投票。如果不是本人，请点“我有异议”。",
+        "请核对",
+    ),
+    _K.OBJECTION_SETTLED: Wording("您的异议已处理", "您对{house}绑定的异议已核实：{outcome}", "已处理"),
+    _K.VOTER_CHOSEN: Wording("请确认投票人", "{house}的共有人推选{name}代表投票，请您确认。", "待确认"),
+    _K.BIND_REMINDER: Wording(
+        "请绑定您的房屋", "社区正在登记业主。请在小程序里绑定您在{estate}的房屋，绑定后可以投票。", "请绑定"
+    ),
 }
 
 

@@ -205,7 +205,7 @@ class Shift(db.Base):
     end_reason: Mapped[str | None] = mapped_column(String(8))
     kept: Mapped[int] = mapped_column(Integer)  # positions of the thinned track
     # Where the track stands: the last position kept and the last one received, sealed; erased with the track.
-    head_sealed: Mapped[bytes | None]
+    head_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("patrol_head:{id}"))
     version: Mapped[int] = mapped_column(Integer)
 
     def is_open(self, now: datetime) -> bool:
@@ -240,7 +240,7 @@ class Track(db.Base):
     shift_id: Mapped[UUID] = mapped_column(primary_key=True)
     from_at: Mapped[datetime] = mapped_column(primary_key=True)
     to_at: Mapped[datetime]
-    sealed: Mapped[bytes]
+    sealed: Mapped[bytes] = mapped_column(info=db.sealed("patrol_track:{shift_id}:{from_at:ms}"))
 
 
 class Visit(db.Base):
@@ -293,7 +293,7 @@ class Reading(db.Base):
     staff_id: Mapped[UUID] = mapped_column(info=db.soft("staff.id"))
     at: Mapped[datetime]
     fingerprint: Mapped[bytes]  # keyed hash of the very numbers, to find them used again
-    sealed: Mapped[bytes]
+    sealed: Mapped[bytes] = mapped_column(info=db.sealed("patrol_reading:{visit_id}"))
 
 
 class Zone(db.Base):

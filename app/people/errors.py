@@ -45,6 +45,14 @@ class LockedOut(TooMany):
     en = "Too many wrong passwords or codes; the account is locked for {minutes} minutes."
 
 
+class TooManyFailures(TooMany):
+    """Too many wrong passwords or codes from one address."""
+
+    code = "too_many_failures"
+    zh = "当前网络登录失败次数过多，请 {minutes} 分钟后再试。"
+    en = "Too many failed logins from this network; please try again in {minutes} minutes."
+
+
 class StaffTokenRefused(Unauthorized):
     """The staff session is missing, expired or ended."""
 

@@ -6,11 +6,12 @@ comes back as a value: the entry commits the count and then answers with it.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, crypto, db, ids
@@ -24,6 +25,7 @@ from app.people.errors import (
     NothingToConfirm,
     SamePassword,
     StaffTokenRefused,
+    TooManyFailures,
     TotpRefused,
     TotpRequired,
 )
@@ -33,6 +35,8 @@ from app.people.scopes import StaffActor
 
 LOCK_AFTER = 5  # wrong passwords and codes in a row
 LOCK_MINUTES = 15
+ADDRESS_FAILURES = 30  # wrong passwords and codes from one address, under whatever names, in so many minutes:
+ADDRESS_MINUTES = 15
 SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -59,9 +63,11 @@ def staff_login(
     """Check password and second factor and open a session.
 
     `code`: of the authenticator, or a recovery code. A refusal is returned, not raised (LoginRefused, LockedOut,
-    TotpRequired, TotpRefused, InitialPasswordExpired): counting the failure must be committed. Unknown accounts
-    take as long as known ones, lock like them, and get the same answers.
+    TooManyFailures, TotpRequired, TotpRefused, InitialPasswordExpired): counting the failure must be committed.
+    Unknown accounts take as long as known ones, lock like them, and get the same answers.
     """
+    if (shut := _shut(address)) is not None:
+        return shut
     attempts = _attempts(account)
     if (locked := _locked(attempts)) is not None:
         return locked
@@ -70,6 +76,7 @@ def staff_login(
     stored = staff.password_hash if staff is not None and active else passwords.nobody()
     if not passwords.matches(stored, password) or staff is None or not active:
         _count(attempts, staff, "password")
+        _count_address(address)
         return LoginRefused()
     if staff.must_change and (staff.password_at or staff.created_at) + INITIAL_PASSWORD_KEPT <= clock.now():
         return InitialPasswordExpired()
@@ -78,6 +85,7 @@ def staff_login(
             return TotpRequired()  # neither counted nor forgiven: the wrong ones before stay counted
         if not _second_factor(staff, code):
             _count(attempts, staff, "totp")
+            _count_address(address)
             return TotpRefused()
     attempts.failed, attempts.locked_until = 0, None
     now = clock.now()
@@ -130,6 +138,51 @@ def _count(attempts: LoginAttempts, staff: Staff | None, factor: str) -> None:
         attempts.locked_until = clock.now() + timedelta(minutes=LOCK_MINUTES)
     if staff is not None:
         _record(staff.id, "login.failed", "staff", staff.id, factor=factor)
+
+
+def _address_hash(address: str) -> bytes:
+    """Of an IPv4 address, or of the /64 of an IPv6 one: whoever has one of those has all of it."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:  # a socket without one
+        return crypto.keys().keyed_hash(address, "login_addresses")
+    if isinstance(known, ipaddress.IPv6Address):
+        known = known.ipv4_mapped or ipaddress.IPv6Network((known, 64), strict=False).network_address
+    return crypto.keys().keyed_hash(str(known), "login_addresses")
+
+
+def _shut(address: str | None) -> TooManyFailures | None:
+    """Is nobody let in from there for now? Takes no lock: an office behind one address logs in side by side."""
+    if address is None:
+        return None
+    row = db.session().get(LoginAttempts, _address_hash(address))
+    if row is None or row.failed < ADDRESS_FAILURES or row.locked_until is None:
+        return None
+    left = (row.locked_until - clock.now()).total_seconds()
+    return TooManyFailures(minutes=-(-int(left + 1) // 60), retry_after=int(left) + 1) if left > 0 else None
+
+
+def _count_address(address: str | None) -> None:
+    """One more failure from there. `locked_until` ends the quarter of an hour that began with the first; a success
+    forgives nothing, or an account of one's own would be a way round. Last in the transaction: its lock is short.
+    """
+    if address is None:
+        return
+    now = clock.now()
+    ends = now + timedelta(minutes=ADDRESS_MINUTES)
+    over = LoginAttempts.locked_until <= now
+    db.session().execute(
+        insert(LoginAttempts)
+        .values(account_hash=_address_hash(address), failed=1, locked_until=ends, last_at=now)
+        .on_conflict_do_update(
+            index_elements=["account_hash"],
+            set_={
+                "failed": case((over, 1), else_=func.least(LoginAttempts.failed + 1, ADDRESS_FAILURES)),
+                "locked_until": case((over, ends), else_=LoginAttempts.locked_until),
+                "last_at": now,
+            },
+        )
+    )
 
 
 def _second_factor(staff: Staff, code: str) -> bool:

@@ -32,9 +32,9 @@ class Resident(db.Base):
     __table_args__ = {"info": db.distributed("id")}  # noqa: RUF012
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    openid_sealed: Mapped[bytes]
-    nickname_sealed: Mapped[bytes | None]
-    phone_sealed: Mapped[bytes | None]
+    openid_sealed: Mapped[bytes] = mapped_column(info=db.sealed("openid:{id}"))
+    nickname_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("nickname:{id}"))
+    phone_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("phone:{id}"))
     phone_verified_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
@@ -52,16 +52,39 @@ class IdentityKey(db.Base):
     kind: Mapped[str] = mapped_column(String(12), primary_key=True)
     person_id: Mapped[UUID] = mapped_column(info=db.soft("residents.id"))
     claimed_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]  # when it last went over from somebody else
+
+
+class MarkKind(StrEnum):
+    """What is remembered of an openid or a phone, whoever holds it now."""
+
+    TAKEN = "taken"  # this phone went over from somebody else
+    REFUSED = "refused"  # who held this was refused somewhere: the hash is of both
+
+
+class IdentityMark(db.Base):
+    """What stays known of an openid or a phone when its account is closed or another number is verified. Keyed hashes:
+    names nobody, and leads to no account.
+    """
+
+    __tablename__ = "identity_marks"
+    __table_args__ = (Index("ix_identity_marks_at", "kind", "at"), {"info": db.global_hash("key_hash")})
+
+    key_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12), primary_key=True)
+    at: Mapped[datetime]
 
 
 class PersonKey(db.Base):
-    """The key under which a person's words in append-only tables are sealed; closing the account destroys it."""
+    """The key of who writes into append-only tables (a resident, a member of staff, another system; nil: the house).
+    Closing an account destroys it.
+    """
 
     __tablename__ = "person_keys"
     __table_args__ = {"info": db.distributed("person_id")}  # noqa: RUF012
 
-    person_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("residents.id"))
-    wrapped: Mapped[bytes]
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wrapped: Mapped[bytes] = mapped_column(info=db.sealed("person_key:{person_id}"))
 
 
 class ResidentSession(db.Base):
@@ -73,7 +96,7 @@ class ResidentSession(db.Base):
     resident_id: Mapped[UUID] = mapped_column(ForeignKey("residents.id"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     refresh_hash: Mapped[bytes]
-    session_key_sealed: Mapped[bytes]
+    session_key_sealed: Mapped[bytes] = mapped_column(info=db.sealed("session_key:{id}"))
     created_at: Mapped[datetime]
     rotated_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -106,7 +129,7 @@ class ResidentIndex(db.Base):
     resident_id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
-    object_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("tickets.id"))
+    object_id: Mapped[UUID] = mapped_column(primary_key=True, info=db.soft("tickets.id", "memberships.id"))
     updated_at: Mapped[datetime]
 
 
@@ -135,8 +158,9 @@ class Staff(db.Base):
     org_id: Mapped[UUID | None] = mapped_column(ForeignKey("orgs.id"))  # whose administrators look after it
     must_change: Mapped[bool] = mapped_column(Boolean, server_default="false")  # the password was given out
     password_at: Mapped[datetime | None]
-    totp_sealed: Mapped[bytes | None]
-    totp_pending: Mapped[bytes | None]  # shown, not yet confirmed by a code
+    totp_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("totp:{id}"))
+    # Shown, not yet confirmed by a code.
+    totp_pending: Mapped[bytes | None] = mapped_column(info=db.sealed("totp_pending:{id}"))
     totp_step: Mapped[int | None] = mapped_column(db.BigInt)  # the last one used; none counts twice
     totp_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, server_default="1")
@@ -155,7 +179,7 @@ class RecoveryCode(db.Base):
 
 class LoginAttempts(db.Base):
     """Wrong passwords and codes in a row for an account name, whether or not there is such an account: locking
-    must not tell which names exist.
+    must not tell which names exist. Likewise for an address, where `locked_until` is the end of the time counted.
     """
 
     __tablename__ = "login_attempts"
@@ -164,7 +188,7 @@ class LoginAttempts(db.Base):
         {"info": db.global_hash("account_hash")},
     )
 
-    account_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    account_hash: Mapped[bytes] = mapped_column(primary_key=True)  # keyed, of the name or the address
     failed: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     locked_until: Mapped[datetime | None]
     last_at: Mapped[datetime]

@@ -49,6 +49,14 @@ class Permission(StrEnum):
     REGISTRY_EDIT = "registry.edit"
     REGISTRY_IMPORT = "registry.import"
     REGISTRY_UNMASK = "registry.unmask"  # an owner's name, phones and ID number, with a purpose, audited
+    MEMBERSHIPS_READ = "membership.read"  # who is bound to which house, masked; how far the registration is
+    MEMBERSHIPS_REVIEW = (
+        "membership.review"  # read the papers and decide; enter owners at the door, remind them
+    )
+    FOCUS_READ = "focus.read"  # who is in a focus group, with a purpose, audited; never for property staff
+    FOCUS_EDIT = "focus.edit"
+    FOCUS_COUNT = "focus.count"  # how many there are, small numbers hidden
+    FOCUS_GROUPS = "focus.groups"  # the list of groups
     DUTY_VIEW = "duty.view"
     DUTY_EDIT = "duty.edit"  # the rosters of a community; property staff those of their own company
     ROUTING_EDIT = "routing.edit"  # where tickets go by themselves
@@ -95,12 +103,17 @@ _DESK = _EVERYONE | {
     _P.REGISTRY_EDIT,
     _P.REGISTRY_IMPORT,
     _P.REGISTRY_UNMASK,
+    _P.MEMBERSHIPS_READ,
+    _P.MEMBERSHIPS_REVIEW,
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     # One calendar, one tree of classes, and one list of other systems, serves all communities of the street.
-    Role.STREET: _DESK | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT, _P.REGION_EDIT},
-    Role.COMMUNITY: _DESK,
+    Role.STREET: _DESK
+    | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT, _P.REGION_EDIT}
+    # The street sees how many, not who: it doesn't visit.
+    | {_P.FOCUS_COUNT, _P.FOCUS_GROUPS},
+    Role.COMMUNITY: _DESK | {_P.FOCUS_READ, _P.FOCUS_EDIT, _P.FOCUS_COUNT},
     # Grid workers check on the spot what others fixed, and know their residents by name.
     Role.GRID: _EVERYONE
     | {
@@ -110,7 +123,9 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         _P.TICKET_VERIFY,
         _P.TICKET_IDENTITY,
         _P.TICKET_UNMASK,
-    },
+    }
+    # In her own grid: she visits them.
+    | {_P.FOCUS_READ},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
     Role.PROPERTY: _EVERYONE
     | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW},

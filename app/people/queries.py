@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
 from app import clock, crypto, db
 from app.ids import Ref
@@ -18,6 +18,8 @@ from app.people.models import (
     ConsentKey,
     IdentityKey,
     IdentityKind,
+    IdentityMark,
+    MarkKind,
     PersonKey,
     Resident,
     ResidentIndex,
@@ -44,9 +46,9 @@ def mask_phone(phone: str) -> str:
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 8 else "****"
 
 
-def resident(resident_id: UUID) -> Resident | None:
-    """The resident, or None when the account is gone."""
-    return db.session().get(Resident, resident_id)
+def resident(resident_id: UUID, *, lock: bool = False) -> Resident | None:
+    """The resident, or None when the account is gone; `lock` for who is about to change her."""
+    return db.session().get(Resident, resident_id, with_for_update=lock, populate_existing=lock)
 
 
 def openid_of(resident: Resident) -> str:
@@ -59,6 +61,58 @@ def phone_of(resident: Resident) -> str | None:
     if resident.phone_sealed is None:
         return None
     return crypto.keys().decrypt(resident.phone_sealed, f"phone:{resident.id}").decode()
+
+
+class HeldPhone(NamedTuple):
+    """The phone a resident holds, by hash; when WeChat verified it, and when it came over from somebody else."""
+
+    hash: bytes
+    verified_at: datetime
+    taken_at: datetime | None
+
+
+def phone_held(resident_id: UUID) -> HeldPhone | None:
+    """The phone this resident holds, by its hash."""
+    row = db.session().scalar(
+        select(IdentityKey).where(
+            IdentityKey.person_id == resident_id, IdentityKey.kind == IdentityKind.PHONE
+        )
+    )
+    return HeldPhone(row.key_hash, row.claimed_at, row.taken_at) if row is not None else None
+
+
+def identities_of(resident_id: UUID) -> dict[IdentityKind, bytes]:
+    """The keyed hashes of her openid and, if she has one, her phone."""
+    rows = db.session().execute(
+        select(IdentityKey.kind, IdentityKey.key_hash).where(IdentityKey.person_id == resident_id)
+    )
+    return {IdentityKind(kind): key_hash for kind, key_hash in rows}
+
+
+def marked(kind: MarkKind, hashes: Iterable[bytes]) -> datetime | None:
+    """When this was last remembered of any of these keyed hashes, or None."""
+    return db.session().scalar(
+        select(func.max(IdentityMark.at)).where(
+            IdentityMark.kind == kind, IdentityMark.key_hash.in_(list(hashes))
+        )
+    )
+
+
+def holders_of(phone_hashes: Iterable[bytes]) -> dict[bytes, UUID]:
+    """Phone hash → the resident who holds it by WeChat's word, for those that anybody holds."""
+    wanted = sorted(set(phone_hashes))
+    found: dict[bytes, UUID] = {}
+    for at in range(0, len(wanted), 5000):
+        found |= dict(
+            db.session()
+            .execute(
+                select(IdentityKey.key_hash, IdentityKey.person_id).where(
+                    IdentityKey.key_hash.in_(wanted[at : at + 5000]), IdentityKey.kind == IdentityKind.PHONE
+                )
+            )
+            .all()
+        )
+    return found
 
 
 def nickname_of(resident: Resident) -> str | None:
@@ -130,6 +184,14 @@ def all_mine(resident_id: UUID, kind: str) -> list[Ref]:
         )
     )
     return [Ref(community_id, object_id) for community_id, object_id in rows]
+
+
+def communities_of(resident_id: UUID) -> set[int]:
+    """The communities in which anything of hers lies."""
+    rows = db.session().scalars(
+        select(ResidentIndex.community_id).where(ResidentIndex.resident_id == resident_id).distinct()
+    )
+    return set(rows)
 
 
 def staff_by_token(token_hash: bytes, policy: StaffPolicy) -> StaffActor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, true, update
@@ -29,7 +30,9 @@ from app.people.models import (
     ConsentKey,
     IdentityKey,
     IdentityKind,
+    IdentityMark,
     LoginAttempts,
+    MarkKind,
     PersonKey,
     Resident,
     ResidentIndex,
@@ -121,11 +124,8 @@ def _new_resident(resident_id: UUID, openid: str, *, is_demo: bool) -> Resident:
         version=1,
         is_demo=is_demo,
     )
-    key = os.urandom(32)
     db.session().add(resident)
-    db.session().add(
-        PersonKey(person_id=resident_id, wrapped=crypto.keys().encrypt(key, f"person_key:{resident_id}"))
-    )
+    db.session().add(PersonKey(**_wrapped_key(resident_id)))
     db.session().flush()  # the session's foreign key needs the resident
     return resident
 
@@ -185,7 +185,14 @@ def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
     # Claimed first: who proves the same number at this moment waits here, and then finds its holder.
     db.session().execute(
         insert(IdentityKey)
-        .values(key_hash=key_hash, kind=IdentityKind.PHONE, person_id=resident_id, claimed_at=now)
+        .values(
+            key_hash=key_hash,
+            kind=IdentityKind.PHONE,
+            person_id=resident_id,
+            claimed_at=now,
+            # It was free in between: that it went over from somebody is still known.
+            taken_at=queries.marked(MarkKind.TAKEN, [key_hash]),
+        )
         .on_conflict_do_nothing(index_elements=["key_hash", "kind"])
     )
     holder = db.session().scalar(
@@ -199,6 +206,8 @@ def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
     former: UUID | None = None
     if holder.person_id != resident_id:
         former, holder.person_id = holder.person_id, resident_id
+        holder.taken_at = now
+        mark(MarkKind.TAKEN, [key_hash])
         db.session().execute(
             update(Resident)
             .where(Resident.id == former)
@@ -241,6 +250,17 @@ def bind_phone(*, resident_id: UUID, phone: str) -> UUID | None:
         object_id=resident_id,
     )
     return former
+
+
+def mark(kind: MarkKind, hashes: Iterable[bytes]) -> None:
+    """Remember this of keyed hashes, from now on; it outlives the account."""
+    now = clock.now()
+    for key_hash in sorted(set(hashes)):
+        db.session().execute(
+            insert(IdentityMark)
+            .values(key_hash=key_hash, kind=kind, at=now)
+            .on_conflict_do_update(index_elements=["key_hash", "kind"], set_={"at": now})
+        )
 
 
 @dataclass(frozen=True)
@@ -323,10 +343,32 @@ def remember(*, resident_id: UUID, kind: str, ref: Ref) -> None:
     )
 
 
-def seal_words(*, person_id: UUID, words: str, context: str) -> bytes:
-    """Words of a person for an append-only table, under her own key."""
-    cipher = queries.ciphers_of([person_id])[person_id]
-    return crypto.seal(cipher, words.encode(), context)
+def seal_words(*, actor: Actor, words: str, context: str) -> tuple[bytes, UUID]:
+    """Words for an append-only table under the key of who writes, and whose key that is.
+
+    A resident has her key from her first visit on, and once it is destroyed none is made again (RuntimeError); all
+    others get one with their first words. Such tables are never rewritten: when `DATA_KEYS` changes, this key is
+    sealed anew, and the words stay as they are.
+    """
+    person_id = actor.id or ids.NOBODY
+    cipher = queries.ciphers_of([person_id]).get(person_id)
+    if cipher is None and actor.kind is not ActorKind.RESIDENT:
+        db.session().execute(
+            insert(PersonKey)
+            .values(_wrapped_key(person_id))
+            .on_conflict_do_nothing(index_elements=["person_id"])
+        )
+        cipher = queries.ciphers_of([person_id]).get(person_id)
+    if cipher is None:
+        raise RuntimeError("who writes has no key: the account is closed")
+    return crypto.seal(cipher, words.encode(), context), person_id
+
+
+def _wrapped_key(person_id: UUID) -> dict[str, Any]:
+    return {
+        "person_id": person_id,
+        "wrapped": crypto.keys().encrypt(os.urandom(32), f"person_key:{person_id}"),
+    }
 
 
 # --- staff -----------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Administering staff: accounts by the system administrator, roles and second factors by the security administrator.
 
-Neither can take an account over alone: who gives out a password doesn't touch the second factor, and who takes a
-second factor away doesn't learn the password. Nobody administers herself, nor anybody whose roles reach beyond the
-administrator's own area.
+Neither can take over alone an account that has its second factor: who gives out a password doesn't touch the factor,
+and who takes a factor away doesn't learn the password. While there is no factor, the password is all there is, and the
+system administrator who gave it out could use it before its owner does; that shows (her password no longer fits) and
+stands in the audit log. Nobody administers herself, nor
+anybody whose roles reach beyond the administrator's own area.
 """
 
 from __future__ import annotations

@@ -29,6 +29,14 @@ class OwnersMissing(Invalid):
     en = "Name at least one owner."
 
 
+class UnsoldToAPerson(Invalid):
+    """What is unsold belongs to the developer; a person who is named as its owner has bought it."""
+
+    code = "unsold_to_a_person"
+    zh = "“未售”房屋的业主只能是开发商（单位）；已售给个人的，请改为“已售”或“未交付”。"
+    en = "Only a body can hold an unsold house; one that a person bought is owned or undelivered."
+
+
 class TooManyOwners(Invalid):
     """More than 20 co-owners is a mistake in the data."""
 

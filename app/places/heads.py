@@ -1,7 +1,8 @@
 """Counting heads (最高法建筑物区分所有权解释 8-9, 民法典 278): who is one owner, and with how much area.
 
 A house is one head. The same owners of several houses are one head with the summed area, co-owners together one.
-What the developer has not sold or not handed over is one head. A house whose owner nobody knows is a head by itself.
+What the developer has not sold or not handed over is one head, with what it owns itself. Who the developer is, is read
+from the whole estate, also where one building votes. A house whose owner nobody knows is a head by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from app import db
 from app.ids import Ref
 from app.places.registry_models import Holding as HoldingRow
 from app.places.registry_models import HoldingOwner as HoldingOwnerRow
-from app.places.registry_models import HoldingState, House, HouseKind, Owner
+from app.places.registry_models import HoldingState, House, HouseKind, Owner, OwnerKind
 
 _DEVELOPERS = frozenset({HoldingState.UNSOLD, HoldingState.UNDELIVERED})
 
@@ -37,7 +38,8 @@ class Held(NamedTuple):
 class Head:
     """One owner for a vote. Area in 0.01 m²; `owners` is empty when nobody knows them.
 
-    `voter`: the one who votes, None while co-owners haven't named one, or their houses name different ones.
+    `voter`: the one of `owners` who votes: a sole owner herself, None while co-owners haven't named one, or
+    their houses name different ones.
     `without_area`: houses among them whose area nobody knows; they add nothing to the sum.
     """
 
@@ -49,34 +51,34 @@ class Head:
     without_area: tuple[UUID, ...] = field(default=())
 
 
-def count(held: Iterable[Held]) -> list[Head]:
-    """The heads of these houses, in the order of their first house. Each house belongs to exactly one."""
-    houses = list(held)
-    developers = {
-        owner for h in houses if h.state is HoldingState.UNSOLD and len(h.owners) == 1 for owner in h.owners
-    }
+def count(held: Iterable[Held], *, developers: Collection[UUID] = ()) -> list[Head]:
+    """The heads of these houses, in the order of their first house. Each house belongs to exactly one.
+
+    `developers`: the owners that are the estate's developer (`developers_of`).
+    """
+    known = frozenset(developers)
     groups: dict[object, list[Held]] = {}
-    for h in houses:
-        groups.setdefault(_key(h, developers), []).append(h)
-    return [_head(key, group) for key, group in groups.items()]
+    for h in held:
+        groups.setdefault(_key(h, known), []).append(h)
+    return [_head(key, group, known) for key, group in groups.items()]
 
 
-def _key(h: Held, developers: set[UUID]) -> object:
+def _key(h: Held, developers: frozenset[UUID]) -> object:
     # What the developer kept in its own name counts with what it hasn't sold: one body is never two heads.
-    if h.state in _DEVELOPERS or (len(h.owners) == 1 and h.owners <= developers):
+    if h.state in _DEVELOPERS or (h.owners and h.owners <= developers):
         return "developer"
     return h.owners or h.house_id
 
 
-def _head(key: object, group: list[Held]) -> Head:
+def _head(key: object, group: list[Held], developers: frozenset[UUID]) -> Head:
     is_developer = key == "developer"
-    voters = {h.voter for h in group if h.voter is not None}
-    if is_developer:
-        # A buyer who waits for the keys doesn't vote for the developer.
-        owners = frozenset().union(*(h.owners for h in group if h.state is not HoldingState.UNDELIVERED))
-        voters = {h.voter for h in group if h.voter is not None and h.voter in owners}
-    else:
-        owners = group[0].owners
+    named = frozenset[UUID]().union(*(h.owners for h in group))
+    # A buyer who waits for the keys, or is named for a house marked unsold, doesn't vote for the developer.
+    owners = named & developers if is_developer else named
+    # Who was named as one person with an owner, and was parted from her since, doesn't vote for her house.
+    voters = {h.voter for h in group if h.voter is not None and h.voter in owners}
+    if not voters and len(owners) == 1:  # two co-owners who turned out to be one
+        voters = set(owners)
     return Head(
         houses=tuple(h.house_id for h in group),
         area_centi=sum(h.area_centi or 0 for h in group),
@@ -98,7 +100,65 @@ def heads_of(
 
     `kinds`: which houses count; whether garages and parking spaces do is for the owners' own rules (议事规则).
     """
-    return count(houses_on(estate, as_of=as_of, kinds=kinds, building_ids=building_ids))
+    return count(
+        houses_on(estate, as_of=as_of, kinds=kinds, building_ids=building_ids),
+        developers=developers_of(estate, as_of=as_of),
+    )
+
+
+def developers_of(estate: Ref, *, as_of: date) -> frozenset[UUID]:
+    """The estate's developer, as the register names it: bodies that alone hold, or until that day held, unsold houses
+    of any kind in any building. Where no unsold house names one: the body that alone holds undelivered houses on that
+    day, if it is only one; any of several may be a buyer. A person is never the developer.
+    """
+    rows = db.session().execute(
+        select(
+            HoldingRow.id,
+            HoldingRow.state,
+            or_(HoldingRow.valid_to.is_(None), HoldingRow.valid_to > as_of),
+            HoldingOwnerRow.owner_id,
+            Owner.kind,
+        )
+        .join(House, and_(House.community_id == HoldingRow.community_id, House.id == HoldingRow.house_id))
+        .join(
+            HoldingOwnerRow,
+            and_(
+                HoldingOwnerRow.community_id == HoldingRow.community_id,
+                HoldingOwnerRow.holding_id == HoldingRow.id,
+            ),
+        )
+        .join(
+            Owner,
+            and_(
+                Owner.community_id == HoldingOwnerRow.community_id,
+                Owner.id == HoldingOwnerRow.owner_id,
+            ),
+        )
+        .where(
+            House.community_id == estate.community_id,
+            House.estate_id == estate.id,
+            HoldingRow.state.in_([state.value for state in _DEVELOPERS]),
+            HoldingRow.valid_from <= as_of,
+            # What was corrected away never held.
+            or_(HoldingRow.valid_to.is_(None), HoldingRow.valid_to > HoldingRow.valid_from),
+        )
+    )
+    same = same_owners(estate.community_id)
+    holders: dict[UUID, set[tuple[UUID, str]]] = {}
+    holdings: dict[UUID, tuple[str, bool]] = {}
+    for holding_id, state, holds, owner_id, kind in rows:
+        holdings[holding_id] = (state, holds)
+        holders.setdefault(holding_id, set()).add((same.get(owner_id, owner_id), kind))
+    unsold, undelivered = set(), set()
+    for holding_id, (state, holds) in holdings.items():
+        named = {owner for owner, _ in holders[holding_id]}
+        if len(named) != 1 or any(kind != OwnerKind.ORGANISATION for _, kind in holders[holding_id]):
+            continue
+        if state == HoldingState.UNSOLD:
+            unsold |= named
+        elif holds:
+            undelivered |= named
+    return frozenset(unsold or (undelivered if len(undelivered) == 1 else ()))
 
 
 def houses_on(
@@ -165,6 +225,13 @@ def same_owners(community_id: int) -> dict[UUID, UUID]:
         .all()
     )
     return {owner: _root(owner, links) for owner in links}
+
+
+def twins(community_id: int, owner_id: UUID) -> set[UUID]:
+    """The other rows that are the same person as this one."""
+    same = same_owners(community_id)
+    root = same.get(owner_id, owner_id)
+    return ({root} | {other for other, its in same.items() if its == root}) - {owner_id}
 
 
 def _root(owner: UUID, links: dict[UUID, UUID | None]) -> UUID:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select, text
+from sqlalchemy import and_, bindparam, func, select, text
 
 from app import db, ids
 from app.ids import Ref
@@ -23,6 +24,7 @@ from app.places.registry_models import (
     HoldingOwner,
     HoldingState,
     House,
+    ObjectKind,
     Owner,
     Source,
     Unit,
@@ -30,13 +32,16 @@ from app.places.registry_models import (
 )
 
 _HOUSE_FIELDS = ("kind", "registered_centi", "surveyed_centi", "contract_centi")
+_HASH = {"phone": "phone_hash", "phone2": "phone2_hash", "id_number": "id_hash"}
+# One row for each object, not for each field: there may be hundreds of thousands.
 _RANKS = text(
-    "SELECT object_id, field, rank FROM ("
+    "SELECT object_id, array_agg(field ORDER BY field),"
+    " array_agg(field ORDER BY field) FILTER (WHERE rank > :rank) FROM ("
     " SELECT DISTINCT ON (object_id, field) object_id, field, rank"
     " FROM registry_marks CROSS JOIN LATERAL unnest(fields) AS field"
     " WHERE registry_marks.community_id = :community_id"
     " ORDER BY object_id, field, at DESC, id DESC) AS newest"
-    " WHERE rank > :rank"
+    " WHERE rank >= :rank GROUP BY object_id"
 ).bindparams(bindparam("community_id"), bindparam("rank"))
 
 
@@ -53,6 +58,9 @@ class KnownHouse:
     state: str = HoldingState.OWNED
     held_since: date | None = None
     owners: tuple[UUID, ...] = ()
+    held_before: date | None = (
+        None  # until when others held it before; the owners of today can't have come earlier
+    )
 
 
 @dataclass(slots=True)
@@ -74,6 +82,14 @@ class KnownOwner:
     first: Row | None = None  # the row that wrote first
 
 
+class Found(NamedTuple):
+    """Somebody whom a row names: the owner she is, None when the registry has her not yet."""
+
+    owner: KnownOwner | None
+    who: Party
+    name_hash: bytes
+
+
 @dataclass(slots=True)
 class NewHolding:
     """A holding to be opened."""
@@ -87,6 +103,15 @@ class NewHolding:
     closed_on: date | None = None
 
 
+@dataclass(slots=True)
+class Confirmed:
+    """What the file says again of a house or an owner, and a lesser source or nobody had said before."""
+
+    row: Row
+    kind: ObjectKind
+    fields: set[str] = field(default_factory=set)
+
+
 @dataclass
 class Plan:
     """Everything an import would write, and what it counts."""
@@ -97,6 +122,7 @@ class Plan:
     changed_houses: list[tuple[Row, KnownHouse, list[str]]] = field(default_factory=list)
     holdings: list[NewHolding] = field(default_factory=list)
     owners: list[KnownOwner] = field(default_factory=list)
+    confirmed: dict[UUID, Confirmed] = field(default_factory=dict)
     conflicts: list[Problem] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     estates: list[Ref] = field(default_factory=list)
@@ -123,7 +149,9 @@ class _Planner:
         self.by_phone: dict[tuple[int, bytes, bytes], list[KnownOwner]] = defaultdict(list)
         self.buildings: dict[tuple[Ref, str], UUID] = {}
         self.units: dict[tuple[UUID, str], UUID] = {}
-        self.above: dict[tuple[UUID, str], int] = {}
+        # Of each object, the fields that a better source said last, and those that one at least as good did.
+        self.above: dict[UUID, tuple[str, ...]] = {}
+        self.firm: dict[UUID, tuple[str, ...]] = {}
         self.written: dict[UUID, KnownOwner] = {}
 
     def plan(self) -> Plan:
@@ -155,6 +183,13 @@ class _Planner:
     def _load(self, community_id: int, estate_ids: list[UUID]) -> None:
         session = db.session()
         by_holding: dict[UUID, KnownHouse] = {}
+        until = dict(
+            session.execute(
+                select(Holding.house_id, func.max(Holding.valid_to))
+                .where(Holding.community_id == community_id, Holding.valid_to > Holding.valid_from)
+                .group_by(Holding.house_id)
+            ).all()
+        )
         of_houses = (
             select(
                 House.estate_id,
@@ -180,6 +215,7 @@ class _Planner:
         )
         for estate_id, key, *known, holding_id, state, since in session.execute(of_houses):
             house = KnownHouse(*known)
+            house.held_before = until.get(house.id)
             if holding_id is not None:
                 house.holding_id, house.state, house.held_since = holding_id, state, since
                 by_holding[holding_id] = house
@@ -202,10 +238,13 @@ class _Planner:
                     held.owners = (*held.owners, owner_id)
         self._load_owners(community_id)
         self._load_buildings(community_id, estate_ids)
-        for object_id, name, rank in session.execute(
+        alike: dict[tuple[str, ...], tuple[str, ...]] = {}  # most objects have the same few fields
+        for object_id, firm, above in session.execute(
             _RANKS, {"community_id": community_id, "rank": self.rank}
         ):
-            self.above[object_id, name] = rank
+            self.firm[object_id] = alike.setdefault(tuple(firm), tuple(firm))
+            if above:
+                self.above[object_id] = alike.setdefault(tuple(above), tuple(above))
 
     def _load_owners(self, community_id: int) -> None:
         same = heads.same_owners(community_id)
@@ -259,16 +298,19 @@ class _Planner:
     # --- one row ------------------------------------------------------------------------------------------
 
     def _row(self, row: Row) -> tuple[str, str]:
-        """new, changed, unchanged or conflicting, and what would be written, for the digest."""
+        """new, changed, unchanged or conflicting; and for the digest what would be written and what it would replace,
+        so that a preview is never applied over something that nobody saw in it.
+        """
         known = self.houses.get((row.estate, row.key))
         conflicts_before = len(self.made.conflicts)
         what: list[str] = []
-        owners = self._owners(row, known, what)
+        found = self._found(row, known)
         if known is None:
-            self._new_house(row, owners, what)
+            self._new_house(row, found, what)
         else:
-            self._known_house(row, known, owners, what)
-        if len(self.made.conflicts) > conflicts_before:
+            self._known_house(row, known, found, what)
+        if conflicts := self.made.conflicts[conflicts_before:]:
+            what += [f"{conflict.field}!{conflict.code}" for conflict in conflicts]
             return "conflicting", " ".join(what)
         if known is None:
             return "new", " ".join(what)
@@ -278,41 +320,67 @@ class _Planner:
         letter = self.register.letters.get((row.sheet, Field(name)))
         self.made.conflicts.append(Problem(row.sheet, row.row, letter, name, code, "conflict", other_row))
 
-    def _new_house(self, row: Row, owners: list[KnownOwner] | None, what: list[str]) -> None:
+    def _is_above(self, object_id: UUID, name: str) -> bool:
+        return name in self.above.get(object_id, ())
+
+    def _confirm(self, row: Row, kind: ObjectKind, object_id: UUID, name: str) -> None:
+        """The file says what the registry says: from now on the field is as good as the better of the two."""
+        if name not in self.firm.get(object_id, ()):
+            self.made.confirmed.setdefault(object_id, Confirmed(row, kind)).fields.add(name)
+
+    def _new_house(self, row: Row, found: list[Found] | None, what: list[str]) -> None:
+        owners = self._learned(row, found, what)
         building_id = self._building(row)
         unit_id = self._unit(row, building_id)
         house_id = ids.new_id()
         self.made.new_houses.append((row, house_id, building_id, unit_id))
         state = row.state or HoldingState.OWNED
         if owners or state is not HoldingState.OWNED:
-            self._hold(row, house_id, state, owners or [], None)
-            what.append("holding")
+            self._hold(row, house_id, state, owners, None)
+            what.append(f"holding {state} of {_roots(owners)}")
 
-    def _known_house(
-        self, row: Row, known: KnownHouse, owners: list[KnownOwner] | None, what: list[str]
-    ) -> None:
+    def _known_house(self, row: Row, known: KnownHouse, found: list[Found] | None, what: list[str]) -> None:
         changed = []
         for name in _HOUSE_FIELDS:
-            value = getattr(row, name)
-            if value is None or value == getattr(known, name):
+            value, now = getattr(row, name), getattr(known, name)
+            if value is None:
                 continue
-            if (known.id, name) in self.above:
+            if value == now:
+                self._confirm(row, ObjectKind.HOUSE, known.id, name)
+            elif self._is_above(known.id, name):
                 self._conflict(row, name, "better_source")
             else:
                 changed.append(name)
-        state = row.state or HoldingState(known.state)
-        now = {self.owners[o].root for o in known.owners}
-        wanted = {o.root for o in owners} if owners else now
-        if wanted != now or state != known.state:
-            if (known.id, "owners") in self.above:
-                self._conflict(row, "name" if wanted != now else "state", "better_source")
-            else:
-                kept = owners or [self.owners[o] for o in known.owners]
-                self._hold(row, known.id, state, kept, known)
-                changed.append("owners")
+                what.append(f"{known.id} {name} {now}>{value}")
+        if self._known_owners(row, known, found, what):
+            changed.append("owners")
         if changed:
             self.made.changed_houses.append((row, known, changed))
-            what += [str(known.id), *changed]
+
+    def _known_owners(self, row: Row, known: KnownHouse, found: list[Found] | None, what: list[str]) -> bool:
+        """Whether the row gives a house other owners or another state. Of owners it may not set, nothing is kept."""
+        state = row.state or HoldingState(known.state)
+        before = [self.owners[o] for o in known.owners]
+        is_other = bool(found) and {who.owner.root if who.owner else None for who in found or ()} != {
+            o.root for o in before
+        }
+        if not is_other and state == known.state:
+            self._learned(row, found, what)
+            if found or (row.state is not None and known.holding_id is not None and not before):
+                self._confirm(row, ObjectKind.HOUSE, known.id, "owners")
+            return False
+        if self._is_above(known.id, "owners"):
+            self._conflict(row, "name" if is_other else "state", "better_source")
+            return False
+        if known.held_before is not None and (row.since or self.today) < known.held_before:
+            self._conflict(row, "since", "since_too_early")
+            return False
+        owners = self._learned(row, found, what) or before
+        self._hold(row, known.id, state, owners, known)
+        what.append(
+            f"{known.id} {known.holding_id} {known.state} of {_roots(before)}>{state} of {_roots(owners)}"
+        )
+        return True
 
     def _hold(
         self, row: Row, house_id: UUID, state: str, owners: list[KnownOwner], known: KnownHouse | None
@@ -351,8 +419,8 @@ class _Planner:
 
     # --- who they are -------------------------------------------------------------------------------------
 
-    def _owners(self, row: Row, known: KnownHouse | None, what: list[str]) -> list[KnownOwner] | None:
-        """The owners of a row, known or new; None when the row names none, or one who can't be."""
+    def _found(self, row: Row, known: KnownHouse | None) -> list[Found] | None:
+        """The owners of a row, as far as they are known; None when the row names none, or one who can't be."""
         if not row.owners:
             return None
         living = [self.owners[o] for o in known.owners] if known is not None else []
@@ -363,12 +431,16 @@ class _Planner:
             if owner is not None and owner.name_hash != name_hash:
                 self._conflict(row, "id_number", "other_name", owner.first.row if owner.first else None)
                 return None
-            found.append((owner, who, name_hash))
+            found.append(Found(owner, who, name_hash))
+        return found
+
+    def _learned(self, row: Row, found: list[Found] | None, what: list[str]) -> list[KnownOwner]:
+        """The owners of a row, with what it says of them; who wasn't known is now."""
         return [
             self._new_owner(row, who, name_hash, what)
             if owner is None
             else self._learn(row, owner, who, what)
-            for owner, who, name_hash in found
+            for owner, who, name_hash in found or ()
         ]
 
     def _who(
@@ -425,30 +497,40 @@ class _Planner:
         return owner
 
     def _learn(self, row: Row, owner: KnownOwner, who: Party, what: list[str]) -> KnownOwner:
-        if who.id_number is not None and (new := identity.id_hash(who.id_number)) != owner.id_hash:
-            self._tell(row, owner, "id_number", who.id_number, new, what)
+        if who.id_number is not None:
+            if (new := identity.id_hash(who.id_number)) != owner.id_hash:
+                self._tell(row, owner, "id_number", who.id_number, new, what)
+            else:
+                self._repeat(row, owner, "id_number")
         for name, phone in (("phone", who.phone), ("phone2", who.phone2)):
             if phone is None:
                 continue
             new = identity.phone_hash(phone)
             if new in {owner.phone_hash, owner.phone2_hash}:
-                owner.said.add("phone" if new == owner.phone_hash else "phone2")
+                self._repeat(row, owner, "phone" if new == owner.phone_hash else "phone2")
                 continue
             # Two rows of one file give her two phones: the second one is kept beside the first.
             self._tell(row, owner, "phone2" if "phone" in owner.said else name, phone, new, what)
         return owner
 
+    def _repeat(self, row: Row, owner: KnownOwner, name: str) -> None:
+        owner.said.add(name)
+        if name not in owner.writes:
+            self._confirm(row, ObjectKind.OWNER, owner.id, name)
+
     def _tell(self, row: Row, owner: KnownOwner, name: str, value: str, new: bytes, what: list[str]) -> None:
         if name in owner.said:
             self._conflict(row, name, "differs_in_file", owner.first.row if owner.first else None)
-        elif (owner.id, name) in self.above:
+        elif self._is_above(owner.id, name):
             self._conflict(row, name, "better_source")
         else:
+            # Hashes: in the digest nothing of a person can be read.
+            before: bytes | None = getattr(owner, _HASH[name])
+            what.append(f"{_roots([owner])} {name} {before.hex() if before else ''}>{new.hex()}")
             self._write(row, owner, name, value, new)
-            what.append(name if owner.is_new else f"{owner.id} {name}")
 
     def _write(self, row: Row, owner: KnownOwner, name: str, value: str, new: bytes) -> None:
-        setattr(owner, {"id_number": "id_hash"}.get(name, f"{name}_hash"), new)
+        setattr(owner, _HASH[name], new)
         owner.writes[name] = value
         owner.said.add(name)
         owner.first = owner.first or row
@@ -458,3 +540,8 @@ class _Planner:
         else:
             self.by_phone[owner.community_id, owner.name_hash, new].append(owner)
         self.written[owner.id] = owner
+
+
+def _roots(owners: Iterable[KnownOwner]) -> str:
+    """Who they are, in any order; a new owner's ID is another one each time the file is read."""
+    return ",".join(sorted("new" if owner.is_new else str(owner.root) for owner in owners))

@@ -271,6 +271,10 @@ class _Writer:
         for owner in self.plan.owners:
             assert owner.first is not None
             rows.append((owner.first, ObjectKind.OWNER, owner.id, list(owner.writes)))
+        rows += [
+            (said.row, said.kind, object_id, list(said.fields))
+            for object_id, said in self.plan.confirmed.items()
+        ]
         self._copy(
             "registry_marks",
             (

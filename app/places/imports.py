@@ -17,7 +17,7 @@ from app import audit, clock, crypto, db, outbox
 from app.audit import Actor
 from app.errors import NotFound
 from app.ids import Ref
-from app.places import import_plan, import_writes, queries, registry
+from app.places import changes, import_plan, import_writes, queries, registry
 from app.places.errors import FileGone, HasBadRows, NotReady, UnknownField
 from app.places.headings import Field
 from app.places.import_plan import Plan
@@ -56,10 +56,12 @@ def unseal(data: bytes, import_id: UUID) -> bytes:
 # --- reads -----------------------------------------------------------------------------------------------
 
 
-def import_for(reach: Reach, staff_id: UUID, ref: Ref, *, lock: bool = False) -> RegistryImport:
-    """An import of one's own, or of somebody whose estates are all in one's reach. Raises NotFound."""
+def import_for(reach: Reach, ref: Ref, *, lock: bool = False) -> RegistryImport:
+    """An import whose estates are all in one's reach today, whoever uploaded it: who lost an estate no longer sees the
+    people of its register. Raises NotFound.
+    """
     found = db.session().get(RegistryImport, ref, with_for_update=lock or None, populate_existing=lock)
-    if found is None or (found.created_by != staff_id and not _estates(found) <= set(reach)):
+    if found is None or not _estates(found) <= set(reach):
         raise NotFound
     return found
 
@@ -385,6 +387,13 @@ def write(ref: Ref, *, round_: int, register: Register) -> bool:
         )
     _discard(imported)
     import_writes.write(plan, import_id=imported.id, source=source, today=queries.today(), acting_user=actor)
+    for community_id in plan.communities:
+        sold = [
+            h.house_id
+            for h in plan.holdings
+            if h.closes is not None and h.row.estate.community_id == community_id
+        ]
+        changes.owners_changed(community_id, sold, acting_user=actor)
     return True
 
 

@@ -154,6 +154,33 @@ def grid_covering(estate_ref: Ref) -> UUID | None:
     )
 
 
+class Cover(NamedTuple):
+    """A whole estate, or one building of it."""
+
+    estate: Ref
+    building: Ref | None = None
+
+
+def covers_in(community_ids: Iterable[int]) -> dict[Ref, list[Cover]]:
+    """What the grids of these communities cover today, by grid, in the order in which it was said."""
+    rows = db.session().scalars(
+        select(GridCover)
+        .where(GridCover.community_id.in_(set(community_ids)), _valid(GridCover, today()))
+        .order_by(GridCover.id)
+    )
+    found: dict[Ref, list[Cover]] = {}
+    for row in rows:
+        home = row.community_id
+        building = Ref(home, row.building_id) if row.building_id else None
+        found.setdefault(Ref(home, row.grid_id), []).append(Cover(Ref(home, row.estate_id), building))
+    return found
+
+
+def covers_of(grid: Ref) -> list[Cover]:
+    """What the grid covers today."""
+    return covers_in({grid.community_id}).get(grid, [])
+
+
 def governed_estates(region_ids: Iterable[int]) -> list[Ref]:
     """Estates that these communities govern today, each by its home."""
     rows = db.session().execute(

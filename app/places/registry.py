@@ -5,7 +5,7 @@ Every write counts up the community's stamp, which also makes them one after ano
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -18,19 +18,19 @@ from app import audit, clock, db, ids
 from app.audit import Actor
 from app.errors import StaleVersion
 from app.ids import Ref
-from app.places import heads, identity, outlines, queries, rooms
+from app.places import changes, heads, identity, outlines, queries, rooms, voters
 from app.places import registry_queries as reading
 from app.places.errors import (
     BadCell,
     BadDay,
     HouseTaken,
-    NotAnOwner,
     NothingToSplit,
     OtherName,
     OtherPerson,
     OwnersMissing,
     SameAlready,
     TooManyOwners,
+    UnsoldToAPerson,
 )
 from app.places.identity import BadValue, Party
 from app.places.models import Building
@@ -44,6 +44,7 @@ from app.places.registry_models import (
     Mark,
     ObjectKind,
     Owner,
+    OwnerKind,
     Source,
     Stamp,
     Unit,
@@ -146,7 +147,7 @@ def add_house(
 ) -> House:
     """Add a house to an estate, with its building and unit where they are new, and its owners from a day on.
 
-    Areas in 0.01 m². Raises HouseTaken, TooManyOwners, OtherName, BadDay.
+    Areas in 0.01 m². Raises HouseTaken, TooManyOwners, UnsoldToAPerson, OtherName, BadDay.
     """
     touch(estate.community_id)
     since = since or queries.today()
@@ -299,7 +300,7 @@ def transfer(
     """From a day on (today) the house has these owners; the former ones stay in its history.
 
     `correction`: the entry before was wrong and never held; the new one takes its day. Raises NotFound,
-    StaleVersion, OwnersMissing, TooManyOwners, OtherName, BadDay.
+    StaleVersion, OwnersMissing, TooManyOwners, UnsoldToAPerson, OtherName, BadDay.
     """
     touch(ref.community_id)
     house = reading.house_for(reach, ref, lock=True)
@@ -331,6 +332,7 @@ def transfer(
         object_id=house.id,
         since=since.isoformat(),
     )
+    changes.owners_changed(house.community_id, [house.id], acting_user=acting_user)
     return opened
 
 
@@ -373,6 +375,8 @@ def _open(
     if len(owners) > MAX_OWNERS:
         raise TooManyOwners
     rows = list(dict.fromkeys(_owner(house.community_id, p, source=source, actor=actor) for p in owners))
+    if state is HoldingState.UNSOLD and any(row.kind == OwnerKind.PERSON for row in rows):
+        raise UnsoldToAPerson
     holding = Holding(
         community_id=house.community_id,
         id=ids.new_id(),
@@ -448,7 +452,7 @@ def _known(community_id: int, who: Party, name_hash: bytes) -> Owner | None:
     if who.phone is None:
         return None
     phone = identity.phone_hash(who.phone)
-    return session.scalar(
+    candidates = session.scalars(
         select(Owner)
         .where(
             Owner.community_id == community_id,
@@ -459,8 +463,27 @@ def _known(community_id: int, who: Party, name_hash: bytes) -> Owner | None:
             Owner.id_hash.is_(None) if who.id_number is not None else Owner.id.is_not(None),
         )
         .order_by(Owner.same_as.is_not(None), Owner.id)
-        .limit(1)
     )
+    number = who.id_number
+    return next((c for c in candidates if number is None or not _is_anothers(c, number)), None)
+
+
+def _id_hashes(community_id: int, roots: Collection[UUID], same: Mapping[UUID, UUID]) -> dict[UUID, bytes]:
+    """The ID numbers known of these persons: row → its hash, whichever of their rows have one."""
+    rows = {*roots, *(owner for owner, root in same.items() if root in roots)}
+    return {
+        owner.id: owner.id_hash
+        for owner in reading.owners_by_id(community_id, rows).values()
+        if owner.id_hash is not None
+    }
+
+
+def _is_anothers(owner: Owner, id_number: str) -> bool:
+    """Does another row of the same person have a different ID number?"""
+    same = heads.same_owners(owner.community_id)
+    known = _id_hashes(owner.community_id, {same.get(owner.id, owner.id)}, same)
+    known.pop(owner.id, None)
+    return bool(set(known.values()) - {identity.id_hash(id_number)})
 
 
 def _learn(owner: Owner, who: Party) -> set[str]:
@@ -521,7 +544,7 @@ def change_owner(
             holder = _known(
                 owner.community_id, Party(name=given.name, id_number=given.id_number), owner.name_hash
             )
-            if holder is not None and holder.id != owner.id:
+            if (holder is not None and holder.id != owner.id) or _is_anothers(owner, given.id_number):
                 raise OtherPerson
         if _put(owner, "id", given.id_number, identity.id_hash, sealed_as="id_number"):
             written.add("id_number")
@@ -537,7 +560,31 @@ def change_owner(
             object_id=owner.id,
             fields=sorted(written),
         )
+    if written & {"phone", "phone2"}:
+        _tell_corrected(owner, acting_user)
     return owner
+
+
+def _tell_corrected(owner: Owner, acting_user: Actor) -> None:
+    db.session().flush()  # who follows reads what is written now
+    houses = _held_by(owner, *heads.twins(owner.community_id, owner.id))
+    changes.owners_changed(
+        owner.community_id, houses, acting_user=acting_user, change=changes.Change.CORRECTED
+    )
+
+
+def learn_phone(reach: Reach, ref: Ref, *, phone: str, source: Source, acting_user: Actor) -> Owner:
+    """The owner named this number (in the spelling of `spelled`): kept as her second one when she has another already,
+    in place of the second when she has two. Raises NotFound.
+    """
+    owner = reading.owner_for(reach, ref)
+    found = identity.phone_hash(phone)
+    if found in {owner.phone_hash, owner.phone2_hash}:
+        return owner
+    field = "phone" if owner.phone_hash is None else "phone2"
+    return change_owner(
+        reach, ref, version=None, changes={field: phone}, source=source, acting_user=acting_user
+    )
 
 
 def _put(owner: Owner, column: str, value: str | None, hashed: Any, *, sealed_as: str | None = None) -> bool:
@@ -557,39 +604,7 @@ def register_voter(reach: Reach, ref: Ref, *, owner_id: UUID, acting_user: Actor
     """
     touch(ref.community_id)
     house = reading.house_for(reach, ref, lock=True)
-    view = reading.view_of(house)
-    group = {owner.id for owner in view.owners}
-    same = heads.same_owners(ref.community_id)
-    voter = same.get(owner_id, owner_id)
-    if view.holding is None or voter not in group:
-        raise NotAnOwner
-    shared = db.session().scalars(
-        select(HoldingOwner.holding_id).where(
-            HoldingOwner.community_id == ref.community_id,
-            HoldingOwner.owner_id.in_({voter} | {o for o, root in same.items() if root == voter}),
-        )
-    )
-    of_group = [
-        holding_id
-        for holding_id, owners in reading.owners_of(ref.community_id, shared).items()
-        if {owner.id for owner in owners} == group
-    ]
-    db.session().execute(
-        update(Holding)
-        .where(Holding.community_id == ref.community_id, Holding.id.in_(of_group), Holding.valid_to.is_(None))
-        .values(voter_id=voter)
-        .execution_options(synchronize_session="fetch")
-    )
-    house.version += 1
-    house.updated_at = clock.now()
-    audit.record(
-        acting_user,
-        "house.voter_registered",
-        community_id=house.community_id,
-        object_kind="house",
-        object_id=house.id,
-        owner_id=str(voter),
-    )
+    voters.set_voter(house, voter=owner_id, acting_user=acting_user)
     return house
 
 
@@ -610,7 +625,7 @@ def merge(reach: Reach, ref: Ref, *, into: UUID, acting_user: Actor) -> Owner:
         raise SameAlready
     rows = reading.owners_by_id(ref.community_id, {root, onto})
     merged, kept = rows[root], rows[onto]
-    if merged.id_hash is not None and kept.id_hash is not None and merged.id_hash != kept.id_hash:
+    if len(set(_id_hashes(ref.community_id, {root, onto}, same).values())) > 1:
         raise OtherPerson
     merged.same_as = kept.id
     merged.is_apart = False
@@ -625,6 +640,7 @@ def merge(reach: Reach, ref: Ref, *, into: UUID, acting_user: Actor) -> Owner:
         object_id=merged.id,
         into=str(kept.id),
     )
+    _tell_corrected(kept, acting_user)
     return kept
 
 
@@ -638,6 +654,9 @@ def split(reach: Reach, ref: Ref, *, houses: Collection[UUID], acting_user: Acto
     touch(ref.community_id)
     owner = reading.owner_for(reach, ref, lock=True)
     parted = _unmerge(owner) if not houses else _part(owner, houses)
+    changes.owners_changed(
+        ref.community_id, _held_by(parted), acting_user=acting_user, change=changes.Change.PARTED
+    )
     audit.record(
         acting_user,
         "owner.split",
@@ -648,6 +667,24 @@ def split(reach: Reach, ref: Ref, *, houses: Collection[UUID], acting_user: Acto
         houses=len(houses),
     )
     return parted
+
+
+def _held_by(owner: Owner, *twins: UUID) -> list[UUID]:
+    return list(
+        db.session().scalars(
+            select(Holding.house_id)
+            .join(
+                HoldingOwner,
+                (HoldingOwner.community_id == Holding.community_id) & (HoldingOwner.holding_id == Holding.id),
+            )
+            .where(
+                Holding.community_id == owner.community_id,
+                HoldingOwner.owner_id.in_([owner.id, *twins]),
+                Holding.valid_to.is_(None),
+            )
+            .distinct()
+        )
+    )
 
 
 def _unmerge(owner: Owner) -> Owner:

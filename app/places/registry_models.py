@@ -190,13 +190,13 @@ class Owner(db.Base):
     community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(12))
-    name_sealed: Mapped[bytes]
+    name_sealed: Mapped[bytes] = mapped_column(info=db.sealed("owner_name:{id}"))
     name_hash: Mapped[bytes]
-    phone_sealed: Mapped[bytes | None]
+    phone_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("owner_phone:{id}"))
     phone_hash: Mapped[bytes | None]
-    phone2_sealed: Mapped[bytes | None]
+    phone2_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("owner_phone2:{id}"))
     phone2_hash: Mapped[bytes | None]
-    id_sealed: Mapped[bytes | None]
+    id_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("owner_id_number:{id}"))
     id_hash: Mapped[bytes | None]
     same_as: Mapped[UUID | None]
     is_apart: Mapped[bool] = mapped_column(Boolean, server_default="false")
@@ -255,6 +255,26 @@ class HoldingOwner(db.Base):
     holding_id: Mapped[UUID] = mapped_column(primary_key=True)
     owner_id: Mapped[UUID] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(SmallInteger)
+
+
+class HoldingVoter(db.Base):
+    """Who was registered to vote for a holding, from a moment on; no voter: the co-owners don't agree any more."""
+
+    __tablename__ = "holding_voters"
+    __table_args__ = (
+        ForeignKeyConstraint(["community_id", "holding_id"], ["holdings.community_id", "holdings.id"]),
+        ForeignKeyConstraint(["community_id", "voter_id"], ["owners.community_id", "owners.id"]),
+        Index("ix_holding_voters_holding", "community_id", "holding_id", "at"),
+        {"info": db.distributed(append_only=True)},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holding_id: Mapped[UUID]
+    voter_id: Mapped[UUID | None]
+    at: Mapped[datetime]
+    actor_kind: Mapped[str] = mapped_column(String(12))
+    actor_id: Mapped[UUID | None]
 
 
 class ObjectKind(StrEnum):

@@ -31,6 +31,7 @@ from app.places.registry_models import (
 )
 
 Reach = Collection[Ref]
+MOST_ROOMS = 500  # of one number in an estate: one for each staircase
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ def house_for(reach: Reach, ref: Ref, *, lock: bool = False) -> House:
 def view_of(house: House) -> HouseView:
     """The house with its place and owners of today."""
     return _views([house])[0]
+
+
+def views_of(houses: Sequence[House]) -> dict[Ref, HouseView]:
+    """The houses by reference with their places and owners of today, in a few queries for each community."""
+    by_home: dict[int, list[House]] = defaultdict(list)
+    for house in houses:
+        by_home[house.community_id].append(house)
+    return {
+        Ref(view.house.community_id, view.house.id): view
+        for some in by_home.values()
+        for view in _views(some)
+    }
 
 
 def _views(houses: Sequence[House]) -> list[HouseView]:
@@ -145,7 +158,12 @@ def owners_by_id(community_id: int, owner_ids: Iterable[UUID]) -> dict[UUID, Own
 def houses_in(
     estate: Ref, search: HouseSearch, *, limit: int, after: tuple[str, UUID] | None = None
 ) -> list[HouseView]:
-    """Houses of an estate by key. The caller has made sure that the estate may be seen. Raises SearchTooWide."""
+    """Houses of an estate by key. The caller has made sure that the estate may be seen.
+
+    A surname is compared as a whole, among the rooms of one number. Raises SearchTooWide.
+    """
+    if search.surname is not None and search.room is None:
+        raise SearchTooWide
     query = select(House).where(House.community_id == estate.community_id, House.estate_id == estate.id)
     if search.building is not None:
         wanted = rooms.building_key(search.building)
@@ -168,16 +186,14 @@ def houses_in(
         query = query.where(
             House.id.in_(_held_by(estate.community_id, Owner.name_hash == identity.name_hash(search.name)))
         )
-    if search.surname is not None and search.room is None:
-        raise SearchTooWide
     if after is not None:
         query = query.where(tuple_(House.key, House.id) > after)
-    query = query.order_by(House.key, House.id).limit(limit)
-    views = _views(list(db.session().scalars(query)))
+    # Names are sealed: those of all rooms of this number are read and compared, so the page is cut afterwards.
+    most = MOST_ROOMS if search.surname is not None else limit
+    views = _views(list(db.session().scalars(query.order_by(House.key, House.id).limit(most))))
     if search.surname is not None:
-        # Rooms of one number: at most a few dozen names are read to compare their beginnings.
-        views = [v for v in views if any(_name(o).startswith(search.surname) for o in v.owners)]
-    return views
+        views = [v for v in views if any(identity.surname(_name(o)) == search.surname for o in v.owners)]
+    return views[:limit]
 
 
 def _escaped(text: str) -> str:
@@ -296,7 +312,7 @@ class Origin(NamedTuple):
     rank: int
     at: datetime
     by: UUID | None
-    import_id: UUID | None
+    import_ref: Ref | None
     file_sha256: bytes | None
     sheet: str | None
     row: int | None
@@ -311,16 +327,17 @@ def origins(community_id: int, object_id: UUID) -> dict[str, Origin]:
             .order_by(Mark.at, Mark.id)
         )
     )
-    hashes = _file_hashes({m.import_id for m in marks if m.import_id is not None})
+    files = _files({m.import_id for m in marks if m.import_id is not None})
     found: dict[str, Origin] = {}
     for mark in marks:
+        file = files.get(mark.import_id) if mark.import_id else None
         origin = Origin(
             mark.source,
             mark.rank,
             mark.at,
             mark.actor_id,
-            mark.import_id,
-            hashes.get(mark.import_id) if mark.import_id else None,
+            file[0] if file else None,
+            file[1] if file else None,
             mark.sheet,
             mark.row,
         )
@@ -328,18 +345,15 @@ def origins(community_id: int, object_id: UUID) -> dict[str, Origin]:
     return found
 
 
-def _file_hashes(import_ids: set[UUID]) -> dict[UUID, bytes]:
+def _files(import_ids: set[UUID]) -> dict[UUID, tuple[Ref, bytes]]:
     if not import_ids:
         return {}
-    return dict(
-        db.session()
-        .execute(
-            select(RegistryImport.id, RegistryImport.file_sha256)
-            .where(RegistryImport.id.in_(import_ids))
-            .execution_options(cross_community="which file a value came from")
-        )
-        .all()
+    rows = db.session().execute(
+        select(RegistryImport.community_id, RegistryImport.id, RegistryImport.file_sha256)
+        .where(RegistryImport.id.in_(import_ids))
+        .execution_options(cross_community="which file a value came from")
     )
+    return {import_id: (Ref(community_id, import_id), sha256) for community_id, import_id, sha256 in rows}
 
 
 # --- owners ----------------------------------------------------------------------------------------------

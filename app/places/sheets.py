@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
+import re
 import resource
 import sys
 import zipfile
@@ -31,7 +33,11 @@ MAX_ROWS = 65_000
 MAX_COLUMNS = 100
 MAX_TEXT = 2000  # characters of one cell
 MAX_MERGED = 100_000
-_SHEET = "xl/worksheets/"
+# An .xlsx under a password is an encrypted package in an OLE container, which looks like an .xls (MS-OFFCRYPTO
+# 2.3.4.4); an .xls says so right after its first record, or after the one that asks for a password to write (MS-XLS
+# 2.4.117).
+_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+_FILEPASS = re.compile(rb"\x09\x08\x10\x00\x00\x06\x05\x00.{12}(?:\x86\x00\x00\x00)?\x2f\x00", re.DOTALL)
 
 
 class Unreadable(Exception):
@@ -109,9 +115,8 @@ def _formulas(data: bytes) -> dict[str, list[tuple[int, int]]]:
         sheets = _sheet_parts(archive)
         unpacked = 0
         for part in parts:
-            if not part.filename.lower().endswith((".xml", ".rels")):
-                continue
-            scan = _Scan(cells) if part.filename in sheets else None
+            name = sheets.get(_plain(part.filename))
+            scan = _Scan(cells) if name is not None else None
             with archive.open(part) as stream:
                 while block := stream.read(1 << 20):
                     unpacked += len(block)
@@ -119,11 +124,16 @@ def _formulas(data: bytes) -> dict[str, list[tuple[int, int]]]:
                         raise Unreadable("too_big")
                     if scan is not None:
                         scan.parser.Parse(block, False)
-            if scan is not None:
+            if scan is not None and name is not None:
                 scan.parser.Parse(b"", True)
                 cells = scan.cells
-                found[sheets[part.filename]] = scan.formulas
+                found[name] = scan.formulas
     return found
+
+
+def _plain(part: str) -> str:
+    """One spelling of a part's name, which may have any ending and is found in upper and lower case."""
+    return posixpath.normpath(part.replace("\\", "/")).lower()
 
 
 def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -134,7 +144,7 @@ def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     def relation(tag: str, attributes: dict[str, str]) -> None:
         if tag.rpartition(":")[2] == "Relationship":
             target = attributes.get("Target", "").lstrip("/")
-            targets[attributes.get("Id", "")] = target if target.startswith("xl/") else f"xl/{target}"
+            targets[attributes.get("Id", "")] = _plain(target if target.startswith("xl/") else f"xl/{target}")
 
     def sheet(tag: str, attributes: dict[str, str]) -> None:
         if tag.rpartition(":")[2] == "sheet":
@@ -181,7 +191,9 @@ def _workbook(data: bytes, kind: str) -> Iterator[Any]:
     except calamine.PasswordError as e:
         raise Unreadable("password") from e
     except calamine.CalamineError as e:
-        raise Unreadable("unreadable") from e
+        # What is under a password, calamine doesn't recognise at all.
+        has_password = _PACKAGE in data or _FILEPASS.search(data) is not None
+        raise Unreadable("password" if has_password else "unreadable") from e
     for about in book.sheets_metadata:
         if (
             about.typ != calamine.SheetTypeEnum.WorkSheet

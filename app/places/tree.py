@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -29,6 +29,7 @@ from app.places.models import (
     OrgKind,
     Responsibility,
 )
+from app.places.queries import Cover
 from app.places.regions import NotAfter
 
 Communities = Collection[int]
@@ -40,13 +41,6 @@ class NameTaken(Conflict):
     code = "name_taken"
     zh = "已有同名或同编号的记录。"
     en = "There is one of this name or code already."
-
-
-class Cover(NamedTuple):
-    """A whole estate, or one building of it."""
-
-    estate: Ref
-    building: Ref | None = None
 
 
 def _fresh(row: Estate | Building | Grid | Org, version: int | None) -> None:
@@ -219,28 +213,6 @@ def grid_for(reach: Communities, ref: Ref, *, lock: bool = False) -> Grid:
     if found is None or ref.community_id not in reach:
         raise NotFound
     return found
-
-
-def covers_of(ref: Ref) -> list[Cover]:
-    """What the grid covers today."""
-    on = queries.today()
-    rows = db.session().scalars(
-        select(GridCover)
-        .where(
-            GridCover.community_id == ref.community_id,
-            GridCover.grid_id == ref.id,
-            GridCover.valid_from <= on,
-            or_(GridCover.valid_to.is_(None), GridCover.valid_to > on),
-        )
-        .order_by(GridCover.id)
-    )
-    return [
-        Cover(
-            Ref(ref.community_id, row.estate_id),
-            Ref(ref.community_id, row.building_id) if row.building_id else None,
-        )
-        for row in rows
-    ]
 
 
 def add_grid(

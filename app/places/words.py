@@ -79,6 +79,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "登记册中已有更可靠来源的不同内容，没有覆盖；确需更改请在房屋页面修改。",
         "The registry has another value from a better source; it was kept.",
     ),
+    "since_too_early": (
+        "取得日期早于以前业主的持有期间，业主没有更改；请核对取得日期。",
+        "The day lies within the time of earlier owners; owners were left as they are. Check the day.",
+    ),
     "other_name": (
         "这个证件号码已登记在另一个姓名下，业主没有更改。",
         "This ID number is registered under another name; owners were left as they are.",

@@ -76,7 +76,7 @@ class SourceKey(db.Base):
 
     key_id: Mapped[str] = mapped_column(String(24), primary_key=True)
     source_id: Mapped[UUID] = mapped_column(ForeignKey("sources.id"))
-    secret_sealed: Mapped[bytes]
+    secret_sealed: Mapped[bytes] = mapped_column(info=db.sealed("source_key:{key_id}"))
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
@@ -147,7 +147,7 @@ class SourceStatus(db.Base):
     status: Mapped[str] = mapped_column(String(12))
     at: Mapped[datetime]
     org_id: Mapped[UUID | None]
-    note_sealed: Mapped[bytes | None]
+    note_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("source_status:{ticket_id}:{seq}"))
     state: Mapped[str] = mapped_column(String(8), server_default=StatusState.OPEN)
     last_error: Mapped[str | None] = mapped_column(String(60))
     queued_at: Mapped[datetime]

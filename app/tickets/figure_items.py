@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
-from app import clock, crypto, db
+from app import clock, db
 from app.ids import Ref
 from app.people.scopes import StaffActor
 from app.tickets import queries
@@ -82,7 +82,7 @@ def _left_out(
 
 
 def excluded_because(staff: StaffActor, stints: Sequence[Stint]) -> dict[Ref, str | None]:
-    """The reasons that were written down where complaints were left out of scores, in two queries.
+    """The reasons that were written down where complaints were left out of scores, in three queries.
 
     They speak of who complained: none of a ticket whose reporter she may not know, or that she may no longer see.
     """
@@ -91,8 +91,8 @@ def excluded_because(staff: StaffActor, stints: Sequence[Stint]) -> dict[Ref, st
     refs = {ref for ref, ticket in seen.items() if queries.knows_reporter(staff, ticket)}
     if not refs:
         return {}
-    rows = db.session().execute(
-        select(TicketEvent.community_id, TicketEvent.ticket_id, TicketEvent.id, TicketEvent.words_sealed)
+    rows = db.session().scalars(
+        select(TicketEvent)
         .where(
             TicketEvent.community_id.in_({ref.community_id for ref in refs}),
             TicketEvent.ticket_id.in_({ref.id for ref in refs}),
@@ -101,7 +101,7 @@ def excluded_because(staff: StaffActor, stints: Sequence[Stint]) -> dict[Ref, st
         .order_by(TicketEvent.seq)  # the last one wins
     )
     return {
-        Ref(community_id, ticket_id): crypto.keys().decrypt(words, queries.words_context(event_id)).decode()
-        for community_id, ticket_id, event_id, words in rows
-        if words is not None
+        Ref(event.row.community_id, event.row.ticket_id): event.words
+        for event in queries.opened(rows.all())
+        if event.words is not None
     }

@@ -316,8 +316,9 @@ class Ticket(db.Base):
     # street and the community only.
     reporter_id: Mapped[UUID | None] = mapped_column(info=db.soft("residents.id"))
     is_anonymous: Mapped[bool] = mapped_column(Boolean)
-    reporter_name_sealed: Mapped[bytes | None]  # intake on behalf
-    contact_phone_sealed: Mapped[bytes | None]
+    # Given at an intake on behalf.
+    reporter_name_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("reporter_name:{id}"))
+    contact_phone_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed("contact_phone:{id}"))
     contact_hash: Mapped[bytes | None]  # keyed hash of that phone: has the same caller reported this before?
     taken_in_by: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))  # who of the staff took it in
 
@@ -434,8 +435,8 @@ class TicketEvent(db.Base):
     actor_kind: Mapped[str] = mapped_column(String(12))
     actor_id: Mapped[UUID | None]
     org_id: Mapped[UUID | None]  # the organisation the actor stood for, or that the ticket went to
-    words_sealed: Mapped[bytes | None]
-    words_key_of: Mapped[UUID | None]  # the person whose key seals the words; empty: the installation's key
+    words_sealed: Mapped[bytes | None] = mapped_column(info=db.sealed_by("words_key_of"))
+    words_key_of: Mapped[UUID | None]  # whose key seals the words; empty (older rows): the installation's
     data: Mapped[dict[str, Any]]
 
 

@@ -16,6 +16,7 @@ from app.errors import NotFound
 from app.ids import Ref
 from app.media import queries as media
 from app.media.models import Photo
+from app.memberships import queries as memberships
 from app.people import queries as people
 from app.people.permissions import Permission
 from app.people.scopes import Grant, StaffActor
@@ -402,10 +403,12 @@ def my_tickets(
 
 
 def her_estates(resident_id: UUID) -> list[Ref]:
-    """Estates the resident has reported in, latest first; offered when a report lacks a place."""
+    """Estates in which the resident lives, then those she has reported in, latest first; offered when a report lacks a
+    place.
+    """
     entries = people.mine(resident_id, INDEX_KIND, limit=20)
     found = tickets_by_ref([e.ref for e in entries])
-    refs = [
+    refs = memberships.my_estates(resident_id) + [
         Ref(t.community_id, t.estate_id)
         for e in entries
         if (t := found.get(e.ref)) is not None and t.estate_id is not None
@@ -600,6 +603,11 @@ def timeline(ticket: Ticket, *, for_reporter: bool) -> list[Event]:
         if for_reporter:
             query = query.where(TicketEvent.visibility == Visibility.REPORTER)
         rows += db.session().scalars(query.order_by(TicketEvent.seq))
+    return opened(rows)
+
+
+def opened(rows: Sequence[TicketEvent]) -> list[Event]:
+    """These events with their words, with one more query for the keys."""
     ciphers = people.ciphers_of({r.words_key_of for r in rows if r.words_key_of is not None})
     events = []
     for row in rows:

@@ -18,6 +18,7 @@ from app.duty import service as duty
 from app.errors import NotFound
 from app.ids import Kind, Ref
 from app.media import service as media
+from app.memberships import queries as memberships
 from app.messaging.models import NoticeKind
 from app.people import queries as people_queries
 from app.people.errors import PermissionMissing
@@ -316,7 +317,9 @@ def _category(code: str | None) -> CategoryTerm | None:
 
 
 def _place(report: Report, reporter_id: UUID | None) -> tuple[int, UUID | None]:
-    """The community and estate of a report: the estate she names, else where she stands."""
+    """The community and estate of a report: the estate she names, else where she stands, else where she lives. Who is a
+    member in several estates has to say which.
+    """
     if report.location is not None:
         point = report.location.point
         if not (math.isfinite(point.lng) and math.isfinite(point.lat) and in_china(point)):
@@ -327,6 +330,10 @@ def _place(report: Report, reporter_id: UUID | None) -> tuple[int, UUID | None]:
         except NotFound as e:
             raise UnknownEstate(errors={"estate_id": [(UnknownEstate.zh, UnknownEstate.en)]}) from e
         return estate.community_id, estate.id
+    if report.location is None and reporter_id is not None:
+        homes = memberships.my_estates(reporter_id)
+        if len(homes) == 1:
+            return homes[0].community_id, homes[0].id
     offered = _offer_estates(reporter_id)
     if report.location is None:
         raise WhereMissing(extra={"estates": offered})

@@ -116,11 +116,7 @@ def event(
     event_id = ids.new_id()
     sealed, key_of = None, None
     if words:
-        context = queries.words_context(event_id)
-        if actor.kind is ActorKind.RESIDENT and actor.id is not None:
-            sealed, key_of = people.seal_words(person_id=actor.id, words=words, context=context), actor.id
-        else:
-            sealed = crypto.keys().encrypt(words.encode(), context)
+        sealed, key_of = people.seal_words(actor=actor, words=words, context=queries.words_context(event_id))
     ticket.last_seq += 1
     ticket.updated_at = at or clock.now()
     if photos:

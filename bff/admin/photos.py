@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import g
+from flask import g, url_for
 
 from app.errors import NotFound
 from app.ids import Ref
-from app.media import links
+from app.media import links, papers
 from app.media import queries as media_queries
 from app.media import service as media
 from app.media.models import OwnerKind
@@ -18,7 +18,7 @@ from app.tickets import queries as tickets
 from bff.admin import schemas as s
 from bff.admin.auth import requires
 from bff.http import read_cursor, reads, write_cursor, writes
-from bff.pictures import takes_picture
+from bff.papers import PURPOSE, takes_picture_or_paper
 from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("staff-photos", __name__, url_prefix="/admin/api/v1", description="Pictures")
@@ -26,13 +26,24 @@ blp = Blueprint("staff-photos", __name__, url_prefix="/admin/api/v1", descriptio
 
 @blp.route("/files", methods=["POST"])
 @requires(Permission.FILE_UPLOAD)
-@takes_picture
+@takes_picture_or_paper
 @writes
 @blp.arguments(s.FileIn, location="files")
 @blp.arguments(s.FileForm, location="form")
 @blp.response(201, s.FileOut)
 def upload_file(_: dict[str, Any], form: dict[str, Any]) -> Any:
-    """Upload a picture for a ticket; it goes after 24 hours when it isn't used."""
+    """Upload a picture for a ticket, or evidence (picture or PDF); it goes after 24 hours when it isn't used."""
+    if form["purpose"] == PURPOSE:
+        kept = papers.receive(
+            paper_id=g.paper.paper_id,
+            owner_id=g.staff.id,
+            owner_kind=OwnerKind.STAFF,
+            kind=g.paper.kind,
+            size_bytes=g.paper.size_bytes,
+            sha256=g.paper.sha256,
+        )
+        where = url_for("staff-photos.paper", file_id=kept.id)
+        return {"file_id": kept.id, "status": "ready", "thumb_url": None}, 201, {"Location": where}
     picture = g.picture
     upload = media.receive(
         upload_id=picture.upload_id,
@@ -46,6 +57,18 @@ def upload_file(_: dict[str, Any], form: dict[str, Any]) -> Any:
     )
     thumb = links.to_upload(g.staff.id, upload.id, "thumb")
     return {"file_id": upload.id, "status": upload.status, "thumb_url": thumb}, 201, {"Location": thumb}
+
+
+@blp.route("/files/<ref(upl):file_id>", methods=["GET"])
+@requires(Permission.FILE_UPLOAD)
+@reads
+@blp.response(200, s.FileOut)
+def paper(file_id: UUID) -> dict[str, Any]:
+    """A paper that I uploaded."""
+    found = papers.paper_of(g.staff.id, file_id)
+    if found is None:
+        raise NotFound
+    return {"file_id": found.id, "status": "ready", "thumb_url": None}
 
 
 @blp.route("/photos/review", methods=["GET"])

@@ -16,7 +16,9 @@ from app.places import queries as places
 from app.places import tree
 from app.places.coordinates import Crs, Point, in_china, to_wgs84
 from app.places.models import Building, Estate, Grid, Org, OrgKind
-from app.places.tree import Cover
+from app.places.queries import Cover
+from app.tickets import queries as tickets
+from app.tickets.errors import UnknownCategory
 from bff.admin.auth import requires
 from bff.admin.places import is_my_grid, my_estates, my_orgs
 from bff.http import Versioned, reads, versioned, wanted_version, writes
@@ -320,7 +322,7 @@ def _grid(grid: Grid) -> dict[str, Any]:
         "code": grid.code,
         "name": grid.name,
         "outline": grid.outline,
-        "covers": [cover._asdict() for cover in tree.covers_of(ref)],
+        "covers": [cover._asdict() for cover in places.covers_of(ref)],
         "version": grid.version,
     }
 
@@ -455,7 +457,11 @@ def change_org(body: dict[str, Any], org_id: UUID) -> Versioned:
 @blp.arguments(ResponsibleIn)
 @blp.response(200, OrgDetail)
 def set_responsible(body: dict[str, Any], org_id: UUID) -> Versioned:
-    """From a day on the organisation answers for a class at a place; `until` ends it."""
+    """From a day on the organisation answers for a class that tickets have, or for all, at a place; `until` ends it."""
+    # A class that ended meanwhile can still be taken from whoever answered for it.
+    code = body["category"]
+    if code is not None and body["until"] is None and tickets.category(code) is None:
+        raise UnknownCategory(errors={"category": [(UnknownCategory.zh, UnknownCategory.en)]})
     tree.set_responsible(
         _reach(Allow.PLACE_EDIT),
         org_id,

@@ -100,7 +100,7 @@ def _origins(origins: dict[str, Origin]) -> dict[str, Any]:
             "source": origin.source,
             "at": origin.at,
             "by": names.get(origin.by) if origin.by else None,
-            "import_id": str(origin.import_id) if origin.import_id else None,
+            "import_id": origin.import_ref,
             "file_sha256": origin.file_sha256.hex() if origin.file_sha256 else None,
             "sheet": origin.sheet,
             "row": origin.row,
@@ -219,6 +219,20 @@ def transfer(body: dict[str, Any], ref: Ref) -> Versioned:
         source=Source(body["source"]),
         acting_user=g.staff.actor,
     )
+    return versioned(_detail(ref))
+
+
+@blp.route("/houses/<ref(hou):ref>/voter", methods=["POST"])
+@requires(Allow.REGISTRY_EDIT)
+@writes
+@blp.arguments(s.VoterIn)
+@blp.response(200, s.HouseDetail)
+def register_voter(body: dict[str, Any], ref: Ref) -> Versioned:
+    """The one of the co-owners who votes, as they signed on paper; for all houses that the same owners hold."""
+    owner_id: Ref = body["owner_id"]
+    if owner_id.community_id != ref.community_id:
+        raise NotFound
+    registry.register_voter(_reach(Allow.REGISTRY_EDIT), ref, owner_id=owner_id.id, acting_user=g.staff.actor)
     return versioned(_detail(ref))
 
 

@@ -52,7 +52,7 @@ def _home() -> int:
 
 
 def _import(ref: Ref, *, lock: bool = False) -> RegistryImport:
-    return imports.import_for(_reach(), g.staff.id, ref, lock=lock)
+    return imports.import_for(_reach(), ref, lock=lock)
 
 
 def _english() -> bool:

@@ -19,7 +19,13 @@ KINDS = [kind.value for kind in HouseKind]
 STATES = [state.value for state in HoldingState]
 # By hand: what the desk saw itself, or an extract of the registration office.
 BY_HAND = [Source.STAFF.value, Source.REGISTRATION.value]
-SEARCH = "按房号、手机号、完整姓名查找；只记得姓时，请同时填房号"
+SEARCH = "按房号、手机号、完整姓名查找；只记得姓时，请同时填房号；不能按名字的一部分查找"
+OWNER_SEARCH = "按手机号或完整姓名查找，不能按名字的一部分查找；按房号、姓加房号，请在小区的房屋中查找"
+
+
+def hint(text: str) -> f.Constant:
+    """What the search finds people by, for the screen that shows an answer, above all an empty one."""
+    return f.Constant(text, metadata={"type": "string", "description": "shown beside the search field"})
 
 
 def area(**more: Any) -> f.Integer:
@@ -88,6 +94,7 @@ class HouseOut(Schema):
 class HouseList(Schema):
     items = f.List(f.Nested(HouseOut), required=True)
     next_cursor = f.String(required=True, allow_none=True)
+    hint = hint(SEARCH)
 
 
 class PastOut(Schema):
@@ -102,7 +109,7 @@ class OriginOut(Schema):
     source = f.String(required=True)
     at = Time(required=True)
     by = f.String(required=True, allow_none=True)
-    import_id = f.String(required=True, allow_none=True)
+    import_id = WireId(Kind.IMPORT, required=True, allow_none=True)
     file_sha256 = f.String(required=True, allow_none=True)
     sheet = f.String(required=True, allow_none=True)
     row = f.Integer(required=True, allow_none=True)
@@ -159,10 +166,18 @@ class TransferIn(Schema):
     source = f.String(load_default=Source.STAFF.value, validate=v.OneOf(BY_HAND))
 
 
+class VoterIn(Schema):
+    owner_id = WireId(Kind.OWNER, required=True)
+
+
 class OwnerQuery(PageQuery):
     uncertain = f.Boolean(load_default=False, metadata={"description": "who is perhaps the same person"})
-    phone = f.String(load_default=None, validate=v.Length(1, 30), metadata={"description": "完整手机号"})
-    name = f.String(load_default=None, validate=v.Length(1, 60), metadata={"description": "完整姓名"})
+    phone = f.String(
+        load_default=None, validate=v.Length(1, 30), metadata={"description": f"完整手机号。{OWNER_SEARCH}"}
+    )
+    name = f.String(
+        load_default=None, validate=v.Length(1, 60), metadata={"description": f"完整姓名。{OWNER_SEARCH}"}
+    )
 
 
 class OwnedHouse(Schema):
@@ -189,6 +204,7 @@ class OwnerOut(OwnerShort):
 class OwnerList(Schema):
     items = f.List(f.Nested(OwnerOut), required=True)
     next_cursor = f.String(required=True, allow_none=True)
+    hint = hint(OWNER_SEARCH)
 
 
 class OwnerDetail(OwnerOut):

@@ -63,13 +63,17 @@ class FileIn(ma.Schema):
 
 
 class FileForm(Schema):
-    purpose = f.String(load_default="after_photo", validate=v.OneOf(["after_photo", "report_photo"]))
+    purpose = f.String(
+        load_default="after_photo",
+        validate=v.OneOf(["after_photo", "report_photo", "evidence"]),
+        metadata={"description": "evidence (picture or PDF) lies sealed and has no link"},
+    )
 
 
 class FileOut(Schema):
     file_id = WireId(Kind.UPLOAD, required=True)
     status = f.String(required=True)
-    thumb_url = f.String(required=True)
+    thumb_url = f.String(required=True, allow_none=True)
 
 
 class OrgOut(Schema):
@@ -574,8 +578,15 @@ class LimitsOut(Schema):
     )
 
 
+UNMASKABLE = {
+    Kind.TICKET: {"contact_phone"},
+    Kind.OWNER: {"name", "phone", "phone2", "id_number"},
+    Kind.MEMBERSHIP: {"name", "phone"},
+}
+
+
 class UnmaskIn(Schema):
-    object = AnyWireId(Kind.TICKET, Kind.OWNER, required=True)
+    object = AnyWireId(Kind.TICKET, Kind.OWNER, Kind.MEMBERSHIP, required=True)
     fields_ = f.List(
         f.String(validate=v.OneOf(["contact_phone", "name", "phone", "phone2", "id_number"])),
         required=True,
@@ -587,10 +598,11 @@ class UnmaskIn(Schema):
 
 class UnmaskOut(Schema):
     contact_phone = f.String(allow_none=True, metadata={"description": "of a ticket"})
-    name = f.String(allow_none=True, metadata={"description": "of an owner, as the others"})
+    name = f.String(allow_none=True, metadata={"description": "of an owner or a member, as the others"})
     phone = f.String(allow_none=True)
     phone2 = f.String(allow_none=True)
     id_number = f.String(allow_none=True)
+    unmasked_today = f.Integer(required=True, metadata={"description": "by you in the last 24 hours"})
 
 
 class ReviewPhotoOut(Schema):

@@ -96,7 +96,8 @@ def _answer(login: logins.StaffLogin, status: int) -> Response:
 def log_in(body: dict[str, Any]) -> Any:
     """Log in with account, password and, where one is set up, the authenticator's code (`totp`).
 
-    Five wrong passwords or codes lock the account for 15 minutes. `mode: cookie` is for the console: writes then
+    Five wrong passwords or codes lock the account for 15 minutes; 30 from one address in 15 minutes, for whatever
+    accounts, shut the address out until these are over. `mode: cookie` is for the console: writes then
     send `X-CSRF-Token`. While `staff.needs` names something, the login opens only `/me`, `/me/password`, `/me/totp`.
     """
     with db.transaction():

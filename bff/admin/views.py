@@ -293,7 +293,9 @@ def _event_out(
         actor = staff.get(row.actor_id)
     elif row.actor_kind == ActorKind.RESIDENT:
         own = row.actor_id == ticket.reporter_id
-        actor = ("上报人" if known else "匿名居民") if own else "其他居民"
+        # Where the reporter has closed her account, nobody can tell her from the others.
+        others = "其他居民" if ticket.reporter_id is not None else "居民"
+        actor = ("上报人" if known else "匿名居民") if own else others
     else:
         actor = "系统"
     data = {key: value for key, value in row.data.items() if key in _SHOWN}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from bff import api
-from bff.resident import inbox, photos, places, session, tickets
+from bff.resident import inbox, me, memberships, photos, places, session, tickets
 from bff.resident.auth import authenticate
 
-BLUEPRINTS = (session.blp, places.blp, photos.blp, tickets.blp, inbox.blp)
+BLUEPRINTS = (session.blp, me.blp, places.blp, photos.blp, tickets.blp, inbox.blp, memberships.blp)
 
 
 def init_app(app: Flask) -> api.Face:

@@ -10,6 +10,9 @@ from flask import g
 from app import db
 from app.errors import NotFound
 from app.ids import Ref
+from app.memberships import queries as memberships
+from app.memberships import telling
+from app.memberships.models import OPEN
 from app.messaging import queries as messages
 from app.messaging import service as messaging
 from app.people import queries as people
@@ -30,7 +33,7 @@ blp = Blueprint("home", __name__, url_prefix="/bff/v1", description="First scree
 @blp.arguments(s.HomeQuery, location="query")
 @blp.response(200, s.HomeOut)
 def home(args: dict[str, Any]) -> dict[str, Any]:
-    """One call for the first screen: me, my estates, unread messages, my open tickets, quick actions."""
+    """One call for the first screen: me, my estates and houses, unread messages, my open tickets, quick actions."""
     me = people.resident(g.resident_id)
     if me is None:
         raise NotFound
@@ -46,12 +49,26 @@ def home(args: dict[str, Any]) -> dict[str, Any]:
         "me": resident_out(me),
         "estates": [estate_out(known[ref], names) for ref in refs if ref in known],
         "unread": messages.unread(g.resident_id),
+        "memberships": [
+            {
+                "membership_id": Ref(m.community_id, m.id),
+                "house_id": Ref(m.community_id, m.house_id),
+                "estate_id": Ref(m.community_id, m.estate_id),
+                "house": telling.house_words(m),
+                "relation": m.relation,
+                "status": memberships.status_of(m),
+                "voter_level": memberships.level_of(m),
+            }
+            for m in memberships.mine(g.resident_id)
+            if memberships.status_of(m) in OPEN
+        ],
         "open_tickets": rows_out(
             tickets.my_tickets(g.resident_id, limit=5, statuses=OPEN_STATES).tickets, g.resident_id
         ),
         "quick_actions": [
             {"key": "report", "title": "一键上报", "path": report},
             {"key": "my_tickets", "title": "我的上报", "path": "/pages/ticket/list"},
+            {"key": "bind_house", "title": "绑定房屋", "path": "/pages/membership/new"},
             {"key": "inbox", "title": "消息", "path": "/pages/inbox/list"},
         ],
     }

@@ -8,6 +8,7 @@ from flask_smorest.fields import Upload
 from app.ids import Kind
 from app.places.coordinates import Crs
 from app.tickets.models import TicketStatus
+from bff.resident.membership_schemas import MembershipShort
 from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
 
 f = ma.fields
@@ -51,6 +52,13 @@ class ConsentOut(Schema):
     text_url = f.String(required=True)
     needed_for = f.String(required=True)
     granted_at = Time(allow_none=True)
+    is_sensitive = f.Boolean(
+        required=True, metadata={"description": "个人信息保护法 28; agreed to by itself"}
+    )
+    refused_at = Time(allow_none=True, required=True)
+    may_ask = f.Boolean(
+        required=True, metadata={"description": "false once she has said no: don't ask again"}
+    )
 
 
 class MeOut(ResidentOut):
@@ -403,5 +411,6 @@ class HomeOut(Schema):
     me = f.Nested(ResidentOut, required=True)
     estates = f.List(f.Nested(EstateOut), required=True)
     unread = f.Integer(required=True)
+    memberships = f.List(f.Nested(MembershipShort), required=True)
     open_tickets = f.List(f.Nested(TicketRow), required=True)
     quick_actions = f.List(f.Nested(QuickAction), required=True)

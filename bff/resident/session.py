@@ -9,6 +9,7 @@ from flask import current_app, g, make_response, url_for
 from app import adapters, db, ids
 from app.adapters.wechat import CodeRejected, WeChatUnavailable
 from app.errors import Invalid, NotFound, Unavailable
+from app.memberships import following as memberships
 from app.messaging import service as messaging
 from app.messaging.models import NoticeKind
 from app.people import queries as people_queries
@@ -33,6 +34,11 @@ CONSENTS = {
         "保存照片的拍摄位置，帮助街道和社区更快找到现场；物业看不到，办结 30 天后删除。",
     ),
 }
+
+
+# Of the kinds of 个人信息保护法 28, each agreed to by itself: here whereabouts. No consent of the list is needed for
+# the service itself: what a resident does without stands in `needed_for`.
+SENSITIVE = frozenset({ConsentKey.PHOTO_POSITION})
 
 
 class CodeRefused(Invalid):
@@ -131,12 +137,16 @@ def log_out() -> Any:
 @blp.arguments(s.CodeIn)
 @blp.response(200, s.PhoneOut)
 def bind_phone(body: dict[str, Any]) -> dict[str, Any]:
-    """Bind the phone that WeChat verified (getPhoneNumber). The latest binding wins; the former holder is told."""
+    """Bind the phone that WeChat verified (getPhoneNumber). The latest binding wins; the former holder is told, and
+    what rested on it in her hands waits for staff.
+    """
     with db.reading():
         openid = people_queries.openid_of(_me())
     phone = _asked(adapters.wechat().phone_number, body["code"], openid=openid)
     with db.transaction():
         former = people.bind_phone(resident_id=g.resident_id, phone=phone)
+        if former is not None:
+            memberships.phone_moved(former=former, phone=phone, by=g.resident_id)
         me = _me()
         stamp = me.phone_verified_at
         for resident_id, kind in ((g.resident_id, NoticeKind.PHONE_BOUND), (former, NoticeKind.PHONE_LOST)):
@@ -164,13 +174,18 @@ def _me_out(me: Resident) -> dict[str, Any]:
     for key, (path, needed_for) in CONSENTS.items():
         row, version = given.get(key), people.CONSENT_VERSIONS[key]
         holds = row is not None and row.version == version
+        granted_at = row.granted_at if row is not None and holds else None
         consents.append(
             {
                 "key": key.value,
                 "version": version,
                 "text_url": current_app.config["SETTINGS"].public_base_url + path,
                 "needed_for": needed_for,
-                "granted_at": row.granted_at if row is not None and holds else None,
+                "granted_at": granted_at,
+                "is_sensitive": key in SENSITIVE,
+                "refused_at": row.withdrawn_at if row is not None else None,
+                # Who said no isn't asked again, also not for a new wording; she may still say yes by herself.
+                "may_ask": granted_at is None and (row is None or row.withdrawn_at is None),
             }
         )
     return {**resident_out(me), "version": me.version, "consents": consents}

@@ -104,7 +104,7 @@ def test_property_staff_know_a_reporter_who_did_not_ask_to_be_hidden(
     seen = handler.get(f"/tickets/{ticket_id}").json
     assert seen["reporter"]["name"] == NICKNAME
     body = {"object": ticket_id, "fields": ["contact_phone"], "purpose": "上门前联系"}
-    assert handler.post("/unmask", body).json == {"contact_phone": contact}
+    assert handler.post("/unmask", body).json["contact_phone"] == contact
 
 
 def test_an_intake_may_be_anonymous_too(town: Town) -> None:
@@ -147,7 +147,7 @@ def test_the_whole_phone_is_shown_for_a_stated_purpose_and_that_is_recorded(
     assert (
         town.staff("community", town.b).post("/unmask", body | {"purpose": "上门前联系"}).status_code == 404
     )
-    assert desk.post("/unmask", body | {"purpose": "上门前联系"}).json == {"contact_phone": "13612345678"}
+    assert desk.post("/unmask", body | {"purpose": "上门前联系"}).json["contact_phone"] == "13612345678"
     _, key = ids.decode_ref(Kind.TICKET, ticket_id)
     rows = owner.execute(
         "SELECT actor_kind, actor_id, details FROM audit_log WHERE community_id = %s AND object_id = %s"

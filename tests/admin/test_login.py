@@ -166,3 +166,43 @@ def test_an_account_that_does_not_exist_locks_like_one_that_does(visitor: Caller
     assert [a.status_code for a in answers] == [401] * 5 + [429]
     assert answers[5].json["code"] == "locked_out"
     assert int(answers[5].headers["Retry-After"]) > 800
+
+
+@pytest.fixture
+def guess(visitor: Caller) -> Callable[..., Any]:
+    """`guess("2001:db8::1")`: a wrong password for an account that nobody tried before, from this address."""
+
+    def post(address: str, account: str | None = None, password: str = "wrong password 1") -> Any:
+        visitor.client.environ_base["REMOTE_ADDR"] = address
+        return log_in(visitor, account or f"nobody-{uuid4().hex[:12]}", password)
+
+    return post
+
+
+def test_thirty_failures_from_one_address_shut_it_out_for_the_rest_of_a_quarter_of_an_hour(
+    guess: Callable[..., Any], account: str, later: Callable[..., Any], owner: psycopg.Connection[Any]
+) -> None:
+    net = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}"
+    assert guess(f"{net}::1").status_code == 401
+    later(minutes=5)
+    assert [guess(f"{net}::{n:x}").status_code for n in range(2, 31)] == [401] * 29
+    for password in (PASSWORD, "wrong password 1"):
+        shut = guess(f"{net}::ff", account, password)
+        assert (shut.status_code, shut.json["code"]) == (429, "too_many_failures")
+        assert 9 * 60 < int(shut.headers["Retry-After"]) <= 10 * 60
+        assert "10 分钟" in shut.json["detail"]
+    assert guess(f"2001:db8:{uuid4().hex[:4]}:1::1", account, PASSWORD).status_code == 201
+    raw = owner.execute("SELECT string_agg(a::text, ' ') FROM login_attempts a").fetchone()
+    assert raw is not None
+    assert net not in raw[0]
+    later(minutes=11)
+    assert guess(f"{net}::ff", account, PASSWORD).status_code == 201
+    assert guess(f"{net}::ff").status_code == 401
+
+
+def test_logging_in_between_does_not_forgive_an_address(guess: Callable[..., Any], account: str) -> None:
+    address = f"198.51.{uuid4().int % 256}.{uuid4().int % 256}"
+    for _ in range(2):
+        assert [guess(address).status_code for _ in range(14)] == [401] * 14
+        assert guess(address, account, PASSWORD).status_code == 201
+    assert [guess(address).status_code for _ in range(3)] == [401, 401, 429]

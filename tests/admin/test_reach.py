@@ -66,7 +66,7 @@ def test_a_part_time_grid_worker_knows_the_reporter_in_her_grid_and_not_at_her_c
     assert seen["reporter"] == {"anonymous": True, "name": None, "phone_masked": None}
     assert known["reporter"]["phone_masked"] == "139****5678"
     unmask = {"fields": ["contact_phone"], "purpose": "上门核实"}
-    assert part_timer.post("/unmask", unmask | {"object": in_grid}).json == {"contact_phone": PHONE}
+    assert part_timer.post("/unmask", unmask | {"object": in_grid}).json["contact_phone"] == PHONE
     assert PHONE not in part_timer.post("/unmask", unmask | {"object": at_work}).text
 
 
@@ -133,7 +133,7 @@ def test_a_worker_repairs_and_the_manager_calls(town: Town, resident: Callable[.
         == 403
     )
     for who in (manager, duty):
-        assert who.post("/unmask", unmask).json == {"contact_phone": PHONE}
+        assert who.post("/unmask", unmask).json["contact_phone"] == PHONE
         assigned = who.post(f"/tickets/{ticket}/assign", {"staff_id": worker.get("/me").json["id"]})
         assert assigned.status_code == 200, assigned.text
     assert worker.post(f"/tickets/{ticket}/start").status_code == 200

@@ -6,6 +6,7 @@ import io
 import resource
 import sys
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +93,27 @@ def test_a_formula_cell_is_named(clerk: Clerk) -> None:
     assert [(p["row"], p["column"], p["code"]) for p in seen["problems"]] == [(2, "E", "formula")]
 
 
+@pytest.mark.parametrize(
+    ("part", "target"),
+    [
+        ("sheet1", "sheet1"),
+        ("sheet1.dat", "sheet1.dat"),
+        ("Sheet1.XML", "sheet1.xml"),
+        ("./s.xml", "./s.xml"),
+    ],
+)
+def test_a_formula_is_found_whatever_the_part_of_its_sheet_is_called(part: str, target: str) -> None:
+    made = renamed_sheet(workbook([HEADINGS, GOOD], formulas={(1, 4): "=80+9.5"}), part, target)
+    heading, *rows = sheets.read(made)
+    assert (len(rows), heading["formulas"]) == (2, [(2, 5)])
+
+
+def test_a_sheet_that_unpacks_to_too_much_is_refused_whatever_its_part_is_called() -> None:
+    made = renamed_sheet(workbook([HEADINGS, GOOD]), "sheet1.dat", "sheet1.dat", spaces=500 << 20)
+    with pytest.raises(sheets.Unreadable, match="too_big"):
+        list(sheets.read(made))
+
+
 def test_a_formula_in_a_csv_is_named_and_a_text_kept_by_a_formula_is_read(clerk: Clerk) -> None:
     text = '楼栋,房号,登记面积,业主\n1栋,="0101",89.5,张三\n1栋,102,=1+1,李四\n'
     seen = clerk.preview(text.encode(), "a.csv")
@@ -148,6 +170,23 @@ def bomb(part: str, size: int) -> bytes:
     return out.getvalue()
 
 
+def renamed_sheet(data: bytes, part: str, target: str, *, spaces: int = 0) -> bytes:
+    """The workbook with its first sheet in a part of this name, which the workbook calls `target`."""
+    good = zipfile.ZipFile(io.BytesIO(data))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in good.namelist():
+            text = good.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                with made.open(f"xl/worksheets/{part}", "w") as stream:
+                    stream.write(text)
+                    for _ in range(spaces >> 20):
+                        stream.write(b" " * (1 << 20))
+            else:
+                made.writestr(name, text.replace(b"worksheets/sheet1.xml", f"worksheets/{target}".encode()))
+    return out.getvalue()
+
+
 def far_cell(reference: str) -> bytes:
     """A workbook with one cell far away, for which a reader would make room up to there."""
     good = zipfile.ZipFile(io.BytesIO(workbook([["a"]])))
@@ -174,7 +213,20 @@ def entities() -> bytes:
     return out.getvalue()
 
 
+FILES = Path(__file__).with_name("files")
+
+
+def under_a_password() -> bytes:
+    """An .xls whose second record says that what follows is encrypted (FILEPASS, MS-XLS 2.4.117)."""
+    data = bytearray((FILES / "register.xls").read_bytes())
+    globals_ = data.index(b"\x09\x08\x10\x00\x00\x06\x05\x00")
+    data[globals_ + 20 : globals_ + 22] = b"\x2f\x00"
+    return bytes(data)
+
+
 BAD_FILES = {
+    "a workbook under a password": ((FILES / "password.xlsx").read_bytes, "password"),
+    "an old workbook under a password": (under_a_password, "password"),
     "a bomb in a sheet": (lambda: bomb("xl/worksheets/sheet1.xml", 500 << 20), "too_big"),
     "a bomb in the texts": (lambda: bomb("xl/sharedStrings.xml", 500 << 20), "too_big"),
     "a cell in the last column": (lambda: far_cell("XFD1"), "too_wide"),
@@ -196,6 +248,7 @@ def test_a_bad_file_fails_with_a_clear_word_and_the_next_one_is_read(clerk: Cler
     seen = clerk.preview(make())
     assert (seen["state"], seen["code"]) == ("failed", code)
     assert len(seen["message"]) > 5
+    assert (code == "password") is ("密码" in seen["message"])
     assert clerk.preview(workbook([HEADINGS, GOOD]))["state"] == "previewed"
 
 

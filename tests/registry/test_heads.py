@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+import psycopg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import db
+from app import db, ids
 from app.audit import SYSTEM
-from app.ids import Ref
+from app.ids import Kind, Ref
 from app.places import heads, queries, registry
 from app.places.heads import Held
 from app.places.identity import Party
 from app.places.registry_models import HoldingState, House, HouseKind
 from tests.conftest import Town
+from tests.registry.conftest import Clerk
 
 ZHANG, LI, DEVELOPER = UUID(int=1001), UUID(int=1002), UUID(int=1003)
 _next = iter(range(1, 10**9))
@@ -54,12 +58,19 @@ def test_what_the_developer_has_not_sold_or_handed_over_is_one_head() -> None:
     assert total(found) == (2000, 13)
     (developer,) = [h for h in found if h.is_developer]
     assert developer.area_centi == 80000
+    # vectors 8a and 8b: the developer's vote adds one head and 800 m² to nine of 100 m²
+    voting = [h for h in found if not h.is_developer][:9]
+    assert total(voting) == (900, 9)
+    assert total([*voting, developer]) == (1700, 10)
     waiting = [held(100, other(), state=HoldingState.UNDELIVERED) for _ in range(3)]
     assert total(heads.count(sold + unsold + waiting)) == (2300, 13)
 
 
 def test_what_the_developer_kept_in_its_own_name_is_no_second_head() -> None:
-    found = heads.count([held(100, DEVELOPER, state=HoldingState.UNSOLD), held(50, DEVELOPER), held(80, LI)])
+    found = heads.count(
+        [held(100, DEVELOPER, state=HoldingState.UNSOLD), held(50, DEVELOPER), held(80, LI)],
+        developers={DEVELOPER},
+    )
     assert total(found) == (230, 2)
 
 
@@ -117,7 +128,8 @@ def test_the_same_owners_are_never_two_heads(houses: list[Held]) -> None:
     known = [h.owners for h in found if h.owners and not h.is_developer]
     assert len(set(known)) == len(known)
     for head in found:
-        assert head.voter is None or any(head.voter == h.voter for h in houses)
+        assert head.voter is None or head.voter in head.owners
+        assert head.voter is not None or len(head.owners) != 1
 
 
 @given(anything, st.randoms())
@@ -177,3 +189,81 @@ def test_heads_are_those_of_the_day_asked_for(town: Town, add_house: Callable[..
     with_parking = estate_heads(town.a.estate, HouseKind.HOME, HouseKind.PARKING)
     assert sum(h.area_centi for h in with_parking) == 18200
     assert any(parking.id in h.houses for h in with_parking)
+
+
+BUILDER = Party("重庆江畔置业有限公司", "13800000077")
+
+
+@pytest.fixture
+def estate_of(town: Town, add_house: Callable[..., House]) -> Callable[..., list[heads.Head]]:
+    """The heads of one building: `estate_of("2栋")`; of all: `estate_of()`."""
+
+    def found(building: str | None = None, *kinds: HouseKind) -> list[heads.Head]:
+        with db.reading():
+            chosen = [b.id for b in queries.buildings_of(town.a.estate) if b.name == building]
+            return heads.heads_of(
+                town.a.estate,
+                as_of=queries.today(),
+                kinds=kinds or (HouseKind.HOME, HouseKind.SHOP),
+                building_ids=chosen if building else None,
+            )
+
+    return found
+
+
+def test_the_developer_is_one_head_where_only_one_building_votes(
+    add_house: Callable[..., House], estate_of: Callable[..., list[heads.Head]]
+) -> None:
+    add_house("101", 9000, BUILDER, building="1栋", state=HoldingState.UNSOLD)
+    add_house("S1", 5000, BUILDER, building="2栋", kind=HouseKind.SHOP)
+    add_house("201", 8000, Party("张三"), building="2栋", state=HoldingState.UNDELIVERED)
+    add_house("202", 8000, Party("李四"), building="2栋")
+    found = estate_of("2栋")
+    assert sorted((h.area_centi, h.is_developer) for h in found) == [(8000, False), (13000, True)]
+    (developer,) = (h for h in found if h.is_developer)
+    assert developer.owners == {developer.voter}
+
+
+def test_the_developer_is_known_by_what_it_had_not_sold_or_by_a_parking_space(
+    add_house: Callable[..., House], estate_of: Callable[..., list[heads.Head]]
+) -> None:
+    add_house("P1", 1200, BUILDER, kind=HouseKind.PARKING, state=HoldingState.UNSOLD)
+    for number in ("101", "102"):
+        add_house(number, 9000, state=HoldingState.UNSOLD)  # the list names nobody
+    add_house("S1", 5000, BUILDER, kind=HouseKind.SHOP)
+    add_house("103", 8000, Party("李四"))
+    assert sorted(h.area_centi for h in estate_of()) == [8000, 23000]
+
+
+def test_the_only_body_that_holds_undelivered_houses_is_the_developer_and_none_of_several(
+    add_house: Callable[..., House], estate_of: Callable[..., list[heads.Head]]
+) -> None:
+    add_house("101", 9000, BUILDER, state=HoldingState.UNDELIVERED)
+    add_house("S1", 5000, BUILDER, kind=HouseKind.SHOP)
+    add_house("103", 8000, Party("李四"))
+    assert sorted(h.area_centi for h in estate_of()) == [8000, 14000]
+    add_house("104", 7000, Party("重庆江北商贸有限公司"), state=HoldingState.UNDELIVERED)
+    assert sorted(h.area_centi for h in estate_of()) == [5000, 8000, 16000]
+
+
+def test_a_flat_marked_unsold_does_not_make_its_private_owner_the_developer(
+    town: Town,
+    clerk: Clerk,
+    add_house: Callable[..., House],
+    estate_of: Callable[..., list[heads.Head]],
+    owner: psycopg.Connection[Any],
+) -> None:
+    add_house("101", 9000, BUILDER, state=HoldingState.UNSOLD)
+    marked = add_house("201", 8000, Party("王五", "13800000009"))
+    add_house("202", 7000, Party("王五", "13800000009"))
+    owner.execute("UPDATE holdings SET state = 'unsold' WHERE house_id = %s", (marked.id,))
+    found = estate_of()
+    assert sorted((h.area_centi, h.is_developer) for h in found) == [(7000, False), (17000, True)]
+    (developer,) = (h for h in found if h.is_developer)
+    assert developer.owners == {developer.voter}
+    path = f"/houses/{ids.encode(Kind.HOUSE, Ref(marked.community_id, marked.id))}/transfer"
+    version = clerk.house("201")["version"]
+    refused = clerk.caller.post(
+        path, {"owners": [{"name": "王五"}], "state": "unsold"}, headers={"If-Match": f'"{version}"'}
+    )
+    assert (refused.status_code, refused.json["code"]) == (422, "unsold_to_a_person")

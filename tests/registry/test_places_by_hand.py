@@ -199,6 +199,17 @@ def test_what_an_organisation_answers_for_is_dated(town: Town, later: Callable[.
     assert not serves()
 
 
+def test_an_organisation_answers_for_a_class_of_the_tree_and_for_no_other_word(town: Town) -> None:
+    street = town.staff("street")
+    path = f"/orgs/{town.a.desk_id}/responsibilities"
+    place = {"community_id": community(town.a.id)}
+    refused = street.post(path, place | {"category": "no_such_class"})
+    assert (refused.status_code, refused.json["code"]) == (422, "unknown_category")
+    taken = street.post(path, place | {"category": "lighting"})
+    assert taken.status_code == 200, taken.text
+    assert [r["category"] for r in taken.json["responsibilities"]] == ["lighting"]
+
+
 # --- the dated tree --------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -176,6 +177,18 @@ def test_csv_is_read_whatever_wrote_it(clerk: Clerk, encoding: str) -> None:
     assert seen["sheets"] == ["CSV"]
 
 
+def test_an_old_workbook_is_read(clerk: Clerk) -> None:
+    file = Path(__file__).with_name("files") / "register.xls"
+    seen = clerk.preview(file.read_bytes(), "台账.xls")
+    assert (seen["state"], seen["sheets"]) == ("previewed", ["台账"]), seen
+    assert counts(seen) == (3, 3, 0, 0, 0, 0)
+    clerk.apply(seen["import_id"])
+    # A number without a fraction is a room number, and the merged building holds for both rows.
+    couple = clerk.house("102", building="1栋", unit="1单元")
+    assert ([o["name_masked"] for o in couple["owners"]], couple["area_centi"]) == (["李*", "王*"], 12000)
+    assert clerk.house("商铺1", kind="shop")["area_centi"] == 4525
+
+
 def test_merged_cells_title_rows_totals_and_repeated_headings_are_survived(clerk: Clerk) -> None:
     rows: list[list[Any]] = [
         ["楼栋", "房号", "面积", "", "业主", "电话"],
@@ -284,6 +297,23 @@ def test_the_template_and_the_error_sheet_can_be_used(clerk: Clerk) -> None:
     assert rows[0][:4] == ["问题", "原行号", "楼栋", "单元"]
     assert rows[1][:5] == ["面积必须大于 0。", 2.0, "1栋", "1单元", "101"]
     assert rows[1][6] == "'-5"
+
+
+def test_who_lost_an_estate_no_longer_opens_its_import_nor_its_error_sheet(
+    clerk: Clerk, town: Town, owner: psycopg.Connection[Any]
+) -> None:
+    seen = clerk.preview(workbook([HEADINGS, *ROWS, ["1栋", "", "", "住宅", 9, "张三", "", ""]]))
+    paths = [f"/registry/imports/{seen['import_id']}{end}" for end in ("", "/problems", "/errors")]
+    assert [clerk.caller.get(path).status_code for path in paths] == [200, 200, 200]
+    # As if another community had governed it since today; moving it over HTTP holds from tomorrow, and logins don't.
+    owner.execute(
+        "UPDATE estate_terms SET governed_by = %s WHERE community_id = %s AND estate_id = %s",
+        (town.b.id, *town.a.estate),
+    )
+    assert [clerk.caller.get(path).status_code for path in paths] == [404, 404, 404]
+    assert clerk.caller.post(f"{paths[0]}/apply", {"skip_bad": True}).status_code == 404
+    # Her street has both communities, and sees it.
+    assert [town.hire("street", town.a).get(path).status_code for path in paths] == [200, 200, 200]
 
 
 def test_only_who_may_import_sees_imports(town: Town, clerk: Clerk) -> None:

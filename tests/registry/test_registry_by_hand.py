@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from app import db, ids
+from app.audit import SYSTEM
 from app.ids import Kind, Ref
-from app.places import heads, queries
+from app.places import heads, queries, registry
 from app.places.identity import Party
 from app.places.registry_models import House
 from tests.conftest import Caller, Person, Town
@@ -38,7 +39,7 @@ def test_everything_personal_is_masked_until_somebody_says_why(
     body = {"object": shown["owner_id"], "fields": ["name", "phone", "id_number"]}
     assert clerk.caller.post("/unmask", body).status_code == 422
     answer = clerk.caller.post("/unmask", body | {"purpose": "核对产权证"})
-    assert answer.json == {"name": "张三丰", "phone": PHONE, "id_number": NUMBER}
+    assert answer.json == {"name": "张三丰", "phone": PHONE, "id_number": NUMBER, "unmasked_today": 1}
     ref = ids.decode_ref(Kind.OWNER, shown["owner_id"])
     audited = owner.execute(
         "SELECT details FROM audit_log WHERE community_id = %s AND object_id = %s AND action = 'owner.unmasked'",
@@ -74,9 +75,28 @@ def test_names_are_found_whole_or_by_surname_with_the_room(
     assert found(name="张三丰") == found(phone="138 1234 5678") == found(surname="张", room="101") == ["101"]
     assert found(surname="李", room="101") == found(name="张三") == []
     assert found(building="一号楼", room="0102") == ["102"]
+    # Neither does a surname that is a part of the name, and all rooms of a number are looked at.
+    assert found(surname="张三", room="101") == []
+    for building in ("2栋", "3栋", "4栋"):
+        add_house("101", 9000, Party("王五"), building=building)
+    add_house("101", 9000, Party("欧阳锋"), building="5栋")
+    assert found(surname="欧阳", room="101", limit="1") == ["101"]
     path = f"/estates/{clerk.estate_id}/houses"
     wide = clerk.caller.get(path, query_string={"surname": "张"})
     assert (wide.status_code, wide.json["code"]) == (422, "search_too_wide")
+
+
+def test_the_search_says_what_it_finds_people_by(clerk: Clerk, flat: House) -> None:
+    for path in (f"/estates/{clerk.estate_id}/houses", "/owners"):
+        for query in ({"name": "张三丰"}, {"name": "三丰"}, {}):
+            answer = clerk.caller.get(path, query_string=query).json
+            if query == {"name": "三丰"}:
+                assert answer["items"] == []
+            assert "完整姓名" in answer["hint"]
+            assert "不能按名字的一部分查找" in answer["hint"]
+    parameters = clerk.caller.client.get("/openapi/admin.json").json["paths"]["/admin/api/v1/owners"]["get"]
+    said = {p["name"]: p.get("description", "") for p in parameters["parameters"]}
+    assert "完整姓名" in said["name"]
 
 
 def test_pages_go_through_all_houses_once(clerk: Clerk, add_house: Callable[..., House]) -> None:
@@ -190,6 +210,84 @@ def test_two_id_numbers_are_two_persons(clerk: Clerk, add_house: Callable[..., H
     first, second = (clerk.house(n)["owners"][0]["owner_id"] for n in ("101", "102"))
     refused = clerk.caller.post(f"/owners/{first}/merge", {"into": second})
     assert (refused.status_code, refused.json["code"]) == (409, "other_person")
+
+
+def test_two_id_numbers_never_meet_behind_a_row_that_has_none(
+    clerk: Clerk, add_house: Callable[..., House]
+) -> None:
+    add_house("101", 9000, Party("周九"))
+    add_house("102", 9000, Party("周九", id_number=id_number(1)))
+    add_house("103", 9000, Party("周九", id_number=id_number(2)))
+    add_house("104", 9000, Party("周九"))
+    none, first, second, other = (
+        clerk.house(n)["owners"][0]["owner_id"] for n in ("101", "102", "103", "104")
+    )
+    assert clerk.caller.post(f"/owners/{first}/merge", {"into": none}).status_code == 200
+    for one, into in ((second, none), (second, first), (none, second)):
+        refused = clerk.caller.post(f"/owners/{one}/merge", {"into": into})
+        assert (refused.status_code, refused.json["code"]) == (409, "other_person")
+    assert clerk.caller.post(f"/owners/{other}/merge", {"into": none}).status_code == 200
+    tag = {"If-Match": f'"{clerk.caller.get(f"/owners/{other}").json["version"]}"'}
+    written = clerk.caller.patch(f"/owners/{other}", {"id_number": id_number(3)}, headers=tag)
+    assert (written.status_code, written.json["code"]) == (409, "other_person")
+
+
+def test_an_id_number_learnt_later_is_not_given_to_whom_another_one_was_merged_into(
+    clerk: Clerk, add_house: Callable[..., House]
+) -> None:
+    add_house("101", 9000, Party("周九", PHONE))
+    add_house("102", 9000, Party("周九", id_number=id_number(1)))
+    none, first = (clerk.house(n)["owners"][0]["owner_id"] for n in ("101", "102"))
+    assert clerk.caller.post(f"/owners/{first}/merge", {"into": none}).status_code == 200
+    add_house("103", 9000, Party("周九", PHONE, id_number=id_number(2)))
+    assert clerk.house("103")["owners"][0]["owner_id"] not in {none, first}
+
+
+@pytest.fixture
+def voter_of(town: Town) -> Callable[[House], tuple[set[str], str | None]]:
+    """The head of a house: its owners and who votes."""
+
+    def found(house: House) -> tuple[set[str], str | None]:
+        with db.reading():
+            (head,) = (
+                h for h in heads.heads_of(town.a.estate, as_of=queries.today()) if house.id in h.houses
+            )
+        owners, voter = (
+            [ids.encode(Kind.OWNER, Ref(house.community_id, one)) for one in some if one is not None]
+            for some in (head.owners, [head.voter])
+        )
+        return set(owners), voter[0] if voter else None
+
+    return found
+
+
+def test_who_was_parted_from_an_owner_does_not_vote_for_the_house(
+    clerk: Clerk, add_house: Callable[..., House], voter_of: Callable[[House], tuple[set[str], str | None]]
+) -> None:
+    house = add_house("101", 9000, Party("张三"), Party("李四"))
+    add_house("102", 9000, Party("张三"))
+    zhang, li = (o["owner_id"] for o in clerk.house("101")["owners"])
+    (other,) = (o["owner_id"] for o in clerk.house("102")["owners"])
+    assert clerk.caller.post(f"/owners/{zhang}/merge", {"into": other}).status_code == 200
+    with db.transaction():
+        registry.register_voter(
+            [Ref(house.community_id, house.estate_id)],
+            Ref(house.community_id, house.id),
+            owner_id=ids.decode_ref(Kind.OWNER, other).id,
+            acting_user=SYSTEM,
+        )
+    assert voter_of(house) == ({other, li}, other)
+    assert clerk.caller.post(f"/owners/{zhang}/split", {}).status_code == 200
+    assert voter_of(house) == ({zhang, li}, None)
+
+
+def test_two_co_owners_who_are_one_person_have_a_voter(
+    clerk: Clerk, add_house: Callable[..., House], voter_of: Callable[[House], tuple[set[str], str | None]]
+) -> None:
+    house = add_house("101", 9000, Party("张三", PHONE), Party("张三"))
+    one, same = (o["owner_id"] for o in clerk.house("101")["owners"])
+    assert clerk.caller.post(f"/owners/{same}/merge", {"into": one}).status_code == 200
+    assert voter_of(house) == ({one}, one)
 
 
 def test_names_phones_and_numbers_are_unreadable_in_the_table(

@@ -50,6 +50,7 @@ class Home:
     town: Town
     where: Community
     things: dict[tuple[Kind, str], str] = field(default_factory=dict)
+    group: str = ""  # a focus group, by its code
 
     def caller(self, role: Role) -> Caller:
         return self.town.staff(role.value, self.where)
@@ -118,6 +119,12 @@ def other_ticket(home: Home, role: Role) -> str:
     return home.things[Kind.TICKET, "desk" if home.holder(role) == "keeper" else "keeper"]
 
 
+def own_file(home: Home, role: Role) -> str:
+    """A paper that her role there has uploaded; a resident's for one that may not."""
+    sent = home.caller(role).upload("/files", small_jpeg(), purpose="evidence")
+    return str(sent.get_json().get("file_id") or home.thing(Kind.UPLOAD, role))
+
+
 OUTLINE = {
     "type": "FeatureCollection",
     "features": [{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": []}}],
@@ -130,6 +137,7 @@ CALLS: dict[str, Call] = {
     "POST /categories": NOTHING,
     "PATCH /categories/<code>": NOTHING,
     "POST /files": Call(upload=True),
+    "GET /files/<upl>": Call(thing=own_file),
     "POST /tickets": Call(
         lambda h, r: {"estate_id": estate(h, r), "text": "路灯不亮", "channel": "patrol", "reporter": {}},
         names=True,
@@ -180,6 +188,25 @@ CALLS: dict[str, Call] = {
     "PATCH /houses/<hou>": Call(const({"kind": "home"})),
     "PATCH /owners/<own>": Call(const({"name": "张三"})),
     "POST /owners/<own>/merge": Call(lambda h, _: {"into": h.things[Kind.OWNER, "other"]}),
+    "POST /houses/<hou>/voter": Call(lambda h, _: {"owner_id": h.things[Kind.OWNER, ""]}),
+    "POST /memberships": Call(
+        lambda h, r: {
+            "house_id": h.thing(Kind.HOUSE, r),
+            "owner_id": h.thing(Kind.OWNER, r),
+            "file_ids": [h.thing(Kind.UPLOAD, r)],
+        },
+        names=True,
+    ),
+    "POST /memberships/<mbr>/files/<upl>/content": Call(),
+    "POST /estates/<est>/registration/reminders": NOTHING,
+    "GET /focus-persons": Call(query=const({"purpose": "visit"})),
+    "POST /focus-persons": Call(lambda h, _: focus_body(h, f"李{uuid4().hex[:6]}"), names=True),
+    "GET /focus-persons/<foc>": Call(query=const({"purpose": "visit"})),
+    "PATCH /focus-persons/<foc>": Call(const({"phone": None})),
+    "POST /focus-persons/<foc>/end": Call(const({"reason": "moved", "kind": "another"})),
+    "GET /focus-counts": Call(query=lambda h, _: {"kind": h.group}),
+    "POST /focus-groups": NOTHING,
+    "PATCH /focus-groups/<code>": NOTHING,
     "GET /calendar": Call(query=const({"year": 2026})),
     "POST /calendar": NOTHING,
     "POST /api-keys": Call(
@@ -246,6 +273,12 @@ CALLS: dict[str, Call] = {
 
 def community_id(home: Home) -> str:
     return ids.encode(Kind.COMMUNITY, UUID(int=home.where.id))
+
+
+def focus_body(home: Home, name: str) -> dict[str, Any]:
+    consent = {"paper": "2026-01", "given_on": places.today().isoformat()}
+    house = home.things[Kind.HOUSE, ""]
+    return {"house_id": house, "kind": home.group, "name": name, "consent": consent}
 
 
 def centre(home: Home) -> dict[str, Any]:
@@ -389,6 +422,15 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
         answer = desk.post(f"/estates/{where.estate_id}/houses", flat)
         put((Kind.HOUSE, key), made(answer, "house_id"))
         put((Kind.OWNER, key), answer.get_json()["owners"][0]["owner_id"])
+    paper = made(resident.upload("/files", small_jpeg(), purpose="evidence"), "file_id")
+    put((Kind.UPLOAD, ""), paper)
+    claim = {"house_id": home.things[Kind.HOUSE, ""], "relation": "owner", "name": "张三"}
+    claimed = resident.post("/memberships", claim | {"evidence_file_ids": [paper]})
+    put((Kind.MEMBERSHIP, ""), made(claimed, "membership_id"))
+    home.group = f"alone_{uuid4().hex[:8]}"
+    group = {"code": home.group, "name": f"独居{home.group[-6:]}", "basis": "consent"}
+    made(callers[Role.STREET].post("/focus-groups", group), "code")
+    put((Kind.FOCUS_PERSON, ""), made(desk.post("/focus-persons", focus_body(home, "李奶奶")), "person_id"))
     register = (
         "楼栋,房号,业主姓名,联系电话\n1栋,103,李四,123\n".encode()
     )  # a phone that is none: there is an error sheet
@@ -444,7 +486,7 @@ def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestRespo
             named = call.thing(home, role) if call.thing is not None else home.thing(converter.kind, role)
             path = path.replace(f"<ref({converter.kind}):{argument}>", named)
         else:
-            path = path.replace(f"<{argument}>", "lighting")
+            path = path.replace(f"<{argument}>", home.group if "focus" in path else "lighting")
     more: dict[str, Any] = {"headers": dict(NO_VERSION)}
     if call.query is not None:
         more["query_string"] = call.query(home, role)

@@ -39,8 +39,9 @@ def texts() -> Iterator[tuple[str, str]]:
             continue
 
 
-def test_no_file_is_larger_than_400_kb() -> None:
-    assert [str(p) for p in committed() if p.stat().st_size > 400_000] == []
+def test_no_file_that_somebody_writes_is_larger_than_400_kb() -> None:
+    # The documents of the faces are generated, and grow with them.
+    assert [str(p) for p in committed() if p.stat().st_size > 400_000 and p.parent != TOP / "openapi"] == []
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:

@@ -1,0 +1,18 @@
+"""All sections of a resident's dossier, in the order of her copy. Who keeps something of residents stands here."""
+
+from __future__ import annotations
+
+from app.media import own_section as media
+from app.memberships import own_section as memberships
+from app.messaging import own_section as messaging
+from app.people import own_section as people
+from app.people.dossier import Section
+from app.tickets import own_section as tickets
+
+SECTIONS: tuple[Section, ...] = (
+    *people.SECTIONS,
+    *media.SECTIONS,
+    *messaging.SECTIONS,
+    *memberships.SECTIONS,
+    *tickets.SECTIONS,
+)
