@@ -31,6 +31,12 @@ WITH_THE_ACCOUNT = {
     "attached_papers": "owner_id",
     "membership_objections": "resident_id",
     "registration_reminders": "resident_id",
+    "ticket_followers": "resident_id",
+    "inbox": "resident_id",
+    "wechat_notices": "resident_id",
+    "resident_sessions": "resident_id",
+    "client_tokens": "resident_id",
+    "uploads": "owner_id",
 }
 
 
@@ -78,8 +84,15 @@ def to_go(table: Table, now: datetime) -> set[tuple[Any, ...]]:
 _UNNAMES = retention.RULES["tickets"][0].step
 
 
-def run_everything(now: datetime) -> None:
-    """The jobs of a night, until no rule finds anything."""
+Keys = set[tuple[Any, ...]]
+
+
+def everybody(_: Table, rows: Keys) -> Keys:
+    return rows
+
+
+def run_everything(now: datetime, whose: Callable[[Table, Keys], Keys] = everybody) -> None:
+    """The jobs of a night, until no rule finds anything of those who are asked about."""
     jobs.expire_uploads()
     jobs.erase_positions()
     jobs.erase_tracks()
@@ -87,13 +100,15 @@ def run_everything(now: datetime) -> None:
     for _ in range(40):
         jobs.retain()
         if not any(
-            keys(retention.overdue(table, rule, now).limit(1)) for table, rule in retention.in_order()
+            whose(table, keys(retention.overdue(table, rule, now))) for table, rule in retention.in_order()
         ):
             return
     left = {
-        table.name: keys(retention.overdue(table, rule, now).limit(1)) for table, rule in retention.in_order()
+        table.name
+        for table, rule in retention.in_order()
+        if whose(table, keys(retention.overdue(table, rule, now)))
     }
-    pytest.fail(f"the retention job comes to no end: {[name for name, rows in left.items() if rows]}")
+    pytest.fail(f"the retention job comes to no end: {left}")
 
 
 def test_five_years_later_each_table_holds_exactly_what_its_rule_says(
@@ -119,7 +134,17 @@ def test_five_years_later_each_table_holds_exactly_what_its_rule_says(
     old_people = {key[0] for key in to_go(tables["residents"], now)}
     assert life.wang.id in old_people
     assert fresh.id not in old_people
-    expected = {name: all_keys(table) - to_go(table, now) for name, table in tables.items()}
+    people, communities = {life.wang.id, life.li.id, fresh.id}, {town.a.id, town.b.id}
+
+    def mine(table: Table, rows: Keys) -> Keys:
+        """Of this test's communities and residents: what others left in this database is their own story."""
+        for at, column in enumerate(table.primary_key.columns.keys()):
+            if column in {"community_id", "resident_id", "person_id", "owner_id"}:
+                wanted = communities if column == "community_id" else people
+                return {row for row in rows if row[at] in wanted}
+        return rows
+
+    expected = {name: mine(table, all_keys(table) - to_go(table, now)) for name, table in tables.items()}
     overdue_before = {name for name, table in tables.items() if to_go(table, now)}
     assert {
         "audit_log",
@@ -139,12 +164,12 @@ def test_five_years_later_each_table_holds_exactly_what_its_rule_says(
             theirs = keys(select(*t.primary_key.columns).where(t.c[column].in_(old_people)))
             expected[name] -= theirs
 
-    run_everything(now)
+    run_everything(now, mine)
 
     for name, table in tables.items():
         for rule in retention.RULES[name]:
             if rule.overdue is not None:
-                assert not keys(retention.overdue(table, rule, now)), f"{name}: {rule.says}"
+                assert not mine(table, keys(retention.overdue(table, rule, now))), f"{name}: {rule.says}"
         missing = expected[name] - all_keys(table)
         assert not missing, f"{name} lost {len(missing)} rows that its rule keeps: {list(missing)[:3]}"
     # What that means: the matters are still counted, and nobody is in them.
