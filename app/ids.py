@@ -70,9 +70,8 @@ OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE, Kind.MEMBERSHIP, Kind.FOCUS_PERSON}
 )
 _LANES = 64
-NOBODY = UUID(
-    int=0
-)  # stands where a row asks for a person and the house itself acts, or nobody is known any more
+# Stands where a row asks for a person and the house itself acts, or nobody is known any more.
+NOBODY = UUID(int=0)
 
 
 def new_id() -> UUID:

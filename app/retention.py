@@ -55,9 +55,8 @@ YEAR = timedelta(days=365)
 MONTH = timedelta(days=30)
 PERSON_KEPT = 3 * YEAR  # of a ticket, after its end: as long as a claim can be brought (民法典 188)
 FILE_KEPT = 5 * YEAR  # what was said, seen and done about it
-LOG_KEPT = (
-    3 * YEAR
-)  # more than the 6 months of 网络安全法 21; records of sharing are kept so long (网数条例 12)
+# More than the 6 months of 网络安全法 21; records of sharing are kept so long (网数条例 12).
+LOG_KEPT = 3 * YEAR
 ACCOUNT_KEPT = 3 * YEAR  # without a login
 UNDECIDED_KEPT = timedelta(days=180)  # a request to bind on which staff never decided
 BATCH = 500

@@ -127,14 +127,6 @@ def acting_owner(resident_id: UUID, house: Ref) -> Membership | None:
     )
 
 
-def mine_for(resident_id: UUID, ref: Ref, *, lock: bool = False) -> Membership:
-    """My membership. Raises NotFound."""
-    found = db.session().get(Membership, ref, with_for_update=lock or None, populate_existing=lock)
-    if found is None or found.resident_id != resident_id:
-        raise NotFound
-    return found
-
-
 def seen_by(resident_id: UUID, ref: Ref, *, lock: bool = False) -> Membership:
     """A membership that is mine, or of the house that I own, or one that my phone was told of. Raises NotFound."""
     found = db.session().get(Membership, ref, with_for_update=lock or None, populate_existing=lock)

@@ -368,12 +368,7 @@ def choose(*, values: Mapping[str, int], acting_user: StaffActor) -> None:
     Raises ThresholdsReversed.
     """
     now = clock.now()
-    communities = {
-        community
-        for grant in acting_user.grants
-        if Permission.PATROL_PLAN in grant.permissions
-        for community in grant.communities
-    }
+    communities = acting_user.communities_with(Permission.PATROL_PLAN)
     for community, present in queries.settings_of(communities).items():
         wanted = {**present, **values}
         for per in ("per_100_homes", "per_estate"):

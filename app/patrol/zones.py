@@ -91,12 +91,7 @@ def grade_community(community_id: int, *, actor: Actor = SYSTEM) -> list[ZoneGra
 
 def grade_mine(*, acting_user: StaffActor) -> datetime:
     """Compute the grades of every community in her area now; the moment of the computation."""
-    communities = {
-        community
-        for grant in acting_user.grants
-        if Permission.PATROL_PLAN in grant.permissions
-        for community in grant.communities
-    }
+    communities = acting_user.communities_with(Permission.PATROL_PLAN)
     for community in sorted(communities):
         grade_community(community, actor=acting_user.actor)
     db.session().flush()  # read again for the answer

@@ -50,5 +50,4 @@ def area_of(staff: StaffActor, permission: Permission) -> Area:
         if permission in grant.permissions and grant.region_id is not None:
             regions |= places.regions_within(grant.region_id)
             whole = whole or places.is_top(grant.region_id)
-    communities = {c for grant in staff.grants if permission in grant.permissions for c in grant.communities}
-    return Area(frozenset(regions), frozenset(communities), whole)
+    return Area(frozenset(regions), staff.communities_with(permission), whole)

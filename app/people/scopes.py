@@ -98,3 +98,12 @@ class StaffActor:
     def may(self, permission: Permission) -> bool:
         """Has any of the roles this permission, wherever?"""
         return any(permission in g.permissions for g in self.grants)
+
+    def communities_with(self, permission: Permission) -> frozenset[int]:
+        """The communities in which one of the roles has this permission."""
+        return frozenset(
+            community
+            for grant in self.grants
+            if permission in grant.permissions
+            for community in grant.communities
+        )

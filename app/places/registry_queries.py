@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -485,22 +485,3 @@ def owners_found(reach: Reach, *, phone: str | None, name: str | None) -> list[O
         query = query.where(Owner.name_hash == identity.name_hash(name))
     rows = db.session().scalars(query.order_by(Owner.community_id, Owner.id).limit(200))
     return [owner for owner in rows if _estates_of(owner) & set(reach)]
-
-
-def holders_on(house: Ref, on: date) -> frozenset[UUID]:
-    """The owners of a house on a day; who was merged into another counts as that other."""
-    same = heads.same_owners(house.community_id)
-    rows = db.session().scalars(
-        select(HoldingOwner.owner_id)
-        .join(
-            Holding,
-            and_(Holding.community_id == HoldingOwner.community_id, Holding.id == HoldingOwner.holding_id),
-        )
-        .where(
-            HoldingOwner.community_id == house.community_id,
-            Holding.house_id == house.id,
-            Holding.valid_from <= on,
-            or_(Holding.valid_to.is_(None), Holding.valid_to > on),
-        )
-    )
-    return frozenset(same.get(owner, owner) for owner in rows)

@@ -20,12 +20,7 @@ from app.sources.models import Source, SourceKey, SourceLane, SourceStatus, Sour
 
 def reach(staff: StaffActor) -> frozenset[int]:
     """The communities whose sources this member of staff administers."""
-    return frozenset(
-        community
-        for grant in staff.grants
-        if Permission.API_KEY_EDIT in grant.permissions
-        for community in grant.communities
-    )
+    return staff.communities_with(Permission.API_KEY_EDIT)
 
 
 def communities_of(source: Source) -> list[int]:

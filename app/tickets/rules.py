@@ -61,13 +61,8 @@ class Says:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def _communities(staff: StaffActor) -> set[int]:
-    return {
-        community
-        for grant in staff.grants
-        if Permission.ROUTING_EDIT in grant.permissions
-        for community in grant.communities
-    }
+def _communities(staff: StaffActor) -> frozenset[int]:
+    return staff.communities_with(Permission.ROUTING_EDIT)
 
 
 def may_edit(staff: StaffActor, community_id: int) -> bool:

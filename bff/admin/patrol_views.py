@@ -329,12 +329,7 @@ def _grade_out(grade: ZoneGrade) -> dict[str, Any]:
 
 def settings_out(staff: StaffActor) -> list[dict[str, Any]]:
     """The numbers in force, by community."""
-    communities = {
-        community
-        for grant in staff.grants
-        if Permission.PATROL_PLAN in grant.permissions
-        for community in grant.communities
-    }
+    communities = staff.communities_with(Permission.PATROL_PLAN)
     names = {region.id: region.name for region in places.regions()}
     chosen = queries.settings_of(communities)
     return [

@@ -167,16 +167,6 @@ class OrgDetail(Schema):
     version = f.Integer(required=True)
 
 
-def _reach(permission: Allow) -> frozenset[int]:
-    """The communities in which I have this permission."""
-    return frozenset(
-        community
-        for grant in g.staff.grants
-        if permission in grant.permissions
-        for community in grant.communities
-    )
-
-
 def _point(location: dict[str, Any]) -> Point:
     point = Point(location["lng"], location["lat"])
     if not in_china(point):
@@ -208,7 +198,7 @@ def _area(estate: Estate) -> dict[str, Any]:
 def add_area(body: dict[str, Any]) -> Versioned:
     """Add an estate to a community of mine."""
     estate = tree.add_estate(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         community_id=body["community_id"].int,
         name=body["name"],
         centre=_point(body["location"]),
@@ -242,7 +232,7 @@ def change_area(body: dict[str, Any], ref: Ref) -> Versioned:
     """Rename or draw an estate anew; from a day on another community governs it."""
     location, governed_by = body.get("location"), body.get("governed_by")
     estate = tree.change_estate(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         ref,
         version=wanted_version(),
         name=body.get("name"),
@@ -277,7 +267,10 @@ def _building(building: Building) -> dict[str, Any]:
 def add_building(body: dict[str, Any]) -> Versioned:
     """Add a building to an estate of mine."""
     building = tree.add_building(
-        _reach(Allow.PLACE_EDIT), estate=body["estate_id"], name=body["name"], acting_user=g.staff.actor
+        g.staff.communities_with(Allow.PLACE_EDIT),
+        estate=body["estate_id"],
+        name=body["name"],
+        acting_user=g.staff.actor,
     )
     ref = Ref(building.community_id, building.id)
     return versioned(_building(building), 201, Location=url_for("place-edits.building", ref=ref))
@@ -303,7 +296,11 @@ def building(ref: Ref) -> Versioned:
 def change_building(body: dict[str, Any], ref: Ref) -> Versioned:
     """Rename a building, or draw its outline."""
     changed = tree.change_building(
-        _reach(Allow.PLACE_EDIT), ref, version=wanted_version(), acting_user=g.staff.actor, **body
+        g.staff.communities_with(Allow.PLACE_EDIT),
+        ref,
+        version=wanted_version(),
+        acting_user=g.staff.actor,
+        **body,
     )
     return versioned(_building(changed))
 
@@ -335,7 +332,7 @@ def _grid(grid: Grid) -> dict[str, Any]:
 def add_grid(body: dict[str, Any]) -> Versioned:
     """Add a grid that covers estates or buildings from a day on."""
     grid = tree.add_grid(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         community_id=body["community_id"].int,
         code=body["code"],
         name=body["name"],
@@ -366,7 +363,7 @@ def grid(ref: Ref) -> Versioned:
 def change_grid(body: dict[str, Any], ref: Ref) -> Versioned:
     """Rename a grid; from a day on it covers something else."""
     changed = tree.change_grid(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         ref,
         version=wanted_version(),
         name=body["name"],
@@ -397,7 +394,7 @@ def _org(org: Org) -> dict[str, Any]:
                 "since": row.valid_from,
                 "until": row.valid_to,
             }
-            for row in tree.responsibilities_of(org.id, _reach(Allow.PLACE_VIEW))
+            for row in tree.responsibilities_of(org.id, g.staff.communities_with(Allow.PLACE_VIEW))
         ],
         "version": org.version,
     }
@@ -411,7 +408,7 @@ def _org(org: Org) -> dict[str, Any]:
 def add_org(body: dict[str, Any]) -> Versioned:
     """Add an organisation seated in a region of mine."""
     org = tree.add_org(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         kind=body["kind"],
         name=body["name"],
         region_id=body["region_id"].int,
@@ -428,7 +425,11 @@ def add_org(body: dict[str, Any]) -> Versioned:
 @blp.response(200, OrgDetail)
 def org(org_id: UUID) -> Versioned:
     """An organisation with what it answers for in my communities."""
-    found = places.org(org_id) if org_id in my_orgs() else tree.org_for(_reach(Allow.PLACE_VIEW), org_id)
+    found = (
+        places.org(org_id)
+        if org_id in my_orgs()
+        else tree.org_for(g.staff.communities_with(Allow.PLACE_VIEW), org_id)
+    )
     if found is None:
         raise NotFound
     return versioned(_org(found))
@@ -442,7 +443,7 @@ def org(org_id: UUID) -> Versioned:
 def change_org(body: dict[str, Any], org_id: UUID) -> Versioned:
     """Rename an organisation, change its duty line, switch it off or on."""
     changed = tree.change_org(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         org_id,
         version=wanted_version(),
         changes=body,
@@ -463,7 +464,7 @@ def set_responsible(body: dict[str, Any], org_id: UUID) -> Versioned:
     if code is not None and body["until"] is None and tickets.category(code) is None:
         raise UnknownCategory(errors={"category": [(UnknownCategory.zh, UnknownCategory.en)]})
     tree.set_responsible(
-        _reach(Allow.PLACE_EDIT),
+        g.staff.communities_with(Allow.PLACE_EDIT),
         org_id,
         community_id=body["community_id"].int,
         estate=body["estate_id"],

@@ -83,16 +83,6 @@ class DrawnOut(Schema):
     changed = f.Integer(required=True, metadata={"description": "places whose outline is another one now"})
 
 
-def _reach(permission: Allow) -> frozenset[int]:
-    """The communities in which I have this permission."""
-    return frozenset(
-        community
-        for grant in g.staff.grants
-        if permission in grant.permissions
-        for community in grant.communities
-    )
-
-
 def _region(region: Region, parent_id: int | None) -> dict[str, Any]:
     return {
         "region_id": UUID(int=region.id),
@@ -123,7 +113,7 @@ def add_region(body: dict[str, Any]) -> Any:
     """Add a region, such as the district that another one merges into."""
     parent = body["parent_id"]
     region = regions.add(
-        _reach(Allow.REGION_EDIT),
+        g.staff.communities_with(Allow.REGION_EDIT),
         kind=RegionKind(body["kind"]),
         name=body["name"],
         parent_id=parent.int if parent else None,
@@ -143,7 +133,7 @@ def move_region(body: dict[str, Any], region_id: UUID) -> dict[str, Any]:
     """From a day on a region lies in another one. Its rows, and what they say of former days, stay as they are."""
     parent_id: UUID = body["parent_id"]
     region = regions.move(
-        _reach(Allow.REGION_EDIT),
+        g.staff.communities_with(Allow.REGION_EDIT),
         region_id.int,
         parent_id=parent_id.int,
         since=body["since"],
@@ -160,7 +150,9 @@ def move_region(body: dict[str, Any], region_id: UUID) -> dict[str, Any]:
 def draw(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Draw an estate and its buildings from a GeoJSON file, all or nothing; every feature that can't be is named."""
     shapes = [Shape(_building(feature["properties"]), feature["geometry"]) for feature in body["features"]]
-    changed = outlines.draw(_reach(Allow.PLACE_EDIT), ref, shapes, acting_user=g.staff.actor)
+    changed = outlines.draw(
+        g.staff.communities_with(Allow.PLACE_EDIT), ref, shapes, acting_user=g.staff.actor
+    )
     return {"changed": changed}
 
 
