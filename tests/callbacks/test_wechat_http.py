@@ -95,8 +95,9 @@ def test_an_altered_or_foreign_body_is_refused(
     before = stored(owner)
     envelope = json.loads(body)
     plain = house.sandbox.pusher.event("subscribe_msg_popup_event", "o" * 28)
+    another = "B" if envelope["Encrypt"][0] == "A" else "A"
     bodies = {
-        "altered": json.dumps(envelope | {"Encrypt": "A" + envelope["Encrypt"][1:]}).encode(),
+        "altered": json.dumps(envelope | {"Encrypt": another + envelope["Encrypt"][1:]}).encode(),
         "plain": json.dumps(plain).encode(),
         "empty": b"",
         "no json": b"\xff\xfe",

@@ -87,11 +87,21 @@ _UNNAMES = retention.RULES["tickets"][0].step
 Keys = set[tuple[Any, ...]]
 
 
-def everybody(_: Table, rows: Keys) -> Keys:
-    return rows
+def of(town: Town, *residents: Person) -> Callable[[Table, Keys], Keys]:
+    """Of this test's communities and residents: what others left in this database is their own story."""
+    people, communities = {person.id for person in residents}, {town.a.id, town.b.id}
+
+    def mine(table: Table, rows: Keys) -> Keys:
+        for at, column in enumerate(table.primary_key.columns.keys()):
+            if column in {"community_id", "resident_id", "person_id", "owner_id"}:
+                wanted = communities if column == "community_id" else people
+                return {row for row in rows if row[at] in wanted}
+        return rows
+
+    return mine
 
 
-def run_everything(now: datetime, whose: Callable[[Table, Keys], Keys] = everybody) -> None:
+def run_everything(now: datetime, whose: Callable[[Table, Keys], Keys]) -> None:
     """The jobs of a night, until no rule finds anything of those who are asked about."""
     jobs.expire_uploads()
     jobs.erase_positions()
@@ -134,15 +144,7 @@ def test_five_years_later_each_table_holds_exactly_what_its_rule_says(
     old_people = {key[0] for key in to_go(tables["residents"], now)}
     assert life.wang.id in old_people
     assert fresh.id not in old_people
-    people, communities = {life.wang.id, life.li.id, fresh.id}, {town.a.id, town.b.id}
-
-    def mine(table: Table, rows: Keys) -> Keys:
-        """Of this test's communities and residents: what others left in this database is their own story."""
-        for at, column in enumerate(table.primary_key.columns.keys()):
-            if column in {"community_id", "resident_id", "person_id", "owner_id"}:
-                wanted = communities if column == "community_id" else people
-                return {row for row in rows if row[at] in wanted}
-        return rows
+    mine = of(town, life.wang, life.li, fresh)
 
     expected = {name: mine(table, all_keys(table) - to_go(table, now)) for name, table in tables.items()}
     overdue_before = {name for name, table in tables.items() if to_go(table, now)}
@@ -205,7 +207,7 @@ def test_three_years_after_its_end_a_ticket_keeps_its_file_and_loses_its_people(
     assert contact is not None
 
     later(days=2)
-    run_everything(clock.now())
+    run_everything(clock.now(), of(town, life.wang, life.li))
     assert owner.execute(sql, (first,)).fetchone() == ("楼道灯不亮", None, None)
     count = owner.execute("SELECT count(*) FROM ticket_events WHERE ticket_id = %s", (first,)).fetchone()
     assert (count or (0,))[0] > 5
@@ -213,13 +215,13 @@ def test_three_years_after_its_end_a_ticket_keeps_its_file_and_loses_its_people(
 
 
 def test_half_a_year_of_audit_is_never_touched(
-    life: Life, later: Callable[..., datetime], owner: psycopg.Connection[Any]
+    life: Life, town: Town, later: Callable[..., datetime], owner: psycopg.Connection[Any]
 ) -> None:
     assert retention.LOG_KEPT.days >= 184
     sql = "SELECT count(*) FROM audit_log WHERE actor_id = %s"
     before = owner.execute(sql, (life.wang.id,)).fetchone()
     later(days=2 * 365)
-    run_everything(clock.now())
+    run_everything(clock.now(), of(town, life.wang, life.li))
     assert owner.execute(sql, (life.wang.id,)).fetchone() == before
 
 

@@ -321,7 +321,9 @@ class Loop(RuleBasedStateMachine):
                 assert is_over
                 assert event["data"]["level"] > told
                 told = event["data"]["level"]
-            if (is_told or event["to_status"] != event["from_status"]) and is_over and not is_counted:
+            # What comes back by unmerging has left nothing yet: it is counted when it does, or when it is told.
+            leaves = event["to_status"] != event["from_status"] and event["kind"] != "unmerge"
+            if (is_told or leaves) and is_over and not is_counted:
                 late, is_counted = late + 1, True
             # Merging and its undoing leave the step as it was.
             if event["to_status"] != event["from_status"] and event["kind"] not in {"merge", "unmerge"}:
