@@ -22,6 +22,7 @@ def boot(settings: Settings) -> None:
     from app.messaging import service as messaging
     from app.people import dossier, passwords
     from app.places import changes
+    from app.voting import periods
 
     logs.configure(settings.log_level)
     if settings.database_url == settings.migration_database_url:
@@ -38,6 +39,7 @@ def boot(settings: Settings) -> None:
     dossier.configure(dossiers.SECTIONS)
     changes.configure(following.owners_changed)
     passwords.configure(settings.staff_password_hash)
+    periods.configure(settings.vote_periods)
 
 
 def create_app(settings: Settings) -> Flask:

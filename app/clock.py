@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -11,6 +11,13 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 def now() -> datetime:
     """The present, aware, in UTC. Tests move it by patching this function."""
     return datetime.now(UTC)
+
+
+def ahead() -> timedelta:
+    """How far this clock is ahead of the database's: nothing. Tests that move `now` move this as well, so that what
+    the database's own clock decides (the deadline of a ballot) moves with it.
+    """
+    return timedelta()
 
 
 def in_shanghai(at: datetime) -> datetime:

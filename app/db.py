@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -12,7 +12,19 @@ from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Engine, LargeBinary, MetaData, create_engine, event, text
+import psycopg
+from psycopg import sql
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError
@@ -76,6 +88,13 @@ def sealed_by(column: str) -> dict[str, str]:
     return {"sealed_by": column}
 
 
+def sealed_under(column: str) -> dict[str, str]:
+    """`info` of a column of an append-only table that is encrypted under a key of its own, which lies sealed in
+    `column` (`table.column`): that key is sealed anew instead of the values.
+    """
+    return {"sealed_under": column}
+
+
 class Base(DeclarativeBase):
     """All models. Times are aware, ids are UUIDs made by the application, enums are stored by value."""
 
@@ -90,6 +109,7 @@ class Base(DeclarativeBase):
 
 
 BigInt = BigInteger
+Bare = Connection  # for faces, which hold no SQL
 
 _engine: Engine | None = None
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
@@ -187,6 +207,36 @@ def reading() -> Iterator[Session]:
             yield current
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def statements() -> Iterator[Connection]:
+    """A bare connection on which each statement is a transaction by itself: for the few hot paths that are one
+    statement and need no session. Not inside transaction() or reading().
+    """
+    if _current.get() is not None:
+        raise RuntimeError("statements() does not nest")
+    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        yield connection
+
+
+def copy_in(model: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write many rows of one shape by COPY, in this transaction: several times as fast as single inserts. A JSON column
+    takes its text. What the session holds is flushed first.
+    """
+    waiting = iter(rows)
+    first = next(waiting, None)
+    if first is None:
+        return
+    session().flush()  # the rows may point to what is still to be written
+    raw = session().connection().connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    columns = sql.SQL(", ").join(map(sql.Identifier, first))
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(model.__tablename__), columns)
+    with raw.cursor() as cursor, cursor.copy(command) as copy:
+        copy.write_row(list(first.values()))
+        for row in waiting:
+            copy.write_row(list(row.values()))
 
 
 def after_commit(action: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from app.messaging import own_section as messaging
 from app.people import own_section as people
 from app.people.dossier import Section
 from app.tickets import own_section as tickets
+from app.voting import own_section as voting
 
 SECTIONS: tuple[Section, ...] = (
     *people.SECTIONS,
@@ -15,4 +16,5 @@ SECTIONS: tuple[Section, ...] = (
     *messaging.SECTIONS,
     *memberships.SECTIONS,
     *tickets.SECTIONS,
+    *voting.SECTIONS,
 )

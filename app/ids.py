@@ -40,6 +40,13 @@ class Kind(StrEnum):
     ROUTING_RULE = "rul"
     MEMBERSHIP = "mbr"
     FOCUS_PERSON = "foc"
+    DECISION = "dec"
+    MOTION = "mot"
+    CANDIDATE = "cnd"
+    HEAD = "hed"
+    PROXY = "prx"
+    PAPER_BALLOT = "pbl"
+    PETITION = "pet"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -69,6 +76,7 @@ OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     | {Kind.HOUSE, Kind.OWNER, Kind.IMPORT}
     | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
     | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE, Kind.MEMBERSHIP, Kind.FOCUS_PERSON}
+    | {Kind.DECISION, Kind.MOTION, Kind.CANDIDATE, Kind.HEAD, Kind.PROXY, Kind.PAPER_BALLOT, Kind.PETITION}
 )
 _LANES = 64
 # Stands where a row asks for a person and the house itself acts, or nobody is known any more.

@@ -50,6 +50,8 @@ class Job(StrEnum):
     GRADE_ZONES = "workers.jobs.grade_zones"
     MATCH_OPEN = "workers.jobs.match_open"
     RETAIN = "workers.jobs.retain"
+    ANCHOR_LOGS = "workers.jobs.anchor_logs"
+    RUN_DECISIONS = "workers.jobs.run_decisions"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost

@@ -50,6 +50,10 @@ from app.sources import service as sources_service
 from app.tables import metadata
 from app.tickets import models as tickets
 from app.tickets import own_section
+from app.voting import ballot_models as ballots
+from app.voting import ledger_models as ledgers
+from app.voting import models as voting
+from app.voting import roll_models as rolls
 
 YEAR = timedelta(days=365)
 MONTH = timedelta(days=30)
@@ -174,21 +178,81 @@ def _of_one_that_is_over() -> ColumnElement[bool]:
 
 def _paper_is_old(now: datetime) -> ColumnElement[bool]:
     paper, m = paper_models.AttachedPaper, memberships.Membership
-    return exists().where(
+    of_membership = exists().where(
         paper.object_kind == MEMBERSHIP,
         m.community_id == paper.community_id,
         m.id == paper.object_id,
         _membership_is_old(now),
     )
+    return or_(
+        of_membership, _paper_of_vote_is_old(paper.object_kind, paper.community_id, paper.object_id, now)
+    )
+
+
+def _decision_is_old(now: datetime) -> ColumnElement[bool]:
+    """Nothing has happened to it for five years: it is archived, cancelled, or was never announced."""
+    return voting.Decision.updated_at < now - FILE_KEPT
+
+
+def _of_decision(community: Any, decision: Any) -> Overdue:
+    """Belongs to the file of a decision that is that old."""
+    d = voting.Decision
+    return lambda now: exists().where(d.community_id == community, d.id == decision, _decision_is_old(now))
+
+
+def _decision_file(*models: Any) -> dict[str, tuple[Rule, ...]]:
+    says = "5 years after the last thing that happened to its decision"
+    return {
+        model.__tablename__: (Rule(says, _of_decision(model.community_id, model.decision_id)),)
+        for model in models
+    }
+
+
+def _petition_is_old(now: datetime) -> ColumnElement[bool]:
+    return voting.Petition.expires_at < now - FILE_KEPT
+
+
+def _of_petition(now: datetime) -> ColumnElement[bool]:
+    p, signature = voting.Petition, voting.PetitionSignature
+    return exists().where(
+        p.community_id == signature.community_id, p.id == signature.petition_id, _petition_is_old(now)
+    )
+
+
+def _paper_of_vote_is_old(kind: Any, community: Any, object_id: Any, now: datetime) -> ColumnElement[bool]:
+    """A sheet, an authorisation or an authority's result whose decision is that old."""
+    d = voting.Decision
+    return or_(
+        *(
+            and_(
+                kind == name,
+                exists().where(
+                    model.community_id == community,
+                    model.id == object_id,
+                    d.community_id == model.community_id,
+                    d.id == model.decision_id,
+                    _decision_is_old(now),
+                ),
+            )
+            for name, model in _VOTE_PAPERS.items()
+        )
+    )
+
+
+_VOTE_PAPERS: dict[str, Any] = {
+    "paper_ballot": ballots.PaperBallot,
+    "proxy": ballots.Proxy,
+    "official_result": ledgers.OfficialResult,
+}
 
 
 def _throw_papers_away(now: datetime, limit: int) -> int:
-    """What proved a membership that has long ended."""
+    """What proved a membership that has long ended, or a vote that was long ago."""
     paper = paper_models.AttachedPaper
     rows = (
         db.session()
         .execute(
-            select(paper.community_id, paper.object_id)
+            select(paper.object_kind, paper.community_id, paper.object_id)
             .where(_paper_is_old(now))
             .distinct()
             .limit(limit)
@@ -196,8 +260,8 @@ def _throw_papers_away(now: datetime, limit: int) -> int:
         )
         .all()
     )
-    for row in rows:
-        papers.throw_away(object_kind=MEMBERSHIP, ref=ids.Ref(*row))
+    for kind, community_id, object_id in rows:
+        papers.throw_away(object_kind=kind, ref=ids.Ref(community_id, object_id))
     return len(rows)
 
 
@@ -211,7 +275,9 @@ def _photo_is_old(now: datetime) -> ColumnElement[bool]:
         p.object_kind == MEMBERSHIP,
         exists().where(m.community_id == p.community_id, m.id == p.object_id, _membership_is_old(now)),
     )
-    return or_(of_ticket, of_membership)
+    return or_(
+        of_ticket, of_membership, _paper_of_vote_is_old(p.object_kind, p.community_id, p.object_id, now)
+    )
 
 
 def _delete_photos(now: datetime, limit: int) -> int:
@@ -308,7 +374,19 @@ def _owns_nothing(now: datetime) -> ColumnElement[bool]:
         ~_tag_is_old(now),
     )
     same = exists().where(twin.c.community_id == o.community_id, twin.c.same_as == o.id)
-    return and_(o.updated_at < now - FILE_KEPT, ~holds, ~bound, ~chosen, ~listed, ~same)
+    # What a vote's file names goes with that file.
+    in_votes = or_(
+        *(
+            exists().where(model.community_id == o.community_id, model.owner_id == o.id)
+            for model in (
+                rolls.RollOwner,
+                voting.Candidate,
+                voting.CandidateBacker,
+                voting.PetitionSignature,
+            )
+        )
+    )
+    return and_(o.updated_at < now - FILE_KEPT, ~holds, ~bound, ~chosen, ~listed, ~same, ~in_votes)
 
 
 def _untagged(_: datetime) -> ColumnElement[bool]:
@@ -565,6 +643,48 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "media_checks": (_older(media.MediaCheck.asked_at, MONTH, "30 days"),),
+    # Votes. What was decided stays for ever; who was on the roll and voted, five years.
+    **dict.fromkeys(
+        ("procedure_rules", "voting_modes"), kept("as long as the estate: what held when. Names nobody")
+    ),
+    **dict.fromkeys(
+        ("decisions", "motions", "certified_results"),
+        kept("for ever: what the owners decided, by which majority. Names nobody"),
+    ),
+    "signing_keys": kept("for ever: old receipts and heads are checked by them"),
+    **_decision_file(
+        voting.Candidate,
+        voting.DecisionEvent,
+        voting.DecisionObjection,
+        rolls.RollHead,
+        rolls.RollHouse,
+        rolls.RollOwner,
+        rolls.Delivery,
+        rolls.PaperRequest,
+        rolls.VoteAttempt,
+        ballots.Ballot,
+        ballots.PaperBallot,
+        ballots.Proxy,
+        ledgers.Ledger,
+        ledgers.BallotLeaf,
+        ledgers.LedgerNode,
+        ledgers.TreeHead,
+        ledgers.Anchor,
+        ledgers.Opening,
+        ledgers.OfficialResult,
+    ),
+    "candidate_backers": (
+        Rule(
+            "with their candidate",
+            lambda now: exists().where(
+                voting.Candidate.community_id == voting.CandidateBacker.community_id,
+                voting.Candidate.id == voting.CandidateBacker.candidate_id,
+                _of_decision(voting.Candidate.community_id, voting.Candidate.decision_id)(now),
+            ),
+        ),
+    ),
+    "petitions": (Rule("5 years after it ran out", _petition_is_old),),
+    "petition_signatures": (Rule("with their petition", _of_petition),),
     # Other systems.
     "source_keys": (Rule("1 year after they ended", lambda now: sources.SourceKey.ended_at < now - YEAR),),
     "source_nonces": (

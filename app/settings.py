@@ -92,6 +92,12 @@ def _owasp_or_cheap(raw: str) -> str:
     return raw
 
 
+def _lawful_or_any(raw: str) -> str:
+    if raw not in {"lawful", "any"}:
+        raise Unreadable("expected lawful or any")
+    return raw
+
+
 def _classes(raw: str) -> int:
     if raw not in {"0", "1", "2", "3", "4"}:
         raise Unreadable("expected 0 to 4")
@@ -165,6 +171,9 @@ class Settings:
     staff_password_days: int = setting("STAFF_PASSWORD_DAYS", int, default=0)
     staff_password_classes: int = setting("STAFF_PASSWORD_CLASSES", _classes, default=0)
 
+    # Notice of 15 days, a window of 5 to 60, postings: the minimum periods of votes.
+    vote_periods: str = setting("VOTE_PERIODS", _lawful_or_any, default="lawful")
+
     log_level: str = setting("LOG_LEVEL", default="INFO")
     metrics_port: int = setting("METRICS_PORT", int, default=0)
     demo: bool = setting("DEMO", _flag, default=False)
@@ -195,6 +204,8 @@ class Settings:
                 unreadable.append(name)
         if values.get("staff_totp") == "optional" and not values.get("demo"):
             unreadable.append("STAFF_TOTP (optional only with DEMO=1)")
+        if values.get("vote_periods") == "any" and not values.get("demo"):
+            unreadable.append("VOTE_PERIODS (any only with DEMO=1)")
         if values.get("staff_password_hash") == "cheap" and not _is_loopback(
             values.get("public_base_url", "")
         ):

@@ -20,6 +20,10 @@ from app.sources import models as sources
 from app.tickets import figure_models as figures
 from app.tickets import models as tickets
 from app.tickets import routing_models as routing
+from app.voting import ballot_models as ballots
+from app.voting import ledger_models as ledgers
+from app.voting import models as voting
+from app.voting import roll_models as rolls
 
 MODULES = (
     audit,
@@ -38,6 +42,10 @@ MODULES = (
     routing,
     figures,
     patrol,
+    voting,
+    rolls,
+    ballots,
+    ledgers,
     focus,
 )
 

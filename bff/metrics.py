@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import db, outbox
 from app.sources import queries as sources
+from app.voting import ledger
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +35,23 @@ class Backlog(Collector):
         """Rows by kind and state; `up` says whether the database answered."""
         up = GaugeMetricFamily("jiayuan_database_up", "Does the database answer?")
         owed = GaugeMetricFamily("jiayuan_outbox_rows", "Promised, not done.", labels=["kind", "state"])
+        unsealed = GaugeMetricFamily("jiayuan_ballots_unsealed", "Ballots not in their log yet.")
+        oldest = GaugeMetricFamily(
+            "jiayuan_ballots_unsealed_seconds", "How long the oldest of them has waited."
+        )
         try:
             with db.reading():
                 for kind, state, rows in outbox.backlog():
                     owed.add_metric([kind, state], rows)
                 for state, rows in sources.backlog():
                     owed.add_metric(["source_status", state], rows)
+                ballots, seconds = ledger.backlog()
+                unsealed.add_metric([], ballots)
+                oldest.add_metric([], seconds)
             up.add_metric([], 1)
         except DBAPIError:
             up.add_metric([], 0)
-        yield up
-        yield owed
+        yield from (up, owed, unsealed, oldest)
 
 
 def serve_metrics(port: int) -> Any:

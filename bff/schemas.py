@@ -212,6 +212,17 @@ class Phone(ma.fields.String):
         return digits
 
 
+class Choice(ma.fields.Field):
+    """`for`, `against`, `abstain`; in an election the ids of candidates. Which of them fits, the decision says."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str) or (isinstance(value, list) and all(isinstance(c, str) for c in value)):
+            return value
+        raise ma.ValidationError(
+            "请选择同意、反对、弃权，或候选人。|Give for, against, abstain or candidates."
+        )
+
+
 class Problem(ma.Schema):
     """RFC 9457 problem document; a refusal may add members of its own (`allowed`, `estates`)."""
 

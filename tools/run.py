@@ -151,6 +151,7 @@ class Launcher:
             self._start_program("sandbox", sandbox, {"PUSH_URL": push_url}, patience_s=5)
         self._start_program("web", web, {"PORT": str(self.port), **metrics}, patience_s=25)
         self._start_program("workers", ["workers"], {"METRICS_PORT": "0"}, patience_s=20)
+        self._start_program("sequencer", ["workers.sequencer"], {"METRICS_PORT": "0"}, patience_s=5)
         self._wait_until_ready()
 
     def _start_program(

@@ -7,7 +7,8 @@ and close it; she is told at each step, sees the timeline and rates it. A grid w
 one of them with a photographed sign, one left out. What she found, a resident reports and the 12345 hotline hands
 in is one problem: merged, urged, supervised, returned, extended, paused, sent back, rated badly, closed at last.
 A post with a roster and a rule take the next one and say why; the figures add up to the tickets behind them.
-A register is imported, its owners bind to their houses, staff approve and refuse, a house is sold.
+A register is imported, its owners bind to their houses, staff approve and refuse, a house is sold. Owners decide: one
+votes online, one on paper, one by proxy; the result is certified, and checked without the server.
 Imports nothing of the software: it speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1.
 Each run uses new names, so it may be repeated against the same server. Exit code 0 when all is as
 promised, 1 after a line that says what is not.
@@ -41,6 +42,7 @@ from tools import (
     smoke_registry,
     smoke_report,
     smoke_staff,
+    smoke_voting,
 )
 from tools.smoke_desk import Desk
 from tools.smoke_dispatch import Duty
@@ -49,6 +51,7 @@ from tools.smoke_loop import Loop
 from tools.smoke_patrol import Patrol
 from tools.smoke_photos import TOP
 from tools.smoke_registry import Registry
+from tools.smoke_voting import Voting
 from tools.smoke_world import World
 
 VAR = TOP / "var"
@@ -69,6 +72,7 @@ def make_photos(world: World) -> None:
 def story() -> list[Step]:
     """The steps in their order."""
     desk, patrol, loop, duty, registry = Desk(), Patrol(), Loop(), Duty(), Registry()
+    voting = Voting()
 
     def by_staff(step: Callable[..., None], *more: object) -> Callable[[World], None]:
         return functools.partial(_with, step=step, more=(desk, *more))
@@ -136,6 +140,11 @@ def story() -> list[Step]:
         ("bind to a house", by_staff(smoke_registry.bind, registry)),
         ("approve, refuse, object", by_staff(smoke_registry.review, registry)),
         ("voter, sale", by_staff(smoke_registry.sell, registry)),
+        ("vote: announce", by_staff(smoke_voting.announce, voting)),
+        ("vote: open", by_staff(smoke_voting.open_it, voting)),
+        ("vote: online, paper, proxy", by_staff(smoke_voting.cast, voting)),
+        ("vote: close, certify", by_staff(smoke_voting.certify, voting)),
+        ("vote: verify offline", by_staff(smoke_voting.verify, voting)),
         ("second factor", by_staff(smoke_staff.second_factor)),
         ("new colleague", by_staff(smoke_staff.new_colleague)),
         ("console login", by_staff(smoke_staff.console)),

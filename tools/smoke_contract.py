@@ -324,13 +324,17 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
             yield from _walk(inner, f"{path}[{at}]")
 
 
+_PERSONS = {"needed_by", "set_by", "nominated_by"}
+_NOT_OURS = {"template_id", "request_id", "key_id"}
+
+
 def _is_well_said(where: str, key: str, value: Any) -> None:
     check(re.fullmatch(r"[a-z0-9_]+", key) or "." in where.partition(".answers")[2], where, "snake_case", key)
     if isinstance(value, str) and _TIME.match(value):
         check(_is_time(value), where, Time.name, value)
-    if key.endswith(("_at", "_by")) and key != "needed_by":
+    if key.endswith(("_at", "_by")) and key not in _PERSONS:
         check(value is None or _is_time(value), where, Time.name, value)
-    if (key == "id" or key.endswith(("_id", "_ref"))) and key not in {"template_id", "request_id"}:
+    if (key == "id" or key.endswith(("_id", "_ref"))) and key not in _NOT_OURS:
         check(value is None or _is_id(value), where, Id.name, value)
 
 

@@ -81,7 +81,7 @@ class Registry:
         return ("\ufeff" + "\r\n".join(rows) + "\r\n").encode()
 
 
-def _person(world: World, who: str, phone: str | None) -> Caller:
+def person(world: World, who: str, phone: str | None) -> Caller:
     """Somebody of this run who has logged in; WeChat has verified the phone."""
     caller = world.log_in(who)
     if phone is not None:
@@ -102,7 +102,8 @@ def _send(clerk: Caller, data: bytes, estate_id: str) -> dict[str, Any]:
     )
 
 
-def _load(clerk: Caller, data: bytes, estate_id: str) -> dict[str, Any]:
+def load_file(clerk: Caller, data: bytes, estate_id: str) -> dict[str, Any]:
+    """Import a register without mistakes and apply it."""
     seen = _send(clerk, data, estate_id)
     same((seen["state"], seen["problems_total"]), ("previewed", 0), "a register without mistakes")
     clerk.post(f"/registry/imports/{seen['import_id']}/apply", {}).ok(202)
@@ -126,54 +127,58 @@ def load(world: World, _: Desk, registry: Registry) -> None:
     bad = _send(clerk, data.replace(registry.number.encode(), b"500105199913990001"), registry.estate_id)
     same(bad["counts"]["bad"], 1, "rows with an ID number that can't be")
     same([(p["row"], p["column"]) for p in bad["problems"]], [(3, "G")], "the cell that is named")
-    done = _load(clerk, data, registry.estate_id)
+    done = load_file(clerk, data, registry.estate_id)
     fits(done["counts"], COUNTS, "counts of an import")
     same((done["counts"]["rows"], done["counts"]["new"]), (2, 2), "rows, and how many are new")
     again = _send(clerk, data, registry.estate_id)
     same((again["counts"]["unchanged"], again["counts"]["changed"]), (2, 0), "the same register again")
     for room in ("101", "102"):
         path = f"/estates/{registry.estate_id}/houses?building={registry.building}&room={room}"
-        found = _listed(clerk, path)
+        found = listed(clerk, path)
         same(len(found), 1, f"houses {room} of the building")
         registry.houses[room] = found[0]["house_id"]
-    by_phone = _listed(clerk, f"/estates/{registry.estate_id}/houses?phone={registry.phones[1]}")
+    by_phone = listed(clerk, f"/estates/{registry.estate_id}/houses?phone={registry.phones[1]}")
     same([h["house_id"] for h in by_phone], [registry.houses["101"]], "the house of a phone")
     shown = [o["name_masked"] for o in by_phone[0]["owners"]]
     same(shown, ["张*", "李*"], "owners as the desk sees them")
 
 
-def _listed(clerk: Caller, path: str) -> list[dict[str, Any]]:
+def listed(clerk: Caller, path: str) -> list[dict[str, Any]]:
+    """The items of a list."""
     found: list[dict[str, Any]] = clerk.get(quote(path, safe="/?&=")).ok()["items"]
     return found
 
 
-def _bind(who: Caller, house: str, name: str, **more: Any) -> Answer:
+def ask_to_bind(who: Caller, house: str, name: str, **more: Any) -> Answer:
+    """Ask for a house as its owner."""
     return who.post("/memberships", {"house_id": house, "relation": "owner", "name": name} | more)
 
 
 def bind(world: World, _: Desk, registry: Registry) -> None:
     """The registered phone gives a vote, name and number information, and all that fails looks the same."""
-    registry.zhang = _person(world, "zhang", registry.phones[0])
-    registry.li = _person(world, "li-owner", registry.phones[1])
+    registry.zhang = person(world, "zhang", registry.phones[0])
+    registry.li = person(world, "li-owner", registry.phones[1])
     home = registry.houses["101"]
-    first = _bind(registry.zhang, home, "张三")
+    first = ask_to_bind(registry.zhang, home, "张三")
     made = fits(first.ok(201), MEMBERSHIP, first.where)
     registry.his = made["membership_id"]
     same((made["voter_level"], made["vote"]["may"]), ("strong", True), "the owner with her phone")
     same(registry.zhang.get(f"/memberships/{registry.his}").ok(), made, "my membership")
     same(world.newest(registry.li), "membership_new", "what the co-owner is told")
-    refuses(lambda who: _bind(who, home, "张三"), registry.zhang, 409, "already_member")
-    wang = _person(world, "wang-owner", None)
-    weak = _bind(wang, registry.houses["102"], registry.wang, id_number_last6=registry.number[-6:]).ok(201)
+    refuses(lambda who: ask_to_bind(who, home, "张三"), registry.zhang, 409, "already_member")
+    wang = person(world, "wang-owner", None)
+    weak = ask_to_bind(wang, registry.houses["102"], registry.wang, id_number_last6=registry.number[-6:]).ok(
+        201
+    )
     same((weak["voter_level"], weak["vote"]["why_not"]), ("weak", "weak_identity"), "name and last six")
     answers = [
-        _bind(world.log_in(f"stranger{at}"), registry.houses["102"], name, id_number_last6=tail)
+        ask_to_bind(world.log_in(f"stranger{at}"), registry.houses["102"], name, id_number_last6=tail)
         for at, (name, tail) in enumerate(((registry.wang, "123456"), ("赵六", registry.number[-6:])))
     ]
     for answer in answers:
         same(answer.ok(202).get("status"), "pending", f"{answer.where}: a match that failed")
     same(len({len(answer.body) for answer in answers}), 1, "sizes of what failed")
-    her = _bind(registry.li, home, "李四").ok(201)
+    her = ask_to_bind(registry.li, home, "李四").ok(201)
     registry.hers = her["membership_id"]
     refuses(lambda who: who.get(f"/memberships/{registry.his}"), wang, 404)
     homes = registry.zhang.get("/home").ok()["memberships"]
@@ -185,18 +190,18 @@ def bind(world: World, _: Desk, registry: Registry) -> None:
 def review(world: World, _: Desk, registry: Registry) -> None:
     """Papers give a vote, a refusal a reason for staff alone; an objection takes the vote until staff decide."""
     clerk, home = registry.clerk, registry.houses["102"]
-    wang = _person(world, "wang-papers", None)
+    wang = person(world, "wang-papers", None)
     kind, body = multipart({"purpose": "evidence"}, "房产证.pdf", DEED)
     deed = wang.call("POST", "/files", raw=body, headers={"Content-Type": kind}).ok(201)["file_id"]
-    asked = _bind(wang, home, registry.wang, evidence_file_ids=[deed]).ok(202)["membership_id"]
+    asked = ask_to_bind(wang, home, registry.wang, evidence_file_ids=[deed]).ok(202)["membership_id"]
     thief = world.log_in("thief")
-    wrong = _bind(thief, home, registry.wang).ok(202)["membership_id"]
-    listed = clerk.get(f"/memberships?status=pending&house_id={home}")
+    wrong = ask_to_bind(thief, home, registry.wang).ok(202)["membership_id"]
+    shown_now = clerk.get(f"/memberships?status=pending&house_id={home}")
     waiting = [
         m["membership_id"]
-        for m in fits(listed.ok(), page({"membership_id": Id, "status": Status}), listed.where)["items"]
+        for m in fits(shown_now.ok(), page({"membership_id": Id, "status": Status}), shown_now.where)["items"]
     ]
-    check({asked, wrong} <= set(waiting), listed.where, "both requests", waiting)
+    check({asked, wrong} <= set(waiting), shown_now.where, "both requests", waiting)
     seen = clerk.get(f"/memberships/{asked}")
     shown = fits(seen.ok(), REVIEWED, seen.where)
     paper = clerk.call("POST", shown["evidence"][0]["url"])
@@ -234,6 +239,6 @@ def sell(world: World, _: Desk, registry: Registry) -> None:
     for who, membership in ((registry.zhang, registry.his), (registry.li, registry.hers)):
         same(who.get(f"/memberships/{membership}").ok()["status"], "ended", "the seller's membership")
         same(world.newest(who), "membership_ended", "what the seller is told")
-    same(_bind(registry.zhang, home, "张三").status, 202, "the seller's phone after the sale")
-    qian = _person(world, "qian", registry.phones[3])
-    same(_bind(qian, home, "钱七").ok(201)["voter_level"], "strong", "the buyer")
+    same(ask_to_bind(registry.zhang, home, "张三").status, 202, "the seller's phone after the sale")
+    qian = person(world, "qian", registry.phones[3])
+    same(ask_to_bind(qian, home, "钱七").ok(201)["voter_level"], "strong", "the buyer")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import db
+from app.ids import Ref
 from app.queue import JOB_TIMEOUT_S
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,3 +67,21 @@ def committed(unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             return unit(*args, **kwargs)
 
     return db.retrying(whole)
+
+
+def committed_alone(
+    unit: Callable[Concatenate[Ref, P], T], ref: Ref, *args: P.args, **kwargs: P.kwargs
+) -> T | None:
+    """The same for one thing of many, which must not hold up the others: what fails is logged, and gives None.
+
+    Raises what concerns them all: the job's alarm, and a database that is away or has no connection free.
+    """
+    try:
+        return committed(unit, ref, *args, **kwargs)
+    except (JobTimeoutException, PoolTimeout):
+        raise
+    except Exception as e:
+        if isinstance(e, DBAPIError) and db.is_passing(e):
+            raise
+        log.exception("left for the next round: %s %s", getattr(unit, "__name__", "unit"), ref.id)
+        return None

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from rq.timeouts import JobTimeoutException
 
-from app import adapters, clock, db
+from app import adapters, clock, db, outbox
 from app.adapters.outcome import Outcome
 from app.adapters.storage import ObjectMissing, StorageUnavailable
 from app.adapters.wechat import NotCheckable, WeChatUnavailable
@@ -32,12 +32,16 @@ from app.tickets import calendar, duplicates, intake, letters, stints
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
+from app.voting import deliveries, ledger, pushing
+from app.voting import service as voting
+from app.voting.errors import NothingOnRoll
 from workers import config, imports
 
 log = logging.getLogger(__name__)
 
 ASK_FOR = timedelta(hours=2)  # WeChat not reached for so long: a person looks at the picture
 UNKNOWN_TRACE_FOR = timedelta(hours=2)
+FREEZE_HOLD_S = 300  # a roll of 100,000 heads on a busy machine
 
 
 class Later(Exception):
@@ -248,6 +252,44 @@ def match_ticket(row: Leased) -> None:
         duplicates.remember(Ref(row.community_id, UUID(row.payload["ticket_id"])))
 
 
+def unseal_ballots(row: Leased) -> None:
+    """Open the ballots of a decision that has closed."""
+    with db.transaction():
+        ledger.unseal(Ref(row.community_id, UUID(row.payload["decision_id"])))
+
+
+def freeze_roll(row: Leased) -> None:
+    """Write the roll of a decision; a registry without a house is left for staff to fill."""
+    with db.transaction():
+        outbox.hold(row, seconds=FREEZE_HOLD_S)
+    try:
+        with db.transaction():
+            voting.freeze(Ref(row.community_id, UUID(row.payload["decision_id"])))
+    except NothingOnRoll:
+        raise Later("the registry is empty") from None
+
+
+def tell_owners(row: Leased) -> None:
+    """Tell a page of owners of a vote."""
+    after = row.payload["after"]
+    with db.transaction():
+        pushing.tell_page(
+            Ref(row.community_id, UUID(row.payload["decision_id"])),
+            pushing.What(row.payload["what"]),
+            run=row.payload["run"],
+            after=UUID(after) if after else None,
+        )
+
+
+def collect_receipts(row: Leased) -> None:
+    """Note whom WeChat has reached with a vote's notices."""
+    after = row.payload["after"]
+    with db.transaction():
+        deliveries.collect(
+            Ref(row.community_id, UUID(row.payload["decision_id"])), after=UUID(after) if after else None
+        )
+
+
 HANDLERS: dict[str, Callable[[Leased], None]] = {
     media.PROCESS: process_photo,
     media.CHECK: check_photo,
@@ -262,4 +304,8 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     registry_imports.DISCARD: imports.discard,
     stints.FILL: fill_stints,
     letters.FILL: fill_letters,
+    ledger.UNSEAL: unseal_ballots,
+    voting.FREEZE: freeze_roll,
+    pushing.TELL: tell_owners,
+    deliveries.COLLECT: collect_receipts,
 }

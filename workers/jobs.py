@@ -24,8 +24,11 @@ from app.sources import queries as owed
 from app.sources import service as sources
 from app.tickets import calendar, intake, pressure, stints
 from app.tickets import service as tickets
-from workers import config, telling
-from workers.batches import Shift, committed, in_turn
+from app.voting import ledger
+from app.voting import queries as decisions
+from app.voting import service as voting
+from workers import config, sequencer, telling
+from workers.batches import Shift, committed, committed_alone, in_turn
 from workers.handlers import HANDLERS, Later, send_notice
 
 log = logging.getLogger(__name__)
@@ -99,6 +102,16 @@ def sweep() -> None:
     queue.remind(
         (Queue.DEFAULT, Job.DRAIN_STATUSES, community_id, str(source_id)) for community_id, source_id in lanes
     )
+    # What the sequencer has left lying goes into its log, so that nothing depends on that one process.
+    sequencer.seal_all(thoroughly=True)
+
+
+def anchor_logs() -> None:
+    """An anchor for every log that has grown since its last one."""
+    with db.reading():
+        grown = ledger.to_anchor()
+    for ref in grown:
+        committed_alone(ledger.anchor, ref)
 
 
 def expire_uploads() -> None:
@@ -238,6 +251,14 @@ def end_patrols() -> None:
     for shift, staff_id in overdue:
         with db.transaction():
             walking.end_overdue(shift, staff_id=staff_id)
+
+
+def run_decisions() -> None:
+    """Have rolls frozen, open and close votes, post and archive results, each at its time."""
+    with db.reading():
+        due = decisions.due_everywhere()
+    for ref in due:
+        committed_alone(voting.advance, ref)
 
 
 def erase_tracks() -> None:

@@ -60,6 +60,7 @@ def run(connection: Redis, settings: Settings) -> None:
     schedule.add(Job.SWEEP, interval=settings.sweep_s)
     schedule.add(Job.ASK_VERDICTS, interval=60)
     schedule.add(Job.WATCH_LIMITS, interval=30)
+    schedule.add(Job.RUN_DECISIONS, interval=5)  # who votes in the first minute isn't turned away
     schedule.add(Job.EXPIRE_UPLOADS, interval=600)
     schedule.add(Job.ERASE_POSITIONS, cron="20 3 * * *")
     schedule.add(Job.TIDY, interval=3600)
@@ -71,4 +72,5 @@ def run(connection: Redis, settings: Settings) -> None:
     schedule.add(Job.ERASE_TRACKS, cron="30 3 * * *")
     schedule.add(Job.RETAIN, cron="*/15 0-5 * * *")  # each run a part, until nothing is left
     schedule.add(Job.GRADE_ZONES, cron="10 1-5 * * *")
+    schedule.add(Job.ANCHOR_LOGS, cron="0 * * * *")
     schedule.start()

@@ -46,6 +46,13 @@ class NoticeKind(StrEnum):
     OBJECTION_SETTLED = "objection_settled"
     VOTER_CHOSEN = "voter_chosen"
     BIND_REMINDER = "bind_reminder"
+    DECISION_ANNOUNCED = "decision_announced"
+    DECISION_OPENED = "decision_opened"
+    DECISION_REMINDER = "decision_reminder"  # she hasn't voted yet
+    DECISION_EXTENDED = "decision_extended"
+    DECISION_SHIFTED = "decision_shifted"  # opens and closes later than announced
+    DECISION_CANCELLED = "decision_cancelled"
+    DECISION_RESULT = "decision_result"
 
 
 class InboxMessage(db.Base):

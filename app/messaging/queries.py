@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -34,6 +36,21 @@ def credit_of(resident_id: UUID) -> dict[str, int]:
         )
     )
     return dict(rows.all())
+
+
+def told_of(
+    community_id: int, resident_ids: Iterable[UUID], *, target: tuple[str, str], before: datetime | None
+) -> set[UUID]:
+    """Those of these residents to whom WeChat has taken a notice about this thing, before that time."""
+    query = select(WeChatNotice.resident_id).where(
+        WeChatNotice.community_id == community_id,
+        WeChatNotice.resident_id.in_(set(resident_ids)),
+        WeChatNotice.state == NoticeState.SENT,
+        WeChatNotice.page.endswith(f"?id={target[1]}", autoescape=True),
+    )
+    if before is not None:
+        query = query.where(WeChatNotice.settled_at < before)
+    return set(db.session().scalars(query))
 
 
 def notices_due_everywhere() -> list[int]:

@@ -26,6 +26,11 @@ APPLY_EVENT = "messaging.apply_event"  # outbox kind
 # The template that a kind of message uses is chosen by settings (WECHAT_TEMPLATES); all kinds about a ticket
 # share one: 编号 character_string1, 状态 phrase2, 说明 thing3, 时间 time4.
 TICKET_TEMPLATE = "ticket_progress"
+DECISION_TEMPLATE = "decision_notice"  # 表决 thing1, 状态 phrase2, 说明 thing3, 时间 time4
+_PAGES = {
+    "ticket": (TICKET_TEMPLATE, "pages/ticket/detail"),
+    "decision": (DECISION_TEMPLATE, "pages/decision/detail"),
+}
 GIVE_UP_AFTER = timedelta(days=3)
 _PAUSES = (5, 15, 60, 300, 900)
 _HINT_GRACE = timedelta(seconds=60)
@@ -75,9 +80,13 @@ def notify(
         .on_conflict_do_nothing(index_elements=["resident_id", "idem"])
         .returning(InboxMessage.id)
     )
-    template_id = _templates.get(TICKET_TEMPLATE)
-    if added is None or target is None or target[0] != "ticket" or template_id is None:
+    if added is None or target is None or target[0] not in _PAGES:
         return
+    template, page = _PAGES[target[0]]
+    template_id = _templates.get(template)
+    if template_id is None:
+        return
+    first = {"character_string1": params["number"]} if target[0] == "ticket" else {"thing1": params["title"]}
     if not _spend_credit(resident_id, template_id):
         return
     db.session().add(
@@ -86,9 +95,9 @@ def notify(
             id=ids.new_id(),
             resident_id=resident_id,
             template_id=template_id,
-            page=f"pages/ticket/detail?id={target[1]}",
+            page=f"{page}?id={target[1]}",
             data={
-                "character_string1": params["number"],
+                **first,
                 "phrase2": wording.phrase,
                 "thing3": wording.title,
                 "time4": clock.in_shanghai(now).strftime("%Y-%m-%d %H:%M"),

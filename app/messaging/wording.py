@@ -86,6 +86,30 @@ WORDINGS: dict[NoticeKind, Wording] = {
     _K.BIND_REMINDER: Wording(
         "请绑定您的房屋", "社区正在登记业主。请在小程序里绑定您在{estate}的房屋，绑定后可以投票。", "请绑定"
     ),
+    _K.DECISION_ANNOUNCED: Wording(
+        "业主表决公告",
+        "《{title}》将在 {opens_at} 至 {closes_at} 表决。请核对您的房屋和面积，有疑问请在 {objections_until} 前提出。"
+        "{mode}",
+        "已公告",
+    ),
+    _K.DECISION_OPENED: Wording(
+        "表决已开始",
+        "《{title}》可以表决了，{closes_at} 截止。不方便用手机的，可以要纸质表决票或请人上门。{mode}",
+        "表决中",
+    ),
+    _K.DECISION_REMINDER: Wording(
+        "请您参加表决", "《{title}》{closes_at} 截止，您还没有表决。{mode}", "请表决"
+    ),
+    _K.DECISION_EXTENDED: Wording(
+        "表决延期", "《{title}》延期到 {closes_at} 截止。原因：{reason}。{mode}", "已延期"
+    ),
+    _K.DECISION_SHIFTED: Wording(
+        "表决时间顺延", "《{title}》改为 {opens_at} 开始，{closes_at} 截止，表决时间不缩短。{mode}", "已顺延"
+    ),
+    _K.DECISION_CANCELLED: Wording("表决已取消", "《{title}》已取消。原因：{reason}。{mode}", "已取消"),
+    _K.DECISION_RESULT: Wording(
+        "表决结果已公布", "《{title}》的结果已公布，请查看。有异议可以在公示期内提出。{mode}", "已公布"
+    ),
 }
 
 

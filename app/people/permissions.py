@@ -68,6 +68,17 @@ class Permission(StrEnum):
     STAFF_SECURE = "staff.secure"  # end somebody's logins, take away a lost second factor
     ROLE_GRANT = "role.grant"  # give and end roles
     AUDIT_VIEW = "audit.view"  # who did what, who saw what
+    DECISION_VIEW = "decision.view"
+    DECISION_DRAFT = "decision.draft"  # write a decision and hand it in for review
+    DECISION_EDIT = "decision.edit"  # run it: announce, open, extend, close, file, cancel; candidates; visits
+    DECISION_REVIEW = "decision.review"  # 选举审核, by who hasn't drafted it
+    DECISION_MODE = "decision.mode"  # which legal effect an estate's votes may have; its rules of procedure
+    DECISION_CERTIFY = "decision.certify"
+    PAPER_ENTER = "paper.enter"  # sheets that were signed; never property staff
+    PAPER_CONFIRM = "paper.confirm"  # as the second person
+    PROXY_REVIEW = "proxy.review"
+    ROLL_VIEW = "roll.view"  # heads by their rooms, which together with openings would say how a room voted
+    BALLOT_AUDIT = "ballot.audit"  # the openings after the close, without names
 
 
 _P = Permission
@@ -105,12 +116,21 @@ _DESK = _EVERYONE | {
     _P.REGISTRY_UNMASK,
     _P.MEMBERSHIPS_READ,
     _P.MEMBERSHIPS_REVIEW,
+    _P.DECISION_VIEW,
+    _P.ROLL_VIEW,
+    _P.DECISION_DRAFT,
+    _P.DECISION_EDIT,
+    _P.DECISION_REVIEW,
+    _P.DECISION_CERTIFY,
+    _P.PAPER_ENTER,
+    _P.PAPER_CONFIRM,
+    _P.PROXY_REVIEW,
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     # One calendar, one tree of classes, and one list of other systems, serves all communities of the street.
     Role.STREET: _DESK
-    | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT, _P.REGION_EDIT}
+    | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT, _P.REGION_EDIT, _P.DECISION_MODE}
     # The street sees how many, not who: it doesn't visit.
     | {_P.FOCUS_COUNT, _P.FOCUS_GROUPS},
     Role.COMMUNITY: _DESK | {_P.FOCUS_READ, _P.FOCUS_EDIT, _P.FOCUS_COUNT},
@@ -124,8 +144,8 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         _P.TICKET_IDENTITY,
         _P.TICKET_UNMASK,
     }
-    # In her own grid: she visits them.
-    | {_P.FOCUS_READ},
+    # In her own grid: she visits them, and takes their signed sheets along.
+    | {_P.FOCUS_READ, _P.DECISION_VIEW, _P.ROLL_VIEW, _P.PAPER_ENTER},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
     Role.PROPERTY: _EVERYONE
     | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW},
@@ -133,13 +153,13 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.PROPERTY_WORKER: (_EVERYONE - {_P.STATS_VIEW}) | {_P.PATROL_WALK, _P.PATROL_REPORT},
     Role.DUTY_ROOM: (_EVERYONE - {_P.PATROL_VIEW, _P.STATS_VIEW})
     | {_P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK},
-    # Elected neighbours: what they decide comes with the decisions, never what others report.
-    Role.COMMITTEE: frozenset({_P.PLACE_VIEW}),
+    # Elected neighbours: they draft what the owners decide, and never see what others report.
+    Role.COMMITTEE: frozenset({_P.PLACE_VIEW, _P.DECISION_VIEW, _P.ROLL_VIEW, _P.DECISION_DRAFT}),
     Role.FINANCE: frozenset({_P.PLACE_VIEW}),
     # 三员: none of them has a permission that shows a resident.
     Role.SYSTEM_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_EDIT}),
     Role.SECURITY_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_SECURE, _P.ROLE_GRANT}),
-    Role.AUDITOR: frozenset({_P.STAFF_VIEW, _P.AUDIT_VIEW}),
+    Role.AUDITOR: frozenset({_P.STAFF_VIEW, _P.AUDIT_VIEW, _P.DECISION_VIEW, _P.BALLOT_AUDIT}),
 }
 
 ROLE_NAMES: dict[Role, str] = {

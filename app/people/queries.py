@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, tuple_
 
 from app import clock, crypto, db
 from app.ids import Ref
@@ -23,7 +23,6 @@ from app.people.models import (
     PersonKey,
     Resident,
     ResidentIndex,
-    ResidentSession,
     Role,
     SessionMode,
     Staff,
@@ -113,6 +112,17 @@ def holders_of(phone_hashes: Iterable[bytes]) -> dict[bytes, UUID]:
             .all()
         )
     return found
+
+
+def names_of_staff(org_ids: Iterable[UUID]) -> set[str]:
+    """The names of those who have or had a role in these organisations."""
+    return set(
+        db.session().scalars(
+            select(Staff.name)
+            .join(StaffRole, StaffRole.staff_id == Staff.id)
+            .where(StaffRole.org_id.in_(list(org_ids)))
+        )
+    )
 
 
 def nickname_of(resident: Resident) -> str | None:
@@ -393,18 +403,15 @@ def able_to_handle(
     }
 
 
-def session_holds(resident_id: UUID, session_id: UUID) -> bool:
-    """Is this login still open (not logged out, not ended for reuse)?"""
-    return (
-        db.session().scalar(
-            select(ResidentSession.id).where(
-                ResidentSession.resident_id == resident_id,
-                ResidentSession.id == session_id,
-                ResidentSession.ended_at.is_(None),
-            )
-        )
-        is not None
-    )
+_LOGIN = text(
+    "SELECT EXISTS (SELECT FROM resident_sessions AS s"
+    " WHERE s.resident_id = :resident_id AND s.id = :session_id AND s.ended_at IS NULL)"
+)
+
+
+def login_holds(connection: Connection, resident_id: UUID, session_id: UUID) -> bool:
+    """Is this login still open (not logged out, not ended for reuse)? Asked at every request, so as bare SQL."""
+    return bool(connection.execute(_LOGIN, {"resident_id": resident_id, "session_id": session_id}).scalar())
 
 
 def resident_id_by_openid(openid: str) -> UUID | None:

@@ -167,9 +167,10 @@ def houses_on(
     as_of: date,
     kinds: Collection[HouseKind],
     building_ids: Collection[UUID] | None = None,
+    house_ids: Collection[UUID] | None = None,
 ) -> list[Held]:
     """The houses of an estate on a day with their owners then, in the order of their keys; owners found to be the same
-    are one.
+    are one. `house_ids`: only these.
     """
     on_day = and_(
         HoldingRow.community_id == House.community_id,
@@ -198,6 +199,8 @@ def houses_on(
     )
     if building_ids is not None:
         query = query.where(House.building_id.in_(building_ids))
+    if house_ids is not None:
+        query = query.where(House.id.in_(house_ids))
     same = same_owners(estate.community_id)
     found: dict[UUID, Held] = {}
     for house_id, area, state, voter, owner_id in db.session().execute(query):
@@ -211,6 +214,31 @@ def houses_on(
             held = held._replace(owners=held.owners | {same.get(owner_id, owner_id)})
         found[house_id] = held
     return list(found.values())
+
+
+def houses_held_by(community_id: int, owner_ids: Collection[UUID], *, as_of: date) -> set[UUID]:
+    """The houses of which one of these owners, under whichever row that stands for her, is an owner on that day."""
+    same = same_owners(community_id)
+    roots = {same.get(owner, owner) for owner in owner_ids}
+    rows = roots | {other for other, root in same.items() if root in roots}
+    return set(
+        db.session().scalars(
+            select(HoldingRow.house_id)
+            .join(
+                HoldingOwnerRow,
+                and_(
+                    HoldingOwnerRow.community_id == HoldingRow.community_id,
+                    HoldingOwnerRow.holding_id == HoldingRow.id,
+                ),
+            )
+            .where(
+                HoldingRow.community_id == community_id,
+                HoldingOwnerRow.owner_id.in_(rows),
+                HoldingRow.valid_from <= as_of,
+                or_(HoldingRow.valid_to.is_(None), HoldingRow.valid_to > as_of),
+            )
+        )
+    )
 
 
 def same_owners(community_id: int) -> dict[UUID, UUID]:

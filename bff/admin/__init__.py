@@ -8,8 +8,12 @@ from bff import api
 from bff.admin import (
     api_keys,
     audit,
+    bylaws,
     calendar,
+    candidates,
     categories,
+    decision_roll,
+    decisions,
     duty,
     figures,
     focus,
@@ -19,6 +23,8 @@ from bff.admin import (
     me,
     meetings,
     memberships,
+    openings,
+    paper_ballots,
     patrol,
     photos,
     place_edits,
@@ -27,6 +33,7 @@ from bff.admin import (
     registry,
     registry_imports,
     reports,
+    results,
     routing,
     session,
     staff,
@@ -37,6 +44,7 @@ from bff.admin.auth import COOKIE, authenticate
 
 BLUEPRINTS = (
     session.blp,
+    paper_ballots.blp,
     me.blp,
     staff.blp,
     audit.blp,
@@ -62,6 +70,12 @@ BLUEPRINTS = (
     routing.blp,
     focus.blp,
     figures.blp,
+    decisions.blp,
+    results.blp,
+    candidates.blp,
+    decision_roll.blp,
+    bylaws.blp,
+    openings.blp,
 )
 
 

@@ -5,10 +5,38 @@ from __future__ import annotations
 from flask import Flask
 
 from bff import api
-from bff.resident import inbox, me, memberships, photos, places, session, tickets
+from bff.resident import (
+    ballots,
+    candidates,
+    decisions,
+    inbox,
+    me,
+    memberships,
+    openings,
+    photos,
+    places,
+    proxies,
+    results,
+    session,
+    tickets,
+)
 from bff.resident.auth import authenticate
 
-BLUEPRINTS = (session.blp, me.blp, places.blp, photos.blp, tickets.blp, inbox.blp, memberships.blp)
+BLUEPRINTS = (
+    session.blp,
+    me.blp,
+    places.blp,
+    photos.blp,
+    tickets.blp,
+    inbox.blp,
+    memberships.blp,
+    ballots.blp,
+    results.blp,
+    candidates.blp,
+    proxies.blp,
+    decisions.blp,
+    openings.blp,
+)
 
 
 def init_app(app: Flask) -> api.Face:

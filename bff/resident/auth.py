@@ -21,6 +21,18 @@ def open_to_all(view: View) -> View:
     return view
 
 
+def asks_itself(view: View) -> View:
+    """Mark a view that asks by itself whether the login still holds, on the connection it needs anyway."""
+    view._asks_itself = True  # type: ignore[attr-defined]  # read by `authenticate`
+    return view
+
+
+def ensure_login(connection: db.Bare) -> None:
+    """Raises BadToken where the login of this request has ended since its token was signed."""
+    if not people.login_holds(connection, g.resident_id, g.session_id):
+        raise BadToken
+
+
 def authenticate() -> None:
     """Before every request of this face: sets g.resident_id and g.session_id, or raises BadToken."""
     view = current_app.view_functions.get(request.endpoint or "")
@@ -30,8 +42,8 @@ def authenticate() -> None:
     if scheme.lower() != "bearer" or not token:
         raise BadToken
     access = tokens.read_access_token(token.strip(), secret=current_app.config["SETTINGS"].secret_key)
-    with db.reading():
-        if not people.session_holds(access.resident_id, access.session_id):
-            raise BadToken
     g.resident_id = g.actor_id = access.resident_id
     g.session_id = access.session_id
+    if not getattr(view, "_asks_itself", False):
+        with db.statements() as connection:
+            ensure_login(connection)

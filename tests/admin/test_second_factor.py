@@ -120,13 +120,14 @@ def test_a_login_without_an_authenticator_can_only_set_one_up(visitor: Caller, n
 
 
 def test_a_role_that_sees_nobody_needs_no_second_factor(visitor: Caller, town: Town) -> None:
-    account = f"neighbour-{uuid4().hex[:12]}"
+    account = f"cashier-{uuid4().hex[:12]}"
     with db.transaction():
-        staff = people.add_staff(account=account, name="业委会", password=PASSWORD, acting_user=SYSTEM)
+        staff = people.add_staff(account=account, name="财务", password=PASSWORD, acting_user=SYSTEM)
         people.grant_role(
             staff_id=staff.id,
-            role=Role.COMMITTEE,
-            org_id=town.a.keeper,
+            role=Role.FINANCE,
+            org_id=town.a.desk,
+            region_id=town.a.id,
             since=places.today(),
             acting_user=SYSTEM,
         )

@@ -11,17 +11,20 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from app import clock, ids
+from app import clock, crypto, db, ids
 from app.ids import Kind, Ref
 from app.places import queries as places
 from app.places.identity import Party
 from app.places.registry_models import House as RegisteredHouse
 from app.tables import metadata
-from tests.conftest import PASSWORD, TEMPLATE, House, Person, Town, camera, next_code
+from app.voting.ballot_models import Capacity, PaperBallot, PaperStatus, Proxy, ProxyStatus
+from app.voting.models import Candidate, CandidateStatus, NominatedBy
+from tests.conftest import PASSWORD, TEMPLATE, Caller, House, Person, Town, camera, next_code
 from tests.intake.conftest import Hotline, hotline, machine, make_machine
 from tests.memberships.conftest import Estate, estate, paper
 from tests.patrol.conftest import Round, fix, lay_out
 from tests.registry.conftest import Clerk, add_house, clerk, id_number, workbook
+from tests.voting import logs
 
 __all__ = ["add_house", "clerk", "estate", "hotline", "lay_out", "machine", "make_machine"]
 
@@ -59,6 +62,52 @@ class Life:
             self.words[2],
             *self.hidden,
         ]
+
+
+def leave_a_vote(town: Town, *, name: str, phone: str, desk: Caller) -> None:
+    """A candidate, a proxy and a sheet of an election, each with what they hold of a person."""
+    log = logs.open_log(town, areas=[5000])
+    staff_id = ids.decode_id(Kind.STAFF, (desk.get("/me").json or {})["id"])
+    ring, now, head_id = crypto.keys(), clock.now(), log.heads[0].id
+    of = {"community_id": log.ref.community_id, "decision_id": log.ref.id}
+    candidate_id, proxy_id, sheet_id = ids.new_id(), ids.new_id(), ids.new_id()
+    with db.transaction() as session:
+        session.add_all(
+            [
+                Candidate(
+                    **of,
+                    id=candidate_id,
+                    motion_id=log.motions[0].id,
+                    name_sealed=ring.encrypt(name.encode(), f"candidate_name:{candidate_id}"),
+                    statement_sealed=ring.encrypt(name.encode(), f"candidate_statement:{candidate_id}"),
+                    nominated_by=NominatedBy.COMMITTEE,
+                    status=CandidateStatus.NOMINATED,
+                    created_at=now,
+                    updated_at=now,
+                ),
+                Proxy(
+                    **of,
+                    id=proxy_id,
+                    head_id=head_id,
+                    capacity=Capacity.PROXY,
+                    name_sealed=ring.encrypt(name.encode(), f"proxy_name:{proxy_id}"),
+                    phone_sealed=ring.encrypt(phone.encode(), f"proxy_phone:{proxy_id}"),
+                    status=ProxyStatus.PENDING,
+                    entered_by=staff_id,
+                    created_at=now,
+                ),
+                PaperBallot(
+                    **of,
+                    id=sheet_id,
+                    head_id=head_id,
+                    choices_sealed=ring.encrypt(b"{}", f"paper_ballot:{sheet_id}"),
+                    is_signed=True,
+                    status=PaperStatus.ENTERED,
+                    entered_by=staff_id,
+                    entered_at=now,
+                ),
+            ]
+        )
 
 
 @pytest.fixture
@@ -179,6 +228,7 @@ def life(
     bound = estate.bound(wang, flat, names[0])
     objected = li.post(f"/memberships/{bound}/objections", {"text": words[0]})
     assert objected.status_code in {200, 201}, objected.text
+    leave_a_vote(town, name=names[2], phone=phones["dweller"], desk=desk)
     tail = f"{uuid4().int % 10**6:06d}"
     in_review = estate.waiting(li, flat, names[1], id_number_last6=tail, evidence_file_ids=[paper(li)])
     tickets = [first, waiting.json["ticket_id"], taken_in.json["ticket_id"], from_hotline]

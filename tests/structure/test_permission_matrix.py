@@ -19,14 +19,20 @@ from uuid import UUID, uuid4
 import pytest
 from werkzeug.test import TestResponse
 
-from app import ids
-from app.ids import OF_COMMUNITY, Kind
+from app import clock, crypto, db, ids
+from app.audit import SYSTEM
+from app.ids import OF_COMMUNITY, Kind, Ref
 from app.people import queries as people
 from app.people.models import Role
 from app.people.permissions import GRANTS, Permission
 from app.people.scopes import BY_GRID, BY_ORG
 from app.places import queries as places
 from app.queue import Queue
+from app.voting import roll, verdicts
+from app.voting.counting import Question, count
+from app.voting.ledger_models import CertifiedResult
+from app.voting.models import Candidate, Decision, Motion
+from app.voting.rules import Rules
 from bff.http import RefConverter
 from tests.conftest import Caller, Community, House, Town, acting, small_jpeg
 from tests.structure.test_routes import BODIES, Endpoint, staff_endpoints
@@ -132,7 +138,71 @@ OUTLINE = {
 NOTHING = Call(const({}))  # the schema refuses it, after the role was let in
 TICKET = f"POST /tickets/<{Kind.TICKET}>"
 
+SHEET, PROXY = f"POST /paper-ballots/<{Kind.PAPER_BALLOT}>", f"POST /proxies/<{Kind.PROXY}>"
+DECISION = f"POST /decisions/<{Kind.DECISION}>"
+
+
+def of_head(**more: Any) -> Make:
+    """About the head of the home's vote."""
+    return lambda h, _: {"head_id": h.things[Kind.HEAD, ""]} | more
+
+
+def with_paper(**more: Any) -> Make:
+    """The same, with a paper (of somebody else: nothing comes of it)."""
+    return lambda h, _: {"head_id": h.things[Kind.HEAD, ""], "file_ids": [h.things[Kind.UPLOAD, ""]]} | more
+
+
 CALLS: dict[str, Call] = {
+    "POST /decisions": Call(
+        lambda h, r: {
+            "estate_id": estate(h, r),
+            "kind": "poll",
+            "title": "意见征询",
+            "motions": [{"title": "门禁时间"}],
+        },
+        names=True,
+    ),
+    "PATCH /decisions/<dec>": Call(const({"title": "表决"})),
+    f"{DECISION}/submit": Call(),
+    f"{DECISION}/review": Call(const({"passed": True})),
+    f"{DECISION}/announce": Call(const({})),
+    f"{DECISION}/open": Call(),
+    # Without a reason: who is let in gets as far as 422, and nothing is extended or cancelled.
+    f"{DECISION}/extend": Call(const({"closes_at": "2099-01-01T00:00:00+08:00"})),
+    f"{DECISION}/close": Call(),
+    f"{DECISION}/certify": Call(),
+    f"{DECISION}/cancel": Call(const({})),
+    f"{DECISION}/file": Call(const({"number": "备2026-1"})),
+    f"{DECISION}/reminders": Call(),
+    f"{DECISION}/visits": Call(lambda h, _: {"head_ids": [h.things[Kind.HEAD, ""]]}),
+    f"{DECISION}/posted-notices": Call(lambda h, _: {"head_ids": [h.things[Kind.HEAD, ""]]}),
+    "POST /estates/<est>/procedure-rules": Call(const({"rules": {}})),
+    "POST /estates/<est>/voting-mode": Call(const({"mode": "poll"})),
+    f"{DECISION}/paper-ballots": Call(with_paper(choices={})),
+    f"{DECISION}/proxies": Call(with_paper(name="赵六", phone="13900000001")),
+    f"{DECISION}/paper-requests": Call(of_head(wants="visit")),
+    f"{DECISION}/nominations": Call(lambda _h, _r: {"until": clock.rfc3339(clock.now())}),
+    f"{DECISION}/candidates": Call(
+        lambda h, _: {
+            "motion_id": h.things[Kind.MOTION, ""],
+            "nominated_by": "party",
+            "owner_id": h.things[Kind.OWNER, ""],
+        }
+    ),
+    f"{DECISION}/candidates/carry-over": Call(lambda h, _: {"motion_id": h.things[Kind.MOTION, ""]}),
+    f"{DECISION}/candidates/<{Kind.CANDIDATE}>/check": Call(const({"accepted": True, "reason": "符合"})),
+    f"{DECISION}/candidates/<{Kind.CANDIDATE}>/withdraw": Call(const({"reason": "书面退出"})),
+    f"{DECISION}/official-result": Call(
+        lambda h, _: {
+            "roll": {"area_centi": 1, "heads": 1},
+            "motions": [{"motion_id": h.things[Kind.MOTION, ""], "answers": {}}],
+            "reference": "1号",
+            "file_ids": [h.things[Kind.UPLOAD, ""]],
+        }
+    ),
+    f"{SHEET}/confirm": Call(const({})),
+    f"{SHEET}/refuse": Call(const({"reason": "看不清"})),
+    f"{PROXY}/refuse": Call(const({"reason": "未签字"})),
     "GET /buildings": Call(query=lambda h, r: {"estate_id": estate(h, r)}, names=True),
     "POST /categories": NOTHING,
     "PATCH /categories/<code>": NOTHING,
@@ -417,6 +487,7 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
         flat = {
             "building": "1栋",
             "number": number,
+            "registered_area_centi": 9_000,
             "owners": [{"name": "张三", "phone": f"{PHONE[:-1]}{number[-1]}"}],
         }
         answer = desk.post(f"/estates/{where.estate_id}/houses", flat)
@@ -440,6 +511,7 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
     put((Kind.IMPORT, ""), made(sent, "job_id"))
     jobs.drain(where.id, Queue.IMPORTS)
 
+    put_vote(home, desk)
     source = CALLS["POST /api-keys"].body
     assert source is not None
     answer = callers[Role.STREET].post("/api-keys", source(home, Role.STREET))
@@ -450,6 +522,95 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
     found = auditor.get(f"/roles?staff_id={home.things[Kind.STAFF, '']}").get_json()["items"]
     put((Kind.ROLE, ""), found[0]["role_id"])
     return home
+
+
+def put_result(home: Home, vote: Ref, motion: Ref) -> None:
+    """A candidate of the vote, and a result, so that who may read it finds one."""
+    now, candidate_id = clock.now(), ids.new_id()
+    asked = Question(id=ids.encode(Kind.MOTION, motion), number=1)
+    written = verdicts.written(count([asked], [], {}, Rules()))
+    with db.transaction() as session:
+        session.add(
+            Candidate(
+                community_id=vote.community_id,
+                id=candidate_id,
+                decision_id=vote.id,
+                motion_id=motion.id,
+                name_sealed=crypto.keys().encrypt("赵六".encode(), f"candidate_name:{candidate_id}"),
+                nominated_by="party",
+                status="nominated",
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        session.add(
+            CertifiedResult(
+                community_id=vote.community_id,
+                decision_id=vote.id,
+                result=written | {"scope": "estate", "source": "ballots"},
+                certified_by=ids.NOBODY,
+                certified_at=now,
+            )
+        )
+    home.things[Kind.MOTION, ""] = asked.id
+    home.things[Kind.CANDIDATE, ""] = ids.encode(Kind.CANDIDATE, Ref(vote.community_id, candidate_id))
+
+
+def put_vote(home: Home, desk: Caller) -> None:
+    """A vote that is open, with a sheet and an authorisation that wait."""
+    estate_ref, now = home.where.estate, clock.now()
+    vote, motion = (Ref(estate_ref.community_id, ids.new_id()) for _ in range(2))
+    with db.transaction() as session:
+        session.add(
+            Decision(
+                community_id=vote.community_id,
+                id=vote.id,
+                estate_id=estate_ref.id,
+                kind="meeting",
+                title="表决",
+                text="",
+                legal_mode="poll",
+                status="announced",
+                rules=Rules().as_json(),
+                texts_nonce="00" * 32,
+                announced_at=now,
+                opens_at=now,
+                closes_at=now + timedelta(days=9),
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        session.flush()
+        session.add(
+            Motion(
+                community_id=vote.community_id,
+                id=motion.id,
+                decision_id=vote.id,
+                number=1,
+                matter=9,
+                title="议题",
+                text="",
+            )
+        )
+    with db.transaction():
+        roll.freeze(vote, acting_user=SYSTEM)
+        head = Ref(vote.community_id, roll.heads_on_roll(vote, limit=1)[0].id)
+    put_result(home, vote, motion)
+    home.things[Kind.DECISION, ""] = ids.encode(Kind.DECISION, vote)
+    home.things[Kind.HEAD, ""] = head_id = ids.encode(Kind.HEAD, head)
+    path, choices = f"/decisions/{home.things[Kind.DECISION, '']}", {ids.encode(Kind.MOTION, motion): "for"}
+    more: dict[str, dict[str, Any]] = {
+        "paper-ballots": {"choices": choices},
+        "proxies": {"name": "赵六", "phone": "13900000002"},
+    }
+    for word, kind, key in (
+        ("paper-ballots", Kind.PAPER_BALLOT, "paper_id"),
+        ("proxies", Kind.PROXY, "proxy_id"),
+    ):
+        file = desk.upload("/files", small_jpeg(), purpose="evidence").get_json()["file_id"]
+        answer = desk.post(f"{path}/{word}", {"head_id": head_id, "file_ids": [file]} | more[word])
+        assert answer.status_code == 201, answer.text
+        home.things[kind, ""] = str(answer.get_json()[key])
 
 
 def in_a_while(desk: Caller, ticket: str) -> str:

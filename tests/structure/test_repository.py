@@ -94,6 +94,10 @@ def calls(path: Path) -> Iterator[str]:
             yield ast.unparse(node.func)
 
 
+# Files of 100,000 ballots, written while they are sent: each page is a reading of its own, after the view has ended.
+READ_WHILE_SENT = {"boards.py", "openings.py"}
+
+
 def test_services_neither_commit_nor_open_transactions_nor_wait() -> None:
     domain = [
         p
@@ -105,6 +109,8 @@ def test_services_neither_commit_nor_open_transactions_nor_wait() -> None:
         for name in calls(path):
             last = name.rpartition(".")[2]
             assert last not in {"commit", "rollback", "begin", "sleep"}, f"{path}: {name}()"
+            if name == "db.reading" and path.name in READ_WHILE_SENT:
+                continue
             assert name not in {"db.transaction", "db.reading", "transaction", "reading"}, f"{path}: {name}()"
 
 

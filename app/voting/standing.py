@@ -1,0 +1,380 @@
+"""Who may cast for a head of the roll, and as what: its voter, who bought it since, a proxy, an agent; or why not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import exists, select, tuple_
+
+from app import db
+from app.ids import Ref
+from app.memberships import queries as memberships
+from app.memberships.models import DISPUTED, OPEN, Basis, Membership, MembershipStatus, Relation
+from app.people import queries as people
+from app.places import households
+from app.voting import queries
+from app.voting.ballot_models import Ballot, Capacity, Channel, PaperBallot, Proxy, ProxyStatus
+from app.voting.ledger_models import BallotLeaf
+from app.voting.models import Decision
+from app.voting.roll_models import RollHead, RollHouse, RollOwner
+from app.voting.rules import PaperOverOnline, Rules, Transfer
+
+# What a vote may rest on (`memberships`), also where the membership has ended since.
+_PROVEN = frozenset({Basis.PHONE, Basis.PAPERS, Basis.DOOR_VISIT})
+_AS = {Capacity.VOTER: "voter", Capacity.PROXY: "proxy", Capacity.AGENT: "agent"}
+
+
+class Standing(NamedTuple):
+    """What somebody is to a head. `why_not`: the refusal's code, None where she may cast; `reason`: more closely, in
+    one word. `is_hers`: she belongs to it in a way that lets her see that it is there.
+    """
+
+    head: RollHead
+    capacity: Capacity
+    why_not: str | None = None
+    reason: str | None = None
+    held_until: datetime | None = None
+    proxy_id: UUID | None = None
+    is_hers: bool = True
+
+    @property
+    def may(self) -> bool:
+        """May she cast?"""
+        return self.why_not is None
+
+    @property
+    def as_(self) -> str:
+        """As the contract names it: owner, voter, proxy, agent."""
+        return _AS.get(self.capacity, "owner")
+
+    def sees(self, ballot: Ballot, resident_id: UUID) -> bool:
+        """May she read this ballot before the close: her own, or what was cast for her as the head's own voter?"""
+        if ballot.cast_by == resident_id:
+            return True
+        return self.may and self.capacity in {Capacity.OWNER, Capacity.VOTER, Capacity.AGENT}
+
+
+class HeadView(NamedTuple):
+    """A head as its people see it. `ballot`: that one was cast and its receipt, never what it says."""
+
+    head_id: Ref
+    label: str
+    area_centi: int
+    as_: str
+    ballot: BallotState | None
+    may_cast: bool
+    why_not: str | None
+    reason: str | None
+    held_until: datetime | None
+
+
+class BallotState(NamedTuple):
+    """That a head has cast: `accepted`, or in the log (`sealed`)."""
+
+    state: str
+    receipt: str
+    rev: int
+    channel: str
+    cast_at: datetime
+
+
+class _Roll(NamedTuple):
+    """The heads that somebody may have to do with."""
+
+    heads: dict[UUID, RollHead]
+    head_of: dict[UUID, UUID]  # by house
+    owners: dict[UUID, set[UUID]]
+    voters: dict[UUID, set[UUID]]
+    roots: dict[UUID, UUID]
+
+
+def standings(resident_id: UUID, decision: Decision, *, head_id: UUID | None = None) -> list[Standing]:
+    """What this resident is to each head of the frozen roll that she has to do with, or to the one asked about.
+
+    For each the best she has; in the order of the roll. Empty for a stranger.
+    """
+    ref = queries.ref_of(decision)
+    mine = [m for m in memberships.mine(resident_id) if m.community_id == ref.community_id]
+    proxies = _proxies(resident_id, ref)
+    roll = _roll(ref, mine, {p.head_id for p in proxies}, head_id)
+    rules = queries.rules_of(decision)
+    found: dict[UUID, list[Standing]] = defaultdict(list)
+    for m in mine:
+        head = roll.heads.get(roll.head_of.get(m.house_id, m.house_id))
+        standing = _as_member(m, head, roll, rules) if head is not None else None
+        if standing is not None:
+            found[standing.head.id].append(standing)
+    phone = people.phone_held(resident_id) if proxies else None
+    for proxy in proxies:
+        if (head := roll.heads.get(proxy.head_id)) is None:
+            continue
+        standing = Standing(head, Capacity(proxy.capacity), proxy_id=proxy.id)
+        if proxy.status == ProxyStatus.PENDING:
+            standing = standing._replace(why_not="not_the_voter", reason="proxy_pending")
+        elif phone is None or phone.hash != proxy.phone_hash:
+            standing = standing._replace(why_not="weak_identity", reason="phone_lost")
+        elif rules.transfer is Transfer.NEW_OWNER_UNLESS_CAST and _is_sold(head, roll):
+            standing = standing._replace(why_not="not_the_voter", reason="sold")
+        found[head.id].append(standing)
+    best = [min(some, key=_rank) for some in found.values()]
+    return sorted(best, key=lambda s: s.head.number)
+
+
+def _rank(standing: Standing) -> tuple[bool, bool, bool]:
+    return not standing.may, not standing.is_hers, standing.why_not != "weak_identity"
+
+
+def _proxies(resident_id: UUID, ref: Ref) -> list[Proxy]:
+    return list(
+        db.session().scalars(
+            select(Proxy)
+            .where(
+                Proxy.community_id == ref.community_id,
+                Proxy.decision_id == ref.id,
+                Proxy.resident_id == resident_id,
+                Proxy.status.in_([ProxyStatus.PENDING, ProxyStatus.APPROVED]),
+            )
+            .order_by(Proxy.id)
+        )
+    )
+
+
+def _roll(ref: Ref, mine: Iterable[Membership], by_proxy: set[UUID], head_id: UUID | None) -> _Roll:
+    rows = db.session().execute(
+        select(RollHouse.house_id, RollHouse.head_id).where(
+            RollHouse.community_id == ref.community_id,
+            RollHouse.decision_id == ref.id,
+            RollHouse.house_id.in_({m.house_id for m in mine}),
+        )
+    )
+    head_of = {row.house_id: row.head_id for row in rows}
+    wanted = set(head_of.values()) | by_proxy
+    if head_id is not None:
+        wanted &= {head_id}
+    heads = db.session().scalars(
+        select(RollHead).where(
+            RollHead.community_id == ref.community_id,
+            RollHead.decision_id == ref.id,
+            RollHead.id.in_(wanted),
+        )
+    )
+    owners: dict[UUID, set[UUID]] = defaultdict(set)
+    voters: dict[UUID, set[UUID]] = defaultdict(set)
+    listed = db.session().execute(
+        select(RollOwner.head_id, RollOwner.owner_id, RollOwner.is_voter).where(
+            RollOwner.community_id == ref.community_id,
+            RollOwner.decision_id == ref.id,
+            RollOwner.head_id.in_(wanted),
+        )
+    )
+    for head, owner, is_voter in listed:
+        owners[head].add(owner)
+        if is_voter:
+            voters[head].add(owner)
+    named = {owner for some in owners.values() for owner in some} | {m.owner_id for m in mine if m.owner_id}
+    roots = households.standing_for(ref.community_id, named)
+    return _Roll({head.id: head for head in heads}, head_of, owners, voters, roots)
+
+
+def _as_member(m: Membership, head: RollHead, roll: _Roll, rules: Rules) -> Standing | None:
+    is_hers = memberships.holds(m) or (m.status == MembershipStatus.PENDING and m.review in DISPUTED)
+    here = Standing(head, Capacity.OWNER, is_hers=is_hers)
+    if m.relation != Relation.OWNER:
+        # Family and tenants live there; the head isn't theirs to look at.
+        return here._replace(why_not="not_the_voter", reason=m.relation, is_hers=False)
+    owners = {roll.roots[owner] for owner in roll.owners[head.id]}
+    voters = {roll.roots[owner] for owner in roll.voters[head.id]}
+    me = roll.roots[m.owner_id] if m.owner_id is not None else None
+    if me not in owners:
+        return _as_new_owner(m, me, here, owners, rules)
+    if me not in voters:
+        return here._replace(why_not="not_the_voter", reason="co_owner" if voters else "no_voter")
+    voter = here._replace(capacity=Capacity.VOTER if owners != voters else Capacity.OWNER)
+    if m.status == MembershipStatus.ENDED:
+        if m.end_reason != "transferred":
+            return voter._replace(why_not="weak_identity", reason="not_bound")
+        if rules.transfer is Transfer.ROLL_HOLDS and _was_proven(m):
+            return voter._replace(is_hers=True)
+        return voter._replace(why_not="not_the_voter", reason="sold")
+    vote = memberships.vote_of(m)
+    if vote.may:
+        return voter
+    return voter._replace(why_not="weak_identity", reason=_reason(m, vote), held_until=vote.held_until)
+
+
+def _reason(m: Membership, vote: memberships.Vote) -> str:
+    if m.status == MembershipStatus.PENDING and m.review in DISPUTED:
+        return str(m.review)
+    return "id_number" if vote.why_not == "weak_identity" else vote.why_not or "not_verified"
+
+
+def _was_proven(m: Membership) -> bool:
+    """Did it carry a vote when it ended, and is the phone it rests on still hers?"""
+    if m.resident_id is None or m.basis not in _PROVEN:
+        return False
+    if m.basis != Basis.PHONE:
+        return True
+    held = people.phone_held(m.resident_id)
+    return held is not None and held.hash == m.phone_hash
+
+
+def _as_new_owner(
+    m: Membership, me: UUID | None, here: Standing, on_roll: set[UUID], rules: Rules
+) -> Standing | None:
+    """Who bought the head's houses after the freeze votes, where the rules say so, when they are all hers."""
+    if m.status not in OPEN:
+        return None
+    no = here._replace(capacity=Capacity.NEW_OWNER, why_not="not_the_voter", reason="not_on_roll")
+    vote = memberships.vote_of(m)
+    if not vote.may:
+        return no._replace(why_not="weak_identity", reason=_reason(m, vote), held_until=vote.held_until)
+    if rules.transfer is not Transfer.NEW_OWNER_UNLESS_CAST:
+        return no
+    community_id = here.head.community_id
+    today = households.roots_today(community_id, _houses_of(here.head))
+    groups = {frozenset(owners) for owners in today.values()}
+    group = next(iter(groups))
+    if len(groups) != 1 or group & on_roll or me not in group:
+        return no
+    if len(group) > 1:
+        holding = households.holding_of(Ref(community_id, m.house_id))
+        voter = holding.voter_id if holding is not None else None
+        if voter is None or households.standing_for(community_id, [voter])[voter] != me:
+            return no._replace(reason="no_voter" if voter is None else "co_owner")
+    return no._replace(why_not=None, reason=None)
+
+
+def _houses_of(head: RollHead) -> list[UUID]:
+    return list(
+        db.session().scalars(
+            select(RollHouse.house_id).where(
+                RollHouse.community_id == head.community_id,
+                RollHouse.decision_id == head.decision_id,
+                RollHouse.head_id == head.id,
+            )
+        )
+    )
+
+
+def _is_sold(head: RollHead, roll: _Roll) -> bool:
+    """Does none of the owners on the roll hold any of its houses today?"""
+    on_roll = {roll.roots[owner] for owner in roll.owners[head.id]}
+    today = households.roots_today(head.community_id, _houses_of(head))
+    return bool(on_roll) and not any(owners & on_roll for owners in today.values())
+
+
+def standing_of(resident_id: UUID, decision: Decision, head_id: UUID) -> Standing | None:
+    """What she is to this head; None where she has nothing to do with it, or it isn't on the roll."""
+    return next(iter(standings(resident_id, decision, head_id=head_id)), None)
+
+
+def latest_ballots(ref: Ref, head_ids: Iterable[UUID]) -> dict[UUID, Ballot]:
+    """Head → the ballot that counts."""
+    rows = db.session().scalars(
+        select(Ballot)
+        .where(
+            Ballot.community_id == ref.community_id,
+            Ballot.decision_id == ref.id,
+            Ballot.head_id.in_(list(head_ids)),
+        )
+        .order_by(Ballot.rev)
+    )
+    return {ballot.head_id: ballot for ballot in rows}
+
+
+def may_replace(standing: Standing, ballot: Ballot, resident_id: UUID, rules: Rules) -> bool:
+    """May she replace the head's ballot by another one online? Never a signed sheet, nor what isn't hers to change."""
+    if is_void(ballot):
+        return True
+    is_own = ballot.cast_by == resident_id or standing.capacity in {Capacity.OWNER, Capacity.VOTER}
+    return rules.change_allowed and ballot.channel == Channel.ONLINE and is_own
+
+
+def is_void(ballot: Ballot) -> bool:
+    """Is it a sheet that can't be counted, unsigned say? It stands only until the head casts a ballot that can."""
+    if ballot.paper_id is None:
+        return False
+    sheet = db.session().get_one(PaperBallot, (ballot.community_id, ballot.paper_id))
+    return sheet.invalid_reason is not None
+
+
+def sheet_replaces(ballot: Ballot, rules: Rules, *, is_valid: bool) -> bool:
+    """May a sheet that came before the close take this ballot's place? `is_valid`: signed, and it can be counted; one
+    that isn't takes nobody's vote away.
+    """
+    if not is_valid:
+        return False
+    if is_void(ballot):
+        return True
+    if ballot.channel == Channel.PAPER:
+        return rules.change_allowed
+    return rules.paper_over_online is PaperOverOnline.PAPER
+
+
+def has_co_owners(head: RollHead) -> bool:
+    """Has the head owners beside the one who votes?"""
+    return bool(
+        db.session().scalar(
+            select(
+                exists().where(
+                    RollOwner.community_id == head.community_id,
+                    RollOwner.decision_id == head.decision_id,
+                    RollOwner.head_id == head.id,
+                    ~RollOwner.is_voter,
+                )
+            )
+        )
+    )
+
+
+def heads_for(resident_id: UUID, decision: Decision) -> list[HeadView]:
+    """The heads of a frozen roll for which she votes, or can't although they are hers, and why not; empty before."""
+    if decision.frozen_at is None:
+        return []
+    ref = queries.ref_of(decision)
+    mine = [s for s in standings(resident_id, decision) if s.is_hers]
+    ballots = latest_ballots(ref, [s.head.id for s in mine])
+    sealed = _in_log(ref, ballots.values())
+    rules = queries.rules_of(decision)
+    found = [_view(s, ballots.get(s.head.id), sealed, resident_id, rules) for s in mine]
+    if queries.is_paper_only(decision):
+        return [h._replace(may_cast=False, why_not="paper_only") if h.may_cast else h for h in found]
+    return found
+
+
+def _in_log(ref: Ref, ballots: Iterable[Ballot]) -> set[tuple[UUID, int]]:
+    named = [(ballot.head_id, ballot.rev) for ballot in ballots]
+    rows = db.session().execute(
+        select(BallotLeaf.head_id, BallotLeaf.rev).where(
+            BallotLeaf.community_id == ref.community_id,
+            BallotLeaf.decision_id == ref.id,
+            tuple_(BallotLeaf.head_id, BallotLeaf.rev).in_(named),
+        )
+    )
+    return {(head_id, rev) for head_id, rev in rows if head_id is not None and rev is not None}
+
+
+def _view(
+    s: Standing, ballot: Ballot | None, sealed: set[tuple[UUID, int]], resident_id: UUID, rules: Rules
+) -> HeadView:
+    state, why_not = None, s.why_not
+    if ballot is not None:
+        word = "sealed" if (ballot.head_id, ballot.rev) in sealed else "accepted"
+        state = BallotState(word, ballot.leaf_hash.hex(), ballot.rev, ballot.channel, ballot.cast_at)
+        if s.may and not may_replace(s, ballot, resident_id, rules):
+            why_not = "already_voted"
+    return HeadView(
+        Ref(s.head.community_id, s.head.id),
+        s.head.label,
+        s.head.area_centi,
+        s.as_,
+        state,
+        why_not is None,
+        why_not,
+        s.reason,
+        s.held_until,
+    )

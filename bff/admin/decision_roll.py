@@ -1,0 +1,182 @@
+"""The roll of a decision, proofs that owners were told, the visit list, reminders and objections."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import g
+
+from app.audit import ActorKind
+from app.ids import Ref
+from app.people import queries as people
+from app.people.permissions import Permission as Allow
+from app.voting import deliveries, objections, pushing, queries, roll
+from app.voting.roll_models import DeliveryWay
+from bff.admin import decision_roll_schemas as s
+from bff.admin.auth import requires
+from bff.http import read_cursor, reads, write_cursor, writes
+from bff.schemas import Blueprint
+
+blp = Blueprint("decision-roll", __name__, url_prefix="/admin/api/v1", description="Decisions")
+
+
+def _in(community_id: int, thing: UUID | None) -> Ref | None:
+    return Ref(community_id, thing) if thing is not None else None
+
+
+def _building(ref: Ref, building: Ref | None) -> UUID | None:
+    # A building of another community is none of this decision's: nothing is found.
+    if building is None:
+        return None
+    return building.id if building.community_id == ref.community_id else UUID(int=0)
+
+
+@blp.route("/decisions/<ref(dec):ref>/roll", methods=["GET"])
+@requires(Allow.ROLL_VIEW)
+@reads
+@blp.arguments(s.RollQuery, location="query")
+@blp.response(200, s.RollList)
+def listed(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The frozen roll by rooms: heads, areas, and whether somebody votes for each. No names."""
+    queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
+    after = read_cursor(args["cursor"], str, UUID)
+    building_id = _building(ref, args["building_id"])
+    found = roll.heads_on_roll(
+        ref,
+        limit=args["limit"] + 1,
+        after=(after[0], after[1]) if after else None,
+        building_id=building_id,
+    )
+    page = found[: args["limit"]]
+    heads, area = roll.totals_of(ref, building_id=building_id)
+    return {
+        "items": [
+            {
+                "head_id": Ref(head.community_id, head.id),
+                "number": head.number,
+                "label": head.label,
+                "houses": head.houses,
+                "area_centi": head.area_centi,
+                "building_id": _in(head.community_id, head.building_id),
+                "has_voter": head.voter_id is not None,
+                "is_developer": head.is_developer,
+            }
+            for head in page
+        ],
+        "totals": {"heads": heads, "area_centi": area},
+        "next_cursor": write_cursor(page[-1].label, page[-1].id) if len(found) > len(page) else None,
+    }
+
+
+@blp.route("/decisions/<ref(dec):ref>/deliveries", methods=["GET"])
+@requires(Allow.ROLL_VIEW)
+@reads
+@blp.arguments(s.RollQuery(only=("limit", "cursor")), location="query")
+@blp.response(200, s.DeliveryList)
+def delivered(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """Proofs of delivery, in the order in which they came, and how many heads have one."""
+    queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
+    after = read_cursor(args["cursor"], UUID)
+    found = deliveries.listed(ref, limit=args["limit"] + 1, after=after[0] if after else None)
+    page = found[: args["limit"]]
+    names = people.staff_names(row.actor_id for row, _ in page if row.actor_kind == ActorKind.STAFF)
+    return {
+        "items": [
+            {
+                "head_id": Ref(row.community_id, row.head_id),
+                "label": label,
+                "way": row.way,
+                "at": row.at,
+                "name": names.get(row.actor_id) if row.actor_id is not None else None,
+            }
+            for row, label in page
+        ],
+        "totals": deliveries.counts(ref),
+        "next_cursor": write_cursor(page[-1][0].id) if len(found) > len(page) else None,
+    }
+
+
+@blp.route("/decisions/<ref(dec):ref>/visits", methods=["POST"])
+@requires(Allow.PAPER_ENTER)
+@writes
+@blp.arguments(s.HeadsIn)
+@blp.response(200, s.DeliveredOut)
+def visited(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """I was at these doors and told them: proof of delivery, and their requests for a visit are done."""
+    return {"new": deliveries.enter(g.staff, ref, heads=body["head_ids"], way=DeliveryWay.VISIT)}
+
+
+@blp.route("/decisions/<ref(dec):ref>/posted-notices", methods=["POST"])
+@requires(Allow.PAPER_ENTER)
+@writes
+@blp.arguments(s.HeadsIn)
+@blp.response(200, s.DeliveredOut)
+def posted(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """A notice hangs in the area for these heads, whom nothing else reaches (公告送达)."""
+    return {"new": deliveries.enter(g.staff, ref, heads=body["head_ids"], way=DeliveryWay.POSTED)}
+
+
+@blp.route("/decisions/<ref(dec):ref>/visit-list", methods=["GET"])
+@requires(Allow.ROLL_VIEW)
+@reads
+@blp.arguments(s.RollQuery, location="query")
+@blp.response(200, s.DoorList)
+def visit_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The heads to go to: those that haven't voted and nobody reached, or that asked for paper or a visit."""
+    queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
+    after = read_cursor(args["cursor"], str, UUID)
+    found = deliveries.visit_list(
+        ref,
+        limit=args["limit"] + 1,
+        after=(after[0], after[1]) if after else None,
+        building_id=_building(ref, args["building_id"]),
+    )
+    page = found[: args["limit"]]
+    return {
+        "items": [
+            {
+                "head_id": Ref(door.head.community_id, door.head.id),
+                "label": door.head.label,
+                "building_id": _in(door.head.community_id, door.head.building_id),
+                "why": door.why,
+            }
+            for door in page
+        ],
+        "next_cursor": write_cursor(page[-1].head.label, page[-1].head.id)
+        if len(found) > len(page)
+        else None,
+    }
+
+
+@blp.route("/decisions/<ref(dec):ref>/reminders", methods=["POST"])
+@requires(Allow.DECISION_EDIT)
+@writes
+@blp.response(204)
+def remind(ref: Ref) -> None:
+    """Ask the heads that haven't voted to do so; once a day (409 `reminded_today`)."""
+    pushing.remind(g.staff, ref)
+
+
+@blp.route("/decisions/<ref(dec):ref>/objections", methods=["GET"])
+@requires(Allow.DECISION_VIEW)
+@reads
+@blp.response(200, s.StaffObjectionList)
+def objected(ref: Ref) -> dict[str, Any]:
+    """The objections with their tickets: who objects, and the words, stand there."""
+    queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
+    return {
+        "items": [
+            {
+                "about": row.about,
+                "head_id": _in(row.community_id, row.head_id),
+                "candidate_id": _in(row.community_id, row.candidate_id),
+                "ticket_id": Ref(ticket.community_id, ticket.id),
+                "number": ticket.number,
+                "status": ticket.status,
+                "due_at": row.due_at,
+                "created_at": row.created_at,
+            }
+            for row, ticket in objections.of_decision(ref)
+        ]
+    }

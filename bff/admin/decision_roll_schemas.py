@@ -1,0 +1,96 @@
+"""The roll of a decision, who was told, and at whose door to knock."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+
+from app.ids import Kind
+from bff.schemas import PageQuery, Schema, Time, WireId
+
+f = ma.fields
+v = ma.validate
+
+
+class RollQuery(PageQuery):
+    building_id = WireId(Kind.BUILDING, load_default=None)
+
+
+class RollHeadOut(Schema):
+    head_id = WireId(Kind.HEAD, required=True)
+    number = f.Integer(required=True)
+    label = f.String(required=True)
+    houses = f.Integer(required=True)
+    area_centi = f.Integer(required=True)
+    building_id = WireId(Kind.BUILDING, required=True, allow_none=True)
+    has_voter = f.Boolean(required=True)
+    is_developer = f.Boolean(required=True)
+
+
+class RollTotals(Schema):
+    heads = f.Integer(required=True)
+    area_centi = f.Integer(required=True)
+
+
+class RollList(Schema):
+    items = f.List(f.Nested(RollHeadOut), required=True)
+    totals = f.Nested(RollTotals, required=True, metadata={"description": "of what the filter finds"})
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class DeliveryOut(Schema):
+    head_id = WireId(Kind.HEAD, required=True)
+    label = f.String(required=True)
+    way = f.String(required=True, metadata={"description": "wechat | sms | visit | login | posted"})
+    at = Time(required=True)
+    name = f.String(required=True, allow_none=True, metadata={"description": "who of the staff"})
+
+
+class DeliveryTotals(Schema):
+    wechat = f.Integer(required=True)
+    sms = f.Integer(required=True)
+    visit = f.Integer(required=True)
+    login = f.Integer(required=True)
+    posted = f.Integer(required=True)
+    any = f.Integer(required=True, metadata={"description": "heads told at all, with proof"})
+    none = f.Integer(required=True)
+
+
+class DeliveryList(Schema):
+    items = f.List(f.Nested(DeliveryOut), required=True)
+    totals = f.Nested(DeliveryTotals, required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class HeadsIn(Schema):
+    head_ids = f.List(WireId(Kind.HEAD), required=True, validate=v.Length(1, 500))
+
+
+class DeliveredOut(Schema):
+    new = f.Integer(required=True, metadata={"description": "heads that had no proof of this way before"})
+
+
+class DoorOut(Schema):
+    head_id = WireId(Kind.HEAD, required=True)
+    label = f.String(required=True)
+    building_id = WireId(Kind.BUILDING, required=True, allow_none=True)
+    why = f.List(f.String(), required=True, metadata={"description": "paper | visit | unreached"})
+
+
+class DoorList(Schema):
+    items = f.List(f.Nested(DoorOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class StaffObjectionOut(Schema):
+    about = f.String(required=True, metadata={"description": "roll | candidate | result"})
+    head_id = WireId(Kind.HEAD, required=True, allow_none=True)
+    candidate_id = WireId(Kind.CANDIDATE, required=True, allow_none=True)
+    ticket_id = WireId(Kind.TICKET, required=True)
+    number = f.String(required=True)
+    status = f.String(required=True, metadata={"description": "of the ticket"})
+    due_at = Time(required=True)
+    created_at = Time(required=True)
+
+
+class StaffObjectionList(Schema):
+    items = f.List(f.Nested(StaffObjectionOut), required=True)
