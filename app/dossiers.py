@@ -7,6 +7,7 @@ from app.memberships import own_section as memberships
 from app.messaging import own_section as messaging
 from app.people import own_section as people
 from app.people.dossier import Section
+from app.revenue import own_section as revenue
 from app.tickets import own_section as tickets
 from app.voting import own_section as voting
 
@@ -16,5 +17,6 @@ SECTIONS: tuple[Section, ...] = (
     *messaging.SECTIONS,
     *memberships.SECTIONS,
     *tickets.SECTIONS,
+    *revenue.SECTIONS,
     *voting.SECTIONS,
 )

@@ -47,6 +47,11 @@ class Kind(StrEnum):
     PROXY = "prx"
     PAPER_BALLOT = "pbl"
     PETITION = "pet"
+    REVENUE_ENTRY = "rev"
+    REVENUE_CATEGORY = "rct"
+    REVENUE_CONTRACT = "rcn"
+    REVENUE_PERIOD = "rpd"
+    REVENUE_OBJECTION = "rob"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -77,6 +82,8 @@ OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     | {Kind.PATROL_POINT, Kind.PATROL_PLAN, Kind.PATROL_SHIFT, Kind.PATROL_VISIT}
     | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE, Kind.MEMBERSHIP, Kind.FOCUS_PERSON}
     | {Kind.DECISION, Kind.MOTION, Kind.CANDIDATE, Kind.HEAD, Kind.PROXY, Kind.PAPER_BALLOT, Kind.PETITION}
+    | {Kind.REVENUE_ENTRY, Kind.REVENUE_CATEGORY, Kind.REVENUE_CONTRACT, Kind.REVENUE_PERIOD}
+    | {Kind.REVENUE_OBJECTION}
 )
 _LANES = 64
 # Stands where a row asks for a person and the house itself acts, or nobody is known any more.

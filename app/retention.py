@@ -45,6 +45,7 @@ from app.people import dossier
 from app.people import models as people
 from app.places import registry_models as registry
 from app.queue import Job
+from app.revenue import models as revenue
 from app.sources import models as sources
 from app.sources import service as sources_service
 from app.tables import metadata
@@ -243,6 +244,7 @@ _VOTE_PAPERS: dict[str, Any] = {
     "paper_ballot": ballots.PaperBallot,
     "proxy": ballots.Proxy,
     "official_result": ledgers.OfficialResult,
+    "delivery": voting.DecisionEvent,
 }
 
 
@@ -318,6 +320,7 @@ _RULEBOOK = (
         "patrol_plan_terms",
     ),
     *("focus_kinds", "focus_kind_terms"),
+    *("revenue_settings", "revenue_categories", "revenue_contracts", "revenue_drafts", "revenue_periods"),
     *("patrol_stops", "patrol_settings", "patrol_zones", "patrol_zone_grades", "sources", "source_lanes"),
 )
 
@@ -706,6 +709,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "told: 90 days",
             sources.SourceStatus.state != sources.StatusState.OPEN,
             by=Job.TIDY,
+        ),
+    ),
+    # Public revenue: what was published stays, because every later balance rests on it.
+    "revenue_lines": kept("for ever: published figures. Whom money came from or went to, as published"),
+    "revenue_statements": kept("for ever: published figures, in a chain of hashes"),
+    "revenue_objections": (
+        Rule(
+            "the answer for ever; who objected and her words 3 years after it",
+            lambda now: and_(
+                revenue.RevenueObjection.answered_at < now - PERSON_KEPT,
+                or_(
+                    revenue.RevenueObjection.resident_id.is_not(None),
+                    revenue.RevenueObjection.text.is_not(None),
+                ),
+            ),
+            blanks={"resident_id": None, "text": None},
         ),
     ),
     # Staff at work.

@@ -80,6 +80,13 @@ def _base_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _seconds(raw: str) -> float:
+    value = float(raw)
+    if not 0.1 <= value <= 300:
+        raise Unreadable("expected seconds from 0.1 to 300")
+    return value
+
+
 def _required_or_optional(raw: str) -> str:
     if raw not in {"required", "optional"}:
         raise Unreadable("expected required or optional")
@@ -118,6 +125,24 @@ def setting(env: str, read: Callable[[str], Any] = _text, *, default: Any = ...,
     return field(default=default, metadata=meta, repr=not secret)
 
 
+# Useless one without the others.
+KEYS_OF_A_VENDOR = (
+    ("ALIYUN_SMS_KEY_ID", "ALIYUN_SMS_KEY_SECRET"),
+    ("TENCENT_SMS_SECRET_ID", "TENCENT_SMS_SECRET_KEY", "TENCENT_SMS_APP_ID"),
+)
+
+
+def _halves(env: Mapping[str, str]) -> list[str]:
+    """What is missing beside a key that is there."""
+    return [
+        name
+        for names in KEYS_OF_A_VENDOR
+        if any(env.get(other) for other in names)
+        for name in names
+        if not env.get(name)
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process. A missing required one stops the start (`from_env`)."""
@@ -152,6 +177,22 @@ class Settings:
     wechat_templates: dict[str, str] = setting("WECHAT_TEMPLATES", _templates, default={})
     wechat_timeout_s: float = setting("WECHAT_TIMEOUT_S", float, default=5.0)
     wechat_state: str = setting("WECHAT_STATE", default="formal")
+
+    # SMS. A vendor without keys isn't used. A call that was answered too late is *unknown*: better long than short.
+    aliyun_sms_endpoint: str = setting(
+        "ALIYUN_SMS_ENDPOINT", _base_url, default="https://dysmsapi.aliyuncs.com"
+    )
+    aliyun_sms_key_id: str = setting("ALIYUN_SMS_KEY_ID", default="")
+    aliyun_sms_key_secret: str = setting("ALIYUN_SMS_KEY_SECRET", default="", secret=True)
+    tencent_sms_endpoint: str = setting(
+        "TENCENT_SMS_ENDPOINT", _base_url, default="https://sms.tencentcloudapi.com"
+    )
+    tencent_sms_region: str = setting("TENCENT_SMS_REGION", default="ap-guangzhou")
+    tencent_sms_secret_id: str = setting("TENCENT_SMS_SECRET_ID", default="")
+    tencent_sms_secret_key: str = setting("TENCENT_SMS_SECRET_KEY", default="", secret=True)
+    tencent_sms_app_id: str = setting("TENCENT_SMS_APP_ID", default="")
+    sms_connect_timeout_s: float = setting("SMS_CONNECT_TIMEOUT_S", _seconds, default=3.0)
+    sms_timeout_s: float = setting("SMS_TIMEOUT_S", _seconds, default=10.0)
 
     # Work behind the request. Seconds.
     ring_bells: bool = setting("RING_BELLS", _flag, default=True)
@@ -210,6 +251,7 @@ class Settings:
             values.get("public_base_url", "")
         ):
             unreadable.append("STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)")
+        missing += _halves(env)
         if missing or unreadable:
             parts = []
             if missing:

@@ -16,6 +16,7 @@ from app.patrol import models as patrol
 from app.people import models as people
 from app.places import models as places
 from app.places import registry_models as registry
+from app.revenue import models as revenue
 from app.sources import models as sources
 from app.tickets import figure_models as figures
 from app.tickets import models as tickets
@@ -46,6 +47,7 @@ MODULES = (
     rolls,
     ballots,
     ledgers,
+    revenue,
     focus,
 )
 

@@ -199,6 +199,32 @@ class Text(ma.fields.String):
         return text
 
 
+MOST_FEN = 10**12 - 1  # nearly ten thousand million yuan: what is more is a slip of the hand
+
+
+class Fen(ma.fields.Integer):
+    """An amount in fen: a plain JSON integer. Text, 1e5 and 1.0 are not rounded or guessed but refused."""
+
+    def __init__(self, *, least: int, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {"minimum": least, "maximum": MOST_FEN})
+        super().__init__(strict=True, **kwargs)
+        self.least = least
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise ma.ValidationError(
+                "金额以分为单位，须是整数（半角数字，不带引号、小数点或指数）。"
+                "|The amount is in fen: a whole JSON number, no text, point or exponent."
+            )
+        if value < self.least:
+            raise ma.ValidationError(
+                f"金额不能小于 {self.least} 分，也不用负数。|The amount is at least {self.least} fen."
+            )
+        if value > MOST_FEN:
+            raise ma.ValidationError("金额过大，请核对单位是否为分。|The amount is too large; is it in fen?")
+        return value
+
+
 class Phone(ma.fields.String):
     """A mainland mobile or landline number, spaces and +86 taken away."""
 

@@ -53,6 +53,7 @@ class NoticeKind(StrEnum):
     DECISION_SHIFTED = "decision_shifted"  # opens and closes later than announced
     DECISION_CANCELLED = "decision_cancelled"
     DECISION_RESULT = "decision_result"
+    PROXY_ENTERED = "proxy_entered"  # staff took in an authorisation to vote for her
 
 
 class InboxMessage(db.Base):

@@ -110,6 +110,12 @@ WORDINGS: dict[NoticeKind, Wording] = {
     _K.DECISION_RESULT: Wording(
         "表决结果已公布", "《{title}》的结果已公布，请查看。有异议可以在公示期内提出。{mode}", "已公布"
     ),
+    _K.PROXY_ENTERED: Wording(
+        "请核对委托",
+        "社区为《{title}》登记了您这一户的委托，代理人：{name}。如果不是您委托的，请在代理人投票前撤销；"
+        "您自己先投票的，以您的票为准。{mode}",
+        "请核对",
+    ),
 }
 
 

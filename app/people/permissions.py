@@ -67,6 +67,11 @@ class Permission(StrEnum):
     STAFF_EDIT = "staff.edit"  # make, rename, disable accounts; a new password
     STAFF_SECURE = "staff.secure"  # end somebody's logins, take away a lost second factor
     ROLE_GRANT = "role.grant"  # give and end roles
+    REVENUE_VIEW = "revenue.view"  # the books of an estate with drafts and vouchers
+    REVENUE_EDIT = "revenue.edit"  # enter lines, contracts, categories; hand a period in
+    REVENUE_REVIEW = "revenue.review"  # as the second person; answer objections
+    REVENUE_PUBLISH = "revenue.publish"
+    REVENUE_SETTINGS = "revenue.settings"  # the split to the fund, the rhythm, who keeps the money
     AUDIT_VIEW = "audit.view"  # who did what, who saw what
     DECISION_VIEW = "decision.view"
     DECISION_DRAFT = "decision.draft"  # write a decision and hand it in for review
@@ -116,6 +121,10 @@ _DESK = _EVERYONE | {
     _P.REGISTRY_UNMASK,
     _P.MEMBERSHIPS_READ,
     _P.MEMBERSHIPS_REVIEW,
+    _P.REVENUE_VIEW,
+    _P.REVENUE_REVIEW,
+    _P.REVENUE_PUBLISH,
+    _P.REVENUE_SETTINGS,
     _P.DECISION_VIEW,
     _P.ROLL_VIEW,
     _P.DECISION_DRAFT,
@@ -148,14 +157,18 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     | {_P.FOCUS_READ, _P.DECISION_VIEW, _P.ROLL_VIEW, _P.PAPER_ENTER},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
     Role.PROPERTY: _EVERYONE
-    | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW},
+    | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW}
+    # The company keeps the books of the estates it serves; others review and publish them.
+    | {_P.REVENUE_VIEW, _P.REVENUE_EDIT},
     # Who repairs knocks at the door; whom to call, and how the company does, is the manager's and the duty room's.
     Role.PROPERTY_WORKER: (_EVERYONE - {_P.STATS_VIEW}) | {_P.PATROL_WALK, _P.PATROL_REPORT},
     Role.DUTY_ROOM: (_EVERYONE - {_P.PATROL_VIEW, _P.STATS_VIEW})
     | {_P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK},
     # Elected neighbours: they draft what the owners decide, and never see what others report.
     Role.COMMITTEE: frozenset({_P.PLACE_VIEW, _P.DECISION_VIEW, _P.ROLL_VIEW, _P.DECISION_DRAFT}),
-    Role.FINANCE: frozenset({_P.PLACE_VIEW}),
+    # The owners' bookkeeper: keeps the books, or reviews what another entered; never both of the same period.
+    Role.FINANCE: frozenset({_P.PLACE_VIEW, _P.FILE_UPLOAD})
+    | {_P.REVENUE_VIEW, _P.REVENUE_EDIT, _P.REVENUE_REVIEW, _P.REVENUE_PUBLISH},
     # 三员: none of them has a permission that shows a resident.
     Role.SYSTEM_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_EDIT}),
     Role.SECURITY_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_SECURE, _P.ROLE_GRANT}),

@@ -81,8 +81,15 @@ def board(ref: Ref) -> dict[str, Any]:
         "totals": _totals(ref, held),
         "is_final": held.is_final,
         "keys": keys(),
+        "cancelled_at": _cancelled_at(ref),
         "result": result(ref),
     }
+
+
+def _cancelled_at(ref: Ref) -> str | None:
+    """A decision that is cancelled after its close has a whole log, and no result."""
+    at = queries.decision(ref).cancelled_at
+    return clock.rfc3339(at) if at is not None else None
 
 
 def _totals(ref: Ref, held: Ledger) -> dict[str, Any]:
@@ -199,6 +206,7 @@ def sealed_file(ref: Ref) -> tuple[dict[str, Any], int]:
         "decision": ids.encode(Kind.DECISION, ref),
         "heads": _heads(ref, held),
         "keys": keys(),
+        "cancelled_at": _cancelled_at(ref),
         "result": result(ref),
     }
     return about, held.size

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import Exists, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock, db, ids, outbox
 from app.audit import SYSTEM, Actor, ActorKind
 from app.errors import NotFound
 from app.ids import Kind, Ref
+from app.media import papers
 from app.messaging import queries as messages
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
-from app.voting import events, pushing, queries, roll, steps
-from app.voting.errors import IllegalMove
+from app.places import queries as places
+from app.voting import events, periods, pushing, queries, roll, steps
+from app.voting.errors import IllegalMove, PostedLate, ProofMissing, Reached
 from app.voting.models import Decision, DecisionStatus
 from app.voting.roll_models import Delivery, DeliveryWay, PaperRequest, RollHead
 
 COLLECT = "collect_receipts"  # outbox kind
+PROOF_PAPER = "delivery"  # receipts and photos of notices hang at the timeline's entry
 MOST = 500  # heads of one entry
+POSTED_FOR = timedelta(days=7)  # 舟山
 
 
 def record(row: Decision, head_ids: Iterable[UUID], way: DeliveryWay, actor: Actor) -> int:
@@ -53,11 +57,14 @@ def record(row: Decision, head_ids: Iterable[UUID], way: DeliveryWay, actor: Act
     return len(added.all())
 
 
-def enter(staff: StaffActor, ref: Ref, *, heads: Collection[Ref], way: DeliveryWay) -> int:
-    """Staff were at these doors, or posted a notice for whom nothing else reaches; how many are new. A request for a
-    visit is done by it.
+def enter(
+    staff: StaffActor, ref: Ref, *, heads: Collection[Ref], way: DeliveryWay, file_ids: Sequence[UUID]
+) -> int:
+    """Staff were at these doors, with the signed receipts, or posted a notice for whom nothing else reaches, with its
+    photo; how many are new. A request for a visit is done by it.
 
-    Raises NotFound, Forbidden, IllegalMove (not frozen, or over).
+    Raises NotFound, Forbidden, IllegalMove (not frozen, or over), ProofMissing, PostedLate, Reached, and what
+    `papers.attach` raises.
     """
     row = queries.decision_for_staff(staff, ref, Permission.PAPER_ENTER)
     if row.frozen_at is None or queries.status_of(row) not in {
@@ -77,6 +84,10 @@ def enter(staff: StaffActor, ref: Ref, *, heads: Collection[Ref], way: DeliveryW
     )
     if len(wanted) != len(set(heads)) or known != wanted:
         raise NotFound
+    if not file_ids:
+        raise ProofMissing(errors={"file_ids": [(ProofMissing.zh, ProofMissing.en)]})
+    if way is DeliveryWay.POSTED:
+        _ensure_last_way(row, known)
     added = record(row, sorted(known), way, staff.actor)
     if way is DeliveryWay.VISIT:
         db.session().execute(
@@ -91,9 +102,62 @@ def enter(staff: StaffActor, ref: Ref, *, heads: Collection[Ref], way: DeliveryW
             .values(done_at=clock.now(), done_by=staff.id)
             .execution_options(synchronize_session=False)
         )
-    events.add(row, f"delivered_{way}", staff.actor, is_public=False, heads=len(known), new=added)
-    steps.audited(row, "decision.delivered", staff.actor, way=way.value, heads=len(known))
+    entry = events.add(row, f"delivered_{way}", staff.actor, is_public=False, heads=len(known), new=added)
+    papers.attach(
+        owner_id=staff.id,
+        file_ids=file_ids,
+        community_id=ref.community_id,
+        object_kind=PROOF_PAPER,
+        object_id=entry.id,
+    )
+    steps.audited(
+        row, "decision.delivered", staff.actor, way=way.value, heads=len(known), proof=str(entry.id)
+    )
     return added
+
+
+def _ensure_last_way(row: Decision, head_ids: Collection[UUID]) -> None:
+    """舟山: a posted notice is for whom nothing else reaches, and hangs for seven days. Raises PostedLate, Reached."""
+    assert row.closes_at is not None
+    hangs = clock.in_shanghai(row.closes_at).date() - places.today()
+    if periods.are_lawful() and hangs < POSTED_FOR:
+        raise PostedLate(days=POSTED_FOR.days)
+    reached = db.session().scalar(
+        select(func.count()).where(
+            RollHead.community_id == row.community_id,
+            RollHead.decision_id == row.id,
+            RollHead.id.in_(head_ids),
+            or_(pushing.is_bound(), _has_proof(but=DeliveryWay.POSTED)),
+        )
+    )
+    if reached:
+        raise Reached(heads=reached, extra={"heads": reached})
+
+
+def _has_proof(*, but: DeliveryWay) -> Exists:
+    """Of a `RollHead` in a query: it was told in another way than this."""
+    return exists().where(
+        Delivery.community_id == RollHead.community_id,
+        Delivery.decision_id == RollHead.decision_id,
+        Delivery.head_id == RollHead.id,
+        Delivery.way != but,
+    )
+
+
+def has_entered(ref: Ref, staff_id: UUID) -> bool:
+    """Has this member of staff entered a proof of this decision?"""
+    return bool(
+        db.session().scalar(
+            select(
+                exists().where(
+                    Delivery.community_id == ref.community_id,
+                    Delivery.decision_id == ref.id,
+                    Delivery.actor_kind == ActorKind.STAFF,
+                    Delivery.actor_id == staff_id,
+                )
+            )
+        )
+    )
 
 
 def note_login(resident_id: UUID, ref: Ref) -> None:

@@ -227,3 +227,27 @@ class RemindedToday(Conflict):
     code = "reminded_today"
     zh = "今天已提醒过，请明天再提醒。"
     en = "They were reminded today; once a day is enough."
+
+
+class ProofMissing(Invalid):
+    """What staff enter as told is shown: the signed receipt, or the notice as it hangs."""
+
+    code = "proof_missing"
+    zh = "请上传签收单或张贴公告的照片。"
+    en = "Upload a photo of the signed receipt, or of the notice that was posted."
+
+
+class PostedLate(Conflict):
+    """A notice hangs for seven days before the close, or it reaches nobody."""
+
+    code = "posted_late"
+    zh = "公告送达至少要在截止前 {days} 天张贴。"
+    en = "A notice has to be posted {days} days before the close."
+
+
+class Reached(Conflict):
+    """A posted notice is the last way, for whom no other reaches."""
+
+    code = "reached_otherwise"
+    zh = "其中 {heads} 户可以用其他方式送达，不能用公告送达。"
+    en = "{heads} of them can be reached in another way."

@@ -18,11 +18,12 @@ from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, tup
 from app import clock, db, ids, outbox
 from app.errors import NotFound
 from app.ids import Kind, Ref
-from app.voting import keys, tree, verify
+from app.voting import keys, queries, tally, tree, verify
 from app.voting.ballot_models import Ballot
 from app.voting.ledger_models import Anchor, BallotLeaf, Ledger, LedgerNode, Opening, TreeHead
 from app.voting.models import Decision, DecisionStatus
-from app.voting.roll_models import RollHead
+from app.voting.roll_models import Delivery, RollHead
+from app.voting.rules import Unreturned
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +134,7 @@ def finish(ref: Ref) -> None:
     ledger = _locked(ref)
     if ledger is None or ledger.is_final:
         return
-    while batch := _pending(ref, limit=BATCH, since=None):
-        _append_ballots(ref, ledger, batch)
+    _append_all(ref, ledger)
     ballots = db.session().scalar(
         select(func.count()).where(
             BallotLeaf.community_id == ref.community_id,
@@ -142,16 +142,67 @@ def finish(ref: Ref) -> None:
             BallotLeaf.head_id.is_not(None),
         )
     )
-    _append(ref, ledger, [_notice(ref, {"ballots": ballots, "what": "closed"})])
-    ledger.is_final = True
-    _sign(ref, ledger, keys.keys_of(ref))
-    _anchor(ref, ledger)
+    told = _told(ref)
+    ledger.told = [str(head_id) for head_id in told]
+    fixed = {"told": len(told), "told_digest": verify.told_digest(tag.hex() for tag in told.values())}
+    _end(ref, ledger, fixed | {"ballots": ballots, "what": "closed"})
     outbox.put(
         community_id=ref.community_id,
         kind=UNSEAL,
         payload={"decision_id": str(ref.id)},
         idem=f"unseal:{ref.id}",
     )
+
+
+def cancel(decision: Decision, reason: str) -> None:
+    """End the log of a decision that doesn't take place: every ballot that was promised, and a notice as the last leaf.
+
+    The caller holds the decision FOR UPDATE. A log that is closed stays as it is: nothing comes after its final head.
+    """
+    ref = Ref(decision.community_id, decision.id)
+    ledger = _locked(ref)
+    if ledger is None or ledger.is_final:
+        return
+    _append_all(ref, ledger)
+    _end(ref, ledger, {"what": "cancelled", "reason": reason})
+
+
+def _append_all(ref: Ref, ledger: Ledger) -> None:
+    while batch := _pending(ref, limit=BATCH, since=None):
+        _append_ballots(ref, ledger, batch)
+
+
+def _end(ref: Ref, ledger: Ledger, what: dict[str, Any]) -> None:
+    _append(ref, ledger, [_notice(ref, what)])
+    ledger.is_final = True
+    _sign(ref, ledger, keys.keys_of(ref))
+    _anchor(ref, ledger)
+
+
+def _told(ref: Ref) -> dict[UUID, bytes]:
+    """Heads (with their tags) that the ballot reached with proof, where the rules count what never came back. No proof
+    is on its way: a row of it waits for the decision, which is held. Whose owners haven't agreed on a voter could hand
+    nothing in.
+    """
+    rules = queries.rules_of(queries.decision(ref))
+    if rules.unreturned is Unreturned.NOT_COUNTED:
+        return {}
+    rows = db.session().execute(
+        select(RollHead.id, RollHead.tag_hash)
+        .where(
+            RollHead.community_id == ref.community_id,
+            RollHead.decision_id == ref.id,
+            RollHead.voter_id.is_not(None),
+            exists().where(
+                Delivery.community_id == RollHead.community_id,
+                Delivery.decision_id == RollHead.decision_id,
+                Delivery.head_id == RollHead.id,
+                Delivery.way.in_(tally.proving_ways(rules)),
+            ),
+        )
+        .order_by(RollHead.number)
+    )
+    return {row.id: row.tag_hash for row in rows}
 
 
 def anchor(ref: Ref) -> bool:
@@ -269,7 +320,8 @@ def _append_ballots(ref: Ref, ledger: Ledger, batch: Sequence[Pending]) -> None:
 
 
 def _notice(ref: Ref, what: dict[str, Any]) -> Leaf:
-    fixed = {"at": clock.rfc3339(clock.now()), "decision": ids.encode(Kind.DECISION, ref), "v": 1}
+    # By the database's clock, which decides whether it is time.
+    fixed = {"at": clock.rfc3339(queries.database_now()), "decision": ids.encode(Kind.DECISION, ref), "v": 1}
     leaf = verify.canonical(what | fixed | {"type": "notice"})
     return Leaf(leaf.decode(), verify.leaf_hash(leaf))
 

@@ -61,6 +61,8 @@ class Ledger(db.Base):
     anchored_at: Mapped[datetime | None]
     is_final: Mapped[bool] = mapped_column(Boolean, server_default="false")
     unsealed_at: Mapped[datetime | None]
+    # At the close: heads with proof that the ballot reached them, where the rules count what never came back.
+    told: Mapped[list[Any]] = mapped_column(server_default="[]", deferred=True)
 
 
 class BallotLeaf(db.Base):

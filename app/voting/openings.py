@@ -9,18 +9,18 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import and_, exists, select, tuple_
+from sqlalchemy import and_, select, tuple_
 
 from app import audit, db, ids
 from app.errors import Conflict, NotFound
 from app.ids import Kind, Ref
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
-from app.voting import keys, ledger, queries, results, roll, tally
+from app.voting import keys, ledger, queries, results, roll
 from app.voting.ledger_models import Opening
 from app.voting.models import Decision
-from app.voting.roll_models import Delivery, RollHead
-from app.voting.rules import Disclosure, Unreturned
+from app.voting.roll_models import RollHead
+from app.voting.rules import Disclosure
 
 PAGE = 5_000
 
@@ -67,36 +67,14 @@ def for_owner(resident_id: UUID, ref: Ref) -> dict[str, Any]:
 def description(row: Decision) -> dict[str, Any]:
     """What the file says beside roll and ballots. Raises NotOpened."""
     ref = queries.ref_of(row)
-    if row.frozen_at is None or ledger.ledger_of(ref).unsealed_at is None:
+    if row.frozen_at is None or (held := ledger.ledger_of(ref)).unsealed_at is None:
         raise NotOpened
     return {
         "v": 1,
         "decision": ids.encode(Kind.DECISION, ref),
         "tag_key": keys.keys_of(ref).tag_key.hex(),
-        "told": _told(row),
+        "told": [ids.encode(Kind.HEAD, Ref(ref.community_id, UUID(head_id))) for head_id in held.told],
     }
-
-
-def _told(row: Decision) -> list[str]:
-    """Heads with proof that the ballot reached them, where the rules count what never came back."""
-    rules, ref = queries.rules_of(row), queries.ref_of(row)
-    if rules.unreturned is Unreturned.NOT_COUNTED:
-        return []
-    rows = db.session().scalars(
-        select(RollHead.id)
-        .where(
-            RollHead.community_id == ref.community_id,
-            RollHead.decision_id == ref.id,
-            exists().where(
-                Delivery.community_id == RollHead.community_id,
-                Delivery.decision_id == RollHead.decision_id,
-                Delivery.head_id == RollHead.id,
-                Delivery.way.in_(tally.proving_ways(rules)),
-            ),
-        )
-        .order_by(RollHead.number)
-    )
-    return [ids.encode(Kind.HEAD, Ref(ref.community_id, head_id)) for head_id in rows]
 
 
 def written(ref: Ref, about: dict[str, Any], *, rooms: bool) -> Iterator[bytes]:

@@ -16,16 +16,19 @@ from sqlalchemy.exc import IntegrityError
 from app import audit, clock, crypto, db, ids
 from app.audit import Actor, ActorKind
 from app.errors import NotFound, StaleVersion
-from app.ids import Ref
+from app.ids import Kind, Ref
 from app.media import papers
+from app.messaging import service as messaging
+from app.messaging.models import NoticeKind
 from app.people import queries as people
 from app.people.models import IdentityKind
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
+from app.places import identity
 from app.places import queries as places
 from app.places import registry_queries as registry
 from app.places.registry_models import OwnerKind
-from app.voting import queries, standing
+from app.voting import pushing, queries, standing, words
 from app.voting.ballot_errors import (
     AgentForPerson,
     AlreadyVoted,
@@ -92,10 +95,27 @@ def give(ref: Ref, wanted: Wanted, *, acting_user: UUID) -> Proxy:
 
 
 def enter(ref: Ref, wanted: Wanted, *, acting_user: StaffActor) -> Proxy:
-    """Staff enter an authorisation that was brought to them. Raises NotFound, Forbidden, and what `_add` raises."""
+    """Staff enter an authorisation that was brought to them. The head's own people are told, and may revoke it.
+
+    Raises NotFound, Forbidden, and what `_add` raises.
+    """
     decision = queries.decision_for_staff(acting_user, ref, Permission.PROXY_REVIEW)
     ensure_under_way(decision)
-    return _add(decision, queries.head_of(ref, wanted.head_id), wanted, acting_user.actor)
+    row = _add(decision, queries.head_of(ref, wanted.head_id), wanted, acting_user.actor)
+    for resident_id in sorted(pushing.residents_of(ref, [row.head_id]).get(row.head_id, ())):
+        messaging.notify(
+            resident_id=resident_id,
+            kind=NoticeKind.PROXY_ENTERED,
+            community_id=row.community_id,
+            idem=f"proxy:{row.id}",
+            params={
+                "title": decision.title,
+                "name": identity.masked_name(wanted.name, OwnerKind.PERSON),
+                "mode": words.mode(decision.legal_mode),
+            },
+            target=(queries.OBJECT_KIND, ids.encode(Kind.DECISION, ref)),
+        )
+    return row
 
 
 def _add(decision: Decision, head: RollHead, wanted: Wanted, acting_user: Actor) -> Proxy:
@@ -256,9 +276,12 @@ def _decide(row: Proxy, status: ProxyStatus, reason: str | None, acting_user: St
 
 
 def revoke(ref: Ref, *, acting_user: UUID) -> Proxy:
-    """Who gave it takes it back, before the proxy has cast. Raises NotFound, Decided, AlreadyVoted."""
+    """Who gave it, or the head's own voter, takes it back, before the proxy has cast.
+
+    Raises NotFound, Decided, AlreadyVoted.
+    """
     row = db.session().get(Proxy, ref, with_for_update=True, populate_existing=True)
-    if row is None or row.given_by != acting_user:
+    if row is None or not (row.given_by == acting_user or _votes_for(acting_user, row)):
         raise NotFound
     if row.status not in OPEN:
         raise Decided
@@ -268,6 +291,12 @@ def revoke(ref: Ref, *, acting_user: UUID) -> Proxy:
     row.version += 1
     _record(Actor(ActorKind.RESIDENT, acting_user), "proxy.revoked", row)
     return row
+
+
+def _votes_for(resident_id: UUID, row: Proxy) -> bool:
+    decision = queries.decision(Ref(row.community_id, row.decision_id))
+    here = standing.standing_of(resident_id, decision, row.head_id)
+    return here is not None and here.may and here.proxy_id is None
 
 
 def has_cast(row: Proxy) -> bool:
@@ -297,14 +326,16 @@ def is_named_like_property_staff(row: Proxy) -> bool:
 
 
 def given_or_held(resident_id: UUID, ref: Ref) -> list[Proxy]:
-    """The authorisations that she gave, or by which she casts."""
+    """The authorisations that she gave, by which she casts, or that somebody brought for a head of hers."""
+    decision = queries.decision(ref)
+    mine = [s.head.id for s in standing.standings(resident_id, decision) if s.is_hers and s.proxy_id is None]
     return list(
         db.session().scalars(
             select(Proxy)
             .where(
                 Proxy.community_id == ref.community_id,
                 Proxy.decision_id == ref.id,
-                or_(Proxy.given_by == resident_id, Proxy.resident_id == resident_id),
+                or_(Proxy.given_by == resident_id, Proxy.resident_id == resident_id, Proxy.head_id.in_(mine)),
             )
             .order_by(Proxy.id)
         )

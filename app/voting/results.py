@@ -15,7 +15,7 @@ from app.ids import Ref
 from app.media import papers
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
-from app.voting import pushing, queries, steps, tally, verdicts
+from app.voting import deliveries, pushing, queries, steps, tally, verdicts
 from app.voting.ballot_models import Channel, PaperBallot, PaperStatus
 from app.voting.counting import INVALID, Question, Tally, Totals, conclude
 from app.voting.ledger_models import CertifiedResult, Ledger, OfficialResult, Opening
@@ -32,6 +32,7 @@ from app.voting.result_errors import (
     SameCertifier,
     SheetsMissing,
 )
+from app.voting.rules import Unreturned
 from app.voting.seats import Weight
 
 OFFICIAL_PAPER = "official_result"  # object kind of the file of an authority's result
@@ -64,6 +65,9 @@ def certify(staff: StaffActor, ref: Ref, *, version: int | None) -> Decision:
     announced = queries.latest_event(ref, "announced")
     if announced is not None and announced.actor_id == staff.id:
         raise SameCertifier
+    rules = queries.rules_of(row)
+    if rules.unreturned is not Unreturned.NOT_COUNTED and deliveries.has_entered(ref, staff.id):
+        raise SameCertifier
     is_official = row.legal_mode == LegalMode.OFFICIAL
     ledger = db.session().get(Ledger, ref)
     now = clock.now()
@@ -78,7 +82,7 @@ def certify(staff: StaffActor, ref: Ref, *, version: int | None) -> Decision:
         )
     )
     row.certified_at = now
-    row.filing_due_at = now + timedelta(days=queries.rules_of(row).filing_days)
+    row.filing_due_at = now + timedelta(days=rules.filing_days)
     steps.go(row, DecisionStatus.CERTIFIED, "certified", staff.actor)
     pushing.result(row)
     return row

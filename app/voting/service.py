@@ -39,7 +39,7 @@ from app.voting.pushing import What
 from app.voting.roll_models import RollHead
 
 FREEZE = "freeze_roll"
-COMMIT = timedelta(seconds=15)  # at most, from the written roll to one that voters find
+COMMIT = timedelta(seconds=5)  # at most, from the written roll to one that voters find
 RECEIPTS_AFTER = timedelta(hours=2)  # WeChat has taken or refused what was sent at the opening
 # Nobody cancels what was certified: who doubts it objects, or goes to court (民法典 280).
 _CANCELLABLE = frozenset(
@@ -342,7 +342,7 @@ def cancel(staff: StaffActor, ref: Ref, *, reason: str, version: int | None = No
     row.cancelled_at, row.cancel_reason = clock.now(), reason
     if row.announced_at is not None:
         pushing.promise(row, What.CANCELLED)
-    ledger.announce(row, {"what": "cancelled", "reason": reason})
+    ledger.cancel(row, reason)
     return steps.go(
         row,
         DecisionStatus.CANCELLED,

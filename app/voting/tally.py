@@ -13,7 +13,7 @@ from app.voting.counting import ABSTAIN, CHOSE, Question, Result, Tally, Totals,
 from app.voting.matters import Matter
 from app.voting.models import Candidate, Decision, DecisionKind, Motion
 from app.voting.roll_models import DeliveryWay
-from app.voting.rules import Rules, Unreturned
+from app.voting.rules import Rules
 from app.voting.seats import Weight
 
 # Alike choices are added up first: a hundred thousand ballots are a few hundred different ones.
@@ -47,11 +47,13 @@ _TOTALS = text("""
            coalesce(sum(h.area_centi) FILTER (WHERE told.head_id IS NOT NULL), 0)
     FROM roll_heads AS h
     LEFT JOIN (
-        SELECT DISTINCT d.head_id FROM decision_deliveries AS d
-        WHERE d.community_id = :community AND d.decision_id = :decision AND d.way = ANY(:ways)
+        SELECT t.head_id::uuid AS head_id
+        FROM ledgers AS l, jsonb_array_elements_text(l.told) AS t (head_id)
+        WHERE l.community_id = :community AND l.decision_id = :decision
           AND NOT EXISTS (
               SELECT FROM openings AS o
-              WHERE o.community_id = d.community_id AND o.decision_id = d.decision_id AND o.head_id = d.head_id)
+              WHERE o.community_id = l.community_id AND o.decision_id = l.decision_id
+                AND o.head_id = t.head_id::uuid)
     ) AS told ON told.head_id = h.id
     WHERE h.community_id = :community AND h.decision_id = :decision
 """)
@@ -71,21 +73,39 @@ _WHOLE = text("""
            AND NOT EXISTS (
                SELECT FROM ballots AS later
                WHERE later.community_id = o.community_id AND later.decision_id = o.decision_id
-                 AND later.head_id = o.head_id AND later.rev > o.rev)) AS right_ones
+                 AND later.head_id = o.head_id AND later.rev > o.rev)) AS right_ones,
+        (SELECT count(*) FROM ballot_leaves AS leaf
+         WHERE leaf.community_id = :community AND leaf.decision_id = :decision
+           AND leaf.head_id IS NOT NULL) AS sealed,
+        (SELECT count(*) FROM (
+             SELECT o.head_id, o.rev FROM openings AS o
+             WHERE o.community_id = :community AND o.decision_id = :decision
+             INTERSECT
+             SELECT leaf.head_id, leaf.rev FROM ballot_leaves AS leaf
+             WHERE leaf.community_id = :community AND leaf.decision_id = :decision) AS alike) AS alike,
+        (SELECT count(*) FROM openings AS o
+         WHERE o.community_id = :community AND o.decision_id = :decision) AS opened
 """)
 
 
 class Wholeness(NamedTuple):
-    """Heads that cast; ballots counted; of these the ones that are the head's last, with her area."""
+    """Heads that cast; ballots counted; of these the ones that are the head's last, with her area. Then ballots in the
+    log, those of them that are opened, and all that are opened.
+    """
 
     cast: int
     counted: int
     right: int
+    sealed: int
+    alike: int
+    opened: int
 
     @property
     def is_whole(self) -> bool:
-        """Does each head that cast count once, with her last ballot and the area of the roll?"""
-        return self.cast == self.counted == self.right
+        """Does each head that cast count once, with her last ballot and the area of the roll; and is what was opened
+        what stands in the log?
+        """
+        return self.cast == self.counted == self.right and self.sealed == self.alike == self.opened
 
 
 def proving_ways(rules: Rules) -> list[str]:
@@ -119,11 +139,10 @@ def questions(motions: Iterable[Motion], candidates: Iterable[Candidate]) -> lis
     ]
 
 
-def totals_of(ref: Ref, rules: Rules) -> Totals:
-    """The roll, and of it who was told with proof and handed nothing in (asked for only where the rules count it)."""
-    ways = proving_ways(rules) if rules.unreturned is not Unreturned.NOT_COUNTED else []
+def totals_of(ref: Ref) -> Totals:
+    """The roll, and of it who was told with proof by the close and handed nothing in (none where no rule counts it)."""
     heads, area, silent, silent_area = (
-        db.session().execute(_TOTALS, {"community": ref.community_id, "decision": ref.id, "ways": ways}).one()
+        db.session().execute(_TOTALS, {"community": ref.community_id, "decision": ref.id}).one()
     )
     return Totals(Weight(int(area), heads), Weight(int(silent_area), silent))
 
@@ -151,4 +170,4 @@ def wholeness(ref: Ref) -> Wholeness:
 def result_of(row: Decision, asked: Iterable[Question], rules: Rules, *, kind: DecisionKind) -> Result:
     """The result of a closed decision whose ballots were unsealed, counted as one of this kind."""
     ref = Ref(row.community_id, row.id)
-    return conclude(list(asked), totals_of(ref, rules), answers_of(ref), rules, kind=kind)
+    return conclude(list(asked), totals_of(ref), answers_of(ref), rules, kind=kind)

@@ -97,14 +97,19 @@ def delivered(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     }
 
 
+def _entered(ref: Ref, way: DeliveryWay, body: dict[str, Any]) -> dict[str, Any]:
+    new = deliveries.enter(g.staff, ref, heads=body["head_ids"], way=way, file_ids=body["file_ids"])
+    return {"new": new}
+
+
 @blp.route("/decisions/<ref(dec):ref>/visits", methods=["POST"])
 @requires(Allow.PAPER_ENTER)
 @writes
 @blp.arguments(s.HeadsIn)
 @blp.response(200, s.DeliveredOut)
 def visited(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """I was at these doors and told them: proof of delivery, and their requests for a visit are done."""
-    return {"new": deliveries.enter(g.staff, ref, heads=body["head_ids"], way=DeliveryWay.VISIT)}
+    """I was at these doors and they signed for it: proof of delivery, and their requests for a visit are done."""
+    return _entered(ref, DeliveryWay.VISIT, body)
 
 
 @blp.route("/decisions/<ref(dec):ref>/posted-notices", methods=["POST"])
@@ -113,8 +118,10 @@ def visited(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.arguments(s.HeadsIn)
 @blp.response(200, s.DeliveredOut)
 def posted(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """A notice hangs in the area for these heads, whom nothing else reaches (公告送达)."""
-    return {"new": deliveries.enter(g.staff, ref, heads=body["head_ids"], way=DeliveryWay.POSTED)}
+    """A notice hangs in the area for these heads, whom nothing else reaches (公告送达; else 409 `reached_otherwise`),
+    at least seven days before the close (else 409 `posted_late`).
+    """
+    return _entered(ref, DeliveryWay.POSTED, body)
 
 
 @blp.route("/decisions/<ref(dec):ref>/visit-list", methods=["GET"])

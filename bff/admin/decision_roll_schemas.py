@@ -63,6 +63,14 @@ class DeliveryList(Schema):
 
 class HeadsIn(Schema):
     head_ids = f.List(WireId(Kind.HEAD), required=True, validate=v.Length(1, 500))
+    file_ids = f.List(
+        WireId(Kind.UPLOAD),
+        required=True,
+        validate=v.Length(1, 9),
+        metadata={
+            "description": "the signed receipts, or the notice as it hangs; POST /files, purpose evidence"
+        },
+    )
 
 
 class DeliveredOut(Schema):

@@ -68,6 +68,7 @@ class BoardOut(Schema):
     totals = f.Nested(TotalsOut, required=True)
     is_final = f.Bool(required=True)
     keys = f.List(f.Nested(KeyOut), required=True)
+    cancelled_at = f.Str(required=True, allow_none=True, metadata={"description": "then there is no result"})
     result = f.Dict(required=True, allow_none=True, metadata={"description": "once certified"})
 
 

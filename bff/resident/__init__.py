@@ -17,6 +17,7 @@ from bff.resident import (
     places,
     proxies,
     results,
+    revenue,
     session,
     tickets,
 )
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     tickets.blp,
     inbox.blp,
     memberships.blp,
+    revenue.blp,
     ballots.blp,
     results.blp,
     candidates.blp,

@@ -65,7 +65,7 @@ def give(body: dict[str, Any], ref: Ref) -> Versioned:
 @reads
 @blp.response(200, s.ProxyList)
 def given(ref: Ref) -> dict[str, Any]:
-    """The authorisations that I gave, or by which I cast."""
+    """The authorisations that I gave, by which I cast, or that were entered for a head of mine."""
     return {"items": [_out(row) for row in proxies.given_or_held(g.resident_id, ref)], "next_cursor": None}
 
 

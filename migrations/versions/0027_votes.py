@@ -353,6 +353,7 @@ def upgrade() -> None:
         sa.Column("anchored_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_final", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("unsealed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
         sa.CheckConstraint("size > 0", name=op.f("ck_ledgers_begins_with_leaf_zero")),
         sa.ForeignKeyConstraint(
             ["community_id", "decision_id"],

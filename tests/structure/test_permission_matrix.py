@@ -28,6 +28,7 @@ from app.people.permissions import GRANTS, Permission
 from app.people.scopes import BY_GRID, BY_ORG
 from app.places import queries as places
 from app.queue import Queue
+from app.revenue.models import RevenueObjection
 from app.voting import roll, verdicts
 from app.voting.counting import Question, count
 from app.voting.ledger_models import CertifiedResult
@@ -108,6 +109,7 @@ class Call:
     query: Make | None = None
     names: bool = False
     upload: bool = False
+    key: str = ""  # which of several things of a kind
     thing: Make | None = None  # another than `Home.thing` gives
     hidden: int = 404  # how what isn't hers is answered, which is how what doesn't exist is
 
@@ -152,6 +154,11 @@ def with_paper(**more: Any) -> Make:
     return lambda h, _: {"head_id": h.things[Kind.HEAD, ""], "file_ids": [h.things[Kind.UPLOAD, ""]]} | more
 
 
+def to_heads() -> Make:
+    """The head as told, with a paper."""
+    return lambda h, _: {"head_ids": [h.things[Kind.HEAD, ""]], "file_ids": [h.things[Kind.UPLOAD, ""]]}
+
+
 CALLS: dict[str, Call] = {
     "POST /decisions": Call(
         lambda h, r: {
@@ -174,8 +181,8 @@ CALLS: dict[str, Call] = {
     f"{DECISION}/cancel": Call(const({})),
     f"{DECISION}/file": Call(const({"number": "备2026-1"})),
     f"{DECISION}/reminders": Call(),
-    f"{DECISION}/visits": Call(lambda h, _: {"head_ids": [h.things[Kind.HEAD, ""]]}),
-    f"{DECISION}/posted-notices": Call(lambda h, _: {"head_ids": [h.things[Kind.HEAD, ""]]}),
+    f"{DECISION}/visits": Call(to_heads()),
+    f"{DECISION}/posted-notices": Call(to_heads()),
     "POST /estates/<est>/procedure-rules": Call(const({"rules": {}})),
     "POST /estates/<est>/voting-mode": Call(const({"mode": "poll"})),
     f"{DECISION}/paper-ballots": Call(with_paper(choices={})),
@@ -336,6 +343,24 @@ CALLS: dict[str, Call] = {
     "POST /routing-rules": Call(lambda h, _: rule_body(h), names=True),
     "PATCH /routing-rules/<rul>": Call(const({"name": "物业"})),
     "POST /routing-rules/try": Call(lambda h, r: {"estate_id": estate(h, r)}, names=True),
+    "POST /estates/<est>/revenue/settings": Call(lambda _h, _r: revenue_rules("2020-01-01")),
+    "POST /estates/<est>/revenue/categories": Call(const({"kind": "cost", "name": uuid4().hex[:8]})),
+    "PATCH /revenue/categories/<rct>": Call(const({"is_active": True})),
+    "POST /estates/<est>/revenue/contracts": Call(lambda h, _: contract_body(h)),
+    "PATCH /revenue/contracts/<rcn>": Call(const({"party": "某公司"})),
+    "POST /estates/<est>/revenue/entries": Call(lambda h, _: entry_body(h)),
+    "PATCH /revenue/entries/<rev>": Call(const({"note": "改"})),
+    "DELETE /revenue/entries/<rev>": Call(),
+    "POST /revenue/entries/<rev>/vouchers/<upl>/content": Call(key="line"),
+    "GET /revenue/lines/<rev>": Call(key="line"),
+    "POST /estates/<est>/revenue/periods": Call(const({})),
+    "POST /revenue/periods/<rpd>/submit": Call(),
+    "POST /revenue/periods/<rpd>/review": Call(const({"passed": False})),
+    "POST /revenue/periods/<rpd>/publish": Call(),
+    "POST /revenue/periods/<rpd>/correct": Call(
+        lambda h, _: {"entry_id": h.things[Kind.REVENUE_ENTRY, "line"], "reason": "记错"}
+    ),
+    "POST /revenue/objections/<rob>/answer": Call(const({"text": "已说明"})),
     "GET /stats/items": Call(query=const({"metric": "closed_on_time", "share": "numerator"})),
     "POST /stats/assessments": NOTHING,
 }
@@ -349,6 +374,69 @@ def focus_body(home: Home, name: str) -> dict[str, Any]:
     consent = {"paper": "2026-01", "given_on": places.today().isoformat()}
     house = home.things[Kind.HOUSE, ""]
     return {"house_id": house, "kind": home.group, "name": name, "consent": consent}
+
+
+def revenue_rules(since: str) -> dict[str, Any]:
+    rules = {"valid_from": since, "split_bp": 7000, "rhythm": "year", "basis": "业主大会决定"}
+    return rules | {"keeper": "committee", "keeper_name": "业委会专户"}
+
+
+def open_books(home: Home, clerk: Caller, desk: Caller) -> None:
+    """A published line with its voucher and a doubt about it, a draft, a contract, and the period that is open."""
+    base = f"/estates/{home.where.estate_id}/revenue"
+
+    def made(answer: TestResponse) -> dict[str, Any]:
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.get_json()
+
+    put = home.things.__setitem__
+    made(desk.post(f"{base}/settings", revenue_rules("2023-01-01")))
+    category = made(clerk.post(f"{base}/categories", {"kind": "income", "name": "停车"}))["category_id"]
+    put((Kind.REVENUE_CATEGORY, ""), category)
+    contract = made(clerk.post(f"{base}/contracts", contract_body(home)))
+    put((Kind.REVENUE_CONTRACT, ""), contract["contract_id"])
+    paper = made(clerk.upload("/files", small_jpeg(), purpose="evidence"))["file_id"]
+    put((Kind.UPLOAD, "line"), paper)
+    entry = entry_body(home) | {"day": "2023-05-01", "file_ids": [paper]}
+    line = made(clerk.post(f"{base}/entries", entry))["entry_id"]
+    put((Kind.REVENUE_ENTRY, "line"), line)
+    first = made(clerk.post(f"{base}/periods", {"first_day": "2023-01-01", "opening_fen": 0}))["period_id"]
+    made(clerk.post(f"/revenue/periods/{first}/submit"))
+    made(desk.post(f"/revenue/periods/{first}/review", {"passed": True}))
+    made(desk.post(f"/revenue/periods/{first}/publish"))
+    put((Kind.REVENUE_PERIOD, ""), made(clerk.post(f"{base}/periods", {}))["period_id"])
+    put((Kind.REVENUE_ENTRY, ""), made(clerk.post(f"{base}/entries", entry_body(home)))["entry_id"])
+    doubt = RevenueObjection(
+        community_id=home.where.id,
+        id=ids.new_id(),
+        estate_id=home.where.estate.id,
+        line_id=ids.decode_ref(Kind.REVENUE_ENTRY, line).id,
+        ticket_id=ids.decode_ref(Kind.TICKET, home.things[Kind.TICKET, "keeper"]).id,
+        text="为什么",
+        answer_by=places.today(),
+        created_at=clock.now(),
+    )
+    with db.transaction() as session:
+        session.add(doubt)
+    put((Kind.REVENUE_OBJECTION, ""), ids.encode(Kind.REVENUE_OBJECTION, ids.Ref(home.where.id, doubt.id)))
+
+
+def entry_body(home: Home) -> dict[str, Any]:
+    category = home.things[Kind.REVENUE_CATEGORY, ""]
+    return {"day": places.today().isoformat(), "kind": "income", "amount_fen": 100, "category_id": category}
+
+
+def contract_body(home: Home) -> dict[str, Any]:
+    return {
+        "category_id": home.things[Kind.REVENUE_CATEGORY, ""],
+        "number": "1",
+        "party": "某公司",
+        "subject": "电梯广告",
+        "starts_on": "2026-01-01",
+        "ends_on": "2026-12-31",
+        "price_fen": 100,
+        "rhythm": "year",
+    }
 
 
 def centre(home: Home) -> dict[str, Any]:
@@ -511,6 +599,7 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
     put((Kind.IMPORT, ""), made(sent, "job_id"))
     jobs.drain(where.id, Queue.IMPORTS)
 
+    open_books(home, keeper, desk)
     put_vote(home, desk)
     source = CALLS["POST /api-keys"].body
     assert source is not None
@@ -644,7 +733,9 @@ def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestRespo
     path = endpoint.rule.rule.removeprefix(PREFIX)
     for argument, converter in endpoint.rule._converters.items():
         if isinstance(converter, RefConverter):
-            named = call.thing(home, role) if call.thing is not None else home.thing(converter.kind, role)
+            keyed = home.things.get((converter.kind, call.key)) if call.key else None
+            named = call.thing(home, role) if call.thing is not None else keyed
+            named = named or home.thing(converter.kind, role)
             path = path.replace(f"<ref({converter.kind}):{argument}>", named)
         else:
             path = path.replace(f"<{argument}>", home.group if "focus" in path else "lighting")

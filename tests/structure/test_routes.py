@@ -114,6 +114,7 @@ OWN_TRANSACTIONS = {
     "read_decision",
     "audited_openings",
 } | {
+    "revenue_voucher",
     "change_password",
     "start_totp",
     "confirm_totp",

@@ -153,9 +153,16 @@ class Log:
 
 
 def open_log(
-    town: Town, *, areas: list[int], matters: tuple[int, ...] = (4,), rules: Rules | None = None
+    town: Town,
+    *,
+    areas: list[int],
+    matters: tuple[int, ...] = (4,),
+    rules: Rules | None = None,
+    announced: timedelta = timedelta(0),
 ) -> Log:
-    """A decision that is open, with a head for each of `areas` (in 0.01 m²)."""
+    """A decision that is open, with a head for each of `areas` (in 0.01 m²). Leaf 0 has it close when it was made, or
+    `announced` later.
+    """
     now = clock.now()
     ref = Ref(town.a.id, ids.new_id())
     name = ids.encode(Kind.DECISION, ref)
@@ -216,6 +223,7 @@ def open_log(
                     "area_centi": h.area_centi,
                     "houses": 1,
                     "label": f"{h.number}室",
+                    "voter_id": h.id,
                     "is_developer": False,
                 }
                 for h in heads
@@ -241,8 +249,8 @@ def open_log(
             ],
             "rules": held.as_json(),
             "legal_mode": "paper_backed",
-            "opens_at": clock.rfc3339(now),
-            "closes_at": clock.rfc3339(now + timedelta(days=10)),
+            "opens_at": clock.rfc3339(now - timedelta(hours=1)),
+            "closes_at": clock.rfc3339(now + announced),
             "heads": len(heads),
             "area_centi": sum(areas),
             "roll_root": roll_root.hex(),

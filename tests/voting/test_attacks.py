@@ -22,9 +22,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import insert
 
 from app import clock, db, ids
+from app.audit import SYSTEM
 from app.ids import Kind, Ref
-from app.voting import keys, ledger, verify
+from app.voting import deliveries, keys, ledger, queries, tally, verify
 from app.voting.ledger_models import BallotLeaf, Ledger, TreeHead
+from app.voting.roll_models import DeliveryWay
+from app.voting.rules import Rules, Unreturned
 from tests.conftest import TOP, Caller, House, Town
 from tests.voting import logs
 
@@ -440,6 +443,105 @@ def test_a_result_cant_be_called_the_authoritys_to_escape_the_recount(crime: Cri
         said = crime.verdict(openings=crime.openings())
     assert "[result_source] 公布结果的来源“official”与开票记录的表决方式“paper_backed”不符" in said
     assert "[result_differs]" in said
+
+
+def _with_notices(crime: Crime, *before: dict[str, Any], end: dict[str, Any], **zero: Any) -> dict[str, Any]:
+    """The honest file with other notices at its end (and another leaf 0), signed by the server's own key."""
+    board = copy.deepcopy(_board(crime))
+    texts = board["leaves"]
+    texts[0] = verify.canonical(json.loads(texts[0]) | zero).decode()
+    last = json.loads(texts.pop())
+    fixed = {name: last[name] for name in ("decision", "type", "v", "at")}
+    closed = {name: last[name] for name in ("ballots", "told", "told_digest")}
+    for notice in (*before, end):
+        more = closed if notice["what"] == "closed" else {"reason": "雨天"}
+        texts.append(verify.canonical(fixed | more | notice).decode())
+    hashes = [verify.leaf_hash(text.encode()) for text in texts]
+    made = crime.sign(len(texts), verify.root_of(hashes), at="2100-01-01T00:00:00+08:00")
+    board["heads"] = [
+        board["heads"][-1]
+        | {name: made[name] for name in ("signed_at", "signature")}
+        | {"size": len(texts), "root": made["root_hash"].hex()}
+    ]
+    return board
+
+
+def _days(n: int) -> str:
+    return f"2030-01-{n + 1:02d}T09:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    ("extensions", "closed_at", "rules", "fault"),
+    [
+        ([], 10, {}, None),
+        ([], 9, {}, "closed_early"),
+        ([(5, 15)], 15, {}, None),
+        ([(5, 15)], 14, {}, "closed_early"),
+        ([(5, 15), (6, 20)], 20, {}, "extension"),
+        ([(5, 15)], 15, {"may_extend": False}, "extension"),
+        ([(5, 15)], 15, {"extension_days_max": 4}, "extension"),
+        ([(5, 9)], 10, {}, "extension"),
+        ([(11, 15)], 15, {}, "extension"),
+    ],
+)
+def test_a_log_is_ended_and_prolonged_by_the_rules_of_its_opening(
+    crime: Crime, extensions: list[tuple[int, int]], closed_at: int, rules: dict[str, Any], fault: str | None
+) -> None:
+    held = json.loads(_board(crime)["leaves"][0])["rules"] | rules
+    longer = [{"what": "extended", "at": _days(at), "closes_at": _days(until)} for at, until in extensions]
+    end = {"what": "closed", "at": _days(closed_at)}
+    report = verify.Report()
+    board = _with_notices(crime, *longer, end=end, closes_at=_days(10), rules=held)
+    verify.check_board(board, report)
+    assert [found.code for found in report.faults] == ([] if fault is None else [fault])
+
+
+def test_when_all_have_cast_a_vote_may_end_before_its_time(crime: Crime) -> None:
+    report = verify.Report()
+    end = {"what": "closed", "at": _days(1)}
+    verify.check_board(_with_notices(crime, end=end, closes_at=_days(10), heads=5), report)
+    assert report.faults == []
+
+
+def test_a_cancelled_log_has_an_end_and_no_result(crime: Crime) -> None:
+    board = _with_notices(crime, end={"what": "cancelled"})
+    assert "[cancelled_result]" in crime.verdict(board=board)
+    assert "全部相符" in crime.verdict(board=board | {"result": None}, receipt=crime.receipts[0])
+
+
+def test_who_was_told_is_fixed_at_the_close(make_town: Callable[[], Town], crime: Crime) -> None:
+    """One more who was told after the close is not counted; one more in the list or the row is named."""
+    town = make_town()
+    log = logs.open_log(town, areas=[5000] * 4, rules=Rules(unreturned=Unreturned.TAKES_PART))
+    log.cast(1)
+    log.cast(2)
+
+    def tell(head: int) -> None:
+        with db.transaction():
+            who = [log.heads[head - 1].id]
+            deliveries.record(queries.decision(log.ref), who, DeliveryWay.VISIT, SYSTEM)
+
+    tell(3)
+    log.close()
+    tell(4)
+    log.certify()
+    told = Crime(crime.house, log, crime.folder, town.staff("auditor"), {}, [])
+    openings = told.openings()
+    assert len(openings["told"]) == 1
+    said = told.verdict(openings=openings)
+    assert "全部相符" in said
+    assert told.served()["result"]["motions"][0]["participating"]["heads"] == 3
+    other = openings | {"told": [openings["told"][0], openings["roll"][3]["head"]]}
+    assert "[told]" in told.verdict(openings=other)
+
+
+def test_a_ballot_that_left_the_log_is_not_counted(crime: Crime) -> None:
+    with db.reading():
+        assert tally.wholeness(crime.log.ref).is_whole
+    with crime.rows() as rows:
+        crime.do(rows, "DELETE FROM ballot_leaves WHERE leaf_index = 3")
+        with db.reading():
+            assert not tally.wholeness(crime.log.ref).is_whole
 
 
 def test_swapped_keys_are_named(crime: Crime) -> None:

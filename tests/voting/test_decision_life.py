@@ -12,7 +12,7 @@ from app import clock, db
 from app.audit import SYSTEM
 from app.ids import Kind, Ref, encode
 from app.places.registry_models import HoldingState, HouseKind
-from app.voting import queries, roll, verify
+from app.voting import boards, queries, roll, verify
 from app.voting.ledger_models import BallotLeaf
 from tests.conftest import Person
 from tests.memberships.conftest import paper
@@ -439,6 +439,13 @@ def test_a_cancelled_decision_says_why_and_takes_no_ballot(box: BallotBox) -> No
     vote = box.opened()
     assert vote.go("cancel", {}).json["code"] == "reason_needed"
     assert vote.go("cancel", {"reason": "公告有误"}).json["status"] == "cancelled"
+    with db.reading():
+        about, size = boards.sealed_file(vote.ref)
+        assert about["cancelled_at"]
+        assert (about["result"], '"what":"cancelled"' in boards.leaves(vote.ref, size - 1, size - 1)[0]) == (
+            None,
+            True,
+        )
     box.work()
     box.again(zhang)
     assert told(zhang)[0] == "decision_cancelled"

@@ -269,6 +269,32 @@ def test_a_company_votes_by_its_agent_and_a_person_has_none(box: BallotBox) -> N
     assert (taken.status_code, taken.json["capacity"]) == (201, "agent"), taken.text
 
 
+def test_the_head_s_own_people_are_told_of_an_authorisation_that_staff_entered_and_revoke_it(
+    box: BallotBox,
+) -> None:
+    wang, li = box.houses(9_000, 9_000)
+    vote = box.opened()
+    number = phone()
+    zhao = known(box, number)
+    box.again(wang, li, zhao)
+    first, second = head_of(vote, "101"), head_of(vote, "102")
+    entered = [give(box.desk, vote, number, head_id=head).json["proxy_id"] for head in (first, second)]
+    for proxy in entered:
+        assert box.reviewer.post(f"/proxies/{proxy}/approve", {}).status_code == 200
+    told = [m for m in wang.get("/inbox").json["items"] if m["kind"] == "proxy_entered"]
+    assert len(told) == 1
+    assert "撤销" in told[0]["text"]
+    assert "赵六" not in told[0]["text"]
+    assert [p["proxy_id"] for p in wang.get(f"/decisions/{vote.id}/proxies").json["items"]] == entered[:1]
+    refused(wang.post(f"/proxies/{entered[1]}/revoke"), "not_found", 404)
+    assert wang.post(f"/proxies/{entered[0]}/revoke").json["status"] == "revoked"
+    refused(cast(zhao, vote, head=first), "not_found", 404)
+    # Her own vote takes the place of one that wasn't used.
+    assert cast(li, vote, "against").status_code == 201
+    refused(cast(zhao, vote, "for", head=second), "already_voted")
+    assert said(vote, second) == (1, choices(vote, "against"))
+
+
 # --- requests ------------------------------------------------------------------------------------------------
 
 

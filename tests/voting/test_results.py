@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
+from app import db
+from app.voting import tally
 from app.voting.models import DecisionKind, LegalMode
-from tests.conftest import House, Person, Town
+from app.voting.rules import Unreturned
+from app.voting.seats import Weight
+from tests.conftest import House, Person, Town, acting
+from tests.voting.conftest import owner
 from tests.voting.staging import Play, Stage, staged
 
 MOTION = {"title": "更换物业公司", "text": "解聘现有物业，选聘新物业。", "matter": 4}
@@ -26,7 +31,9 @@ class Plays:
         areas = (10_000, 20_000, 30_000, 5_000)
         self.plain = stage.announce(stage.play(*areas), MOTION, FORMULA)
         self.shown = stage.announce(stage.play(*areas, disclosure="by_room_to_owners"), MOTION)
-        self.unbacked = stage.announce(stage.play(*areas), MOTION)
+        unbacked = stage.play(*areas, unreturned=Unreturned.TAKES_PART)
+        stage.box.flat("105", owner(), owner(), area=7_000, estate=unbacked.estate)  # and no voter
+        self.unbacked = stage.announce(unbacked, MOTION)
         self.poll = stage.announce(
             stage.play(*areas, mode=LegalMode.POLL),
             {"title": "建健身角吗", "text": "您的意见？"},
@@ -47,6 +54,13 @@ class Plays:
             for n in range(3):
                 answer = play.cast(who, f"1栋{101 + n}", *["for"] * len(play.motions))
                 assert answer.status_code == 201, answer.text
+        self.visitor = stage.town.hire("community", stage.town.a)
+        doors = [self.unbacked.head("1栋104"), self.unbacked.head("1栋105")]
+        told = self.visitor.post(
+            f"/decisions/{self.unbacked.id}/visits", {"head_ids": doors, "file_ids": [paper(self.visitor)]}
+        )
+        assert told.json == {"new": 2}, told.text
+        self.visiting_account = acting(self.visitor).account
         self.midway = stage.box.desk.get(f"/decisions/{self.plain.id}/turnout")
         stage.close(self.all)
         self.certified = {p.id: stage.certify(p) for p in (self.plain, self.shown)}
@@ -109,6 +123,24 @@ def test_who_announced_it_does_not_certify_it(plays: Plays) -> None:
     answer = plays.stage.certify(plays.unbacked, announcer)
 
     assert (answer.status_code, answer.json["code"]) == (403, "second_person")
+
+
+def test_who_entered_a_proof_of_delivery_that_counts_does_not_certify(plays: Plays) -> None:
+    visitor = plays.stage.town.log_in(plays.visiting_account)
+
+    answer = plays.stage.certify(plays.unbacked, visitor)
+
+    assert (answer.status_code, answer.json["code"]) == (403, "second_person")
+
+
+def test_a_head_without_a_voter_never_counts_as_one_that_returned_nothing(plays: Plays) -> None:
+    assert plays.unbacked.vote is not None
+    ref = plays.unbacked.vote.ref
+    with db.reading():
+        totals = tally.totals_of(ref)
+
+    assert totals.roll == Weight(72_000, 5)
+    assert totals.unreturned == Weight(5_000, 1)
 
 
 def test_online_ballots_without_signed_sheets_need_rules_that_admit_them(plays: Plays, owner: Any) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app import clock, db
 from app.ids import Kind, Ref, encode
-from app.memberships.models import Level
+from app.memberships.models import Level, Membership, Review
 from app.messaging import service as messaging
 from app.voting import petitions, verify
 from app.voting.models import Petition
-from tests.conftest import TEMPLATE, Person
+from tests.conftest import TEMPLATE, Caller, Person
+from tests.memberships.conftest import paper
 from tests.voting.conftest import MOTION, BallotBox, owner
 
 
@@ -174,15 +176,22 @@ def test_staff_see_whom_nobody_reached_and_enter_their_visits(box: BallotBox) ->
     where = f"/decisions/{vote.id}"
     doors = box.desk.get(f"{where}/visit-list").json["items"]
     assert [(d["label"], d["why"]) for d in doors] == [("1栋901", ["unreached"]), ("1栋902", ["unreached"])]
-    assert (
-        box.town.staff("property").post(f"{where}/visits", {"head_ids": [heads["1栋901"]]}).status_code == 403
-    )
-    grid = box.town.staff("grid")
-    assert grid.post(f"{where}/visits", {"head_ids": [heads["1栋901"]]}).json == {"new": 1}
-    assert grid.post(f"{where}/visits", {"head_ids": [heads["1栋901"]]}).json == {"new": 0}
-    assert box.desk.post(f"{where}/posted-notices", {"head_ids": [heads["1栋902"]]}).json == {"new": 1}
+
+    def told(who: Caller, way: str, *named: str, **more: Any) -> Any:
+        return who.post(f"{where}/{way}", {"head_ids": list(named), "file_ids": [paper(who)]} | more)
+
+    keeper, grid = box.town.staff("property"), box.town.staff("grid")
+    assert told(keeper, "visits", heads["1栋901"]).status_code == 403
+    assert told(grid, "visits", heads["1栋901"], file_ids=[]).status_code == 422
+    assert told(grid, "visits", heads["1栋901"]).json == {"new": 1}
+    assert told(grid, "visits", heads["1栋901"]).json == {"new": 0}
+    # A notice is for whom nothing else reaches: not who was visited, not who reads messages.
+    for reached in ("1栋901", "1栋101"):
+        refused = told(box.desk, "posted-notices", heads["1栋902"], heads[reached])
+        assert (refused.status_code, refused.json["code"]) == (409, "reached_otherwise")
+    assert told(box.desk, "posted-notices", heads["1栋902"]).json == {"new": 1}
     foreign = encode(Kind.HEAD, Ref(box.town.b.id, vote.ref.id))
-    assert grid.post(f"{where}/visits", {"head_ids": [foreign]}).status_code == 404
+    assert told(grid, "visits", foreign).status_code == 404
     assert box.desk.get(f"{where}/visit-list").json["items"] == []
     proofs = box.desk.get(f"{where}/deliveries").json
     assert [(p["label"], p["way"]) for p in proofs["items"]] == [("1栋901", "visit"), ("1栋902", "posted")]
@@ -192,8 +201,18 @@ def test_staff_see_whom_nobody_reached_and_enter_their_visits(box: BallotBox) ->
     asked = zhang.post(f"{where}/paper-request", {"wants": "visit"})
     assert asked.status_code in {200, 201}, asked.text
     assert [d["why"] for d in box.desk.get(f"{where}/visit-list").json["items"]] == [["visit"]]
-    assert grid.post(f"{where}/visits", {"head_ids": [heads["1栋101"]]}).json == {"new": 1}
+    assert told(grid, "visits", heads["1栋101"]).json == {"new": 1}
     assert box.desk.get(f"{where}/visit-list").json["items"] == []
+
+
+def test_a_notice_that_hangs_for_less_than_seven_days_reaches_nobody(box: BallotBox) -> None:
+    box.flat("902", owner(), area=8_000)
+    vote = box.opened()
+    box.reach(clock.now() + timedelta(days=1))
+    body = {"head_ids": list(vote.heads().values()), "file_ids": [paper(box.desk)]}
+    late = box.desk.post(f"/decisions/{vote.id}/posted-notices", body)
+    assert (late.status_code, late.json["code"]) == (409, "posted_late")
+    assert box.desk.get(f"/decisions/{vote.id}/deliveries").json["items"] == []
 
 
 def test_a_login_or_a_message_is_proof_only_where_the_rules_say_so(
@@ -220,6 +239,21 @@ def test_a_login_or_a_message_is_proof_only_where_the_rules_say_so(
     ways = [(p["label"], p["way"]) for p in box.desk.get(f"/decisions/{vote.id}/deliveries").json["items"]]
     assert ways == [("1栋101", "login"), ("1栋102", "wechat")]
     assert box.desk.get(f"/decisions/{plain.id}/deliveries").json["items"] == []
+
+
+def test_who_is_under_review_is_told_nothing_by_her_login(box: BallotBox) -> None:
+    zhang, li = box.houses(10_000, 20_000)
+    box.rules(login_is_delivery=True)
+    vote = box.opened()
+    with db.transaction() as session:
+        session.query(Membership).filter(
+            Membership.community_id == vote.ref.community_id, Membership.resident_id == zhang.id
+        ).update({"review": Review.OBJECTED}, synchronize_session=False)
+    box.again(zhang, li)
+    for who in (zhang, li):
+        assert who.get(f"/decisions/{vote.id}").status_code == 200
+    told = box.desk.get(f"/decisions/{vote.id}/deliveries").json["items"]
+    assert [(d["label"], d["way"]) for d in told] == [("1栋102", "login")]
 
 
 def test_the_roll_is_listed_by_rooms_with_its_totals_and_no_names(box: BallotBox) -> None:

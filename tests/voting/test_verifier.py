@@ -134,6 +134,22 @@ def test_the_file_runs_alone_and_says_what_it_lacks(tmp_path: Path) -> None:
     assert "from app" not in alone.read_text(encoding="utf-8")
 
 
+def test_the_short_way_reads_a_ballot_as_the_long_one_does() -> None:
+    tag, commitment = "ab" * 32, "cd" * 32
+    texts = [
+        verify.ballot_leaf(decision_id="dec_1", tag=tag, rev=rev, commitment=commitment, channel=c).decode()
+        for rev, c in ((1, "online"), (2, "paper"), (2, "paper"), (4, "online"), (0, "online"), (5, "fax"))
+    ]
+    texts += [texts[0].replace("dec_1", "dec_2"), texts[0] + "\n", texts[0].replace('"rev":1', '"rev":01')]
+    read = []
+    for word in ("dec_1", "dec 1"):  # an id that is no plain word goes the long way
+        report = verify.Report()
+        ballots, _ = verify._read_leaves(word, ["{}", *(t.replace("dec_1", word) for t in texts)], report)
+        read.append((ballots, [(fault.code, fault.zh.split("：")[0]) for fault in report.faults]))
+    assert read[0] == read[1]
+    assert len(read[0][1]) >= 6
+
+
 # --- the recount ------------------------------------------------------------------------------------------
 
 WORDS = st.sampled_from(["for", "for", "against", "abstain", "invalid"])

@@ -1,0 +1,242 @@
+"""The books as staff keep them: rules, categories, contracts, drafts, periods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from app.ids import Kind
+from app.revenue.models import Account, EntryKind, Keeper
+from app.revenue.money import Rounding
+from app.revenue.spans import Rhythm
+from bff.revenue import KINDS, RevenueLineOut, RevenuePeriodOut, RevenueRulesOut, RevenueVoucherOut
+from bff.schemas import Date, Fen, Query, Schema, Text, Time, WireId
+
+f = ma.fields
+v = ma.validate
+_FIGURES = [a.value for a in Account if a is not Account.BANK]
+MAX_FILES = 9
+
+
+class RevenueRulesIn(Schema):
+    valid_from = Date(required=True)
+    split_bp = f.Integer(
+        required=True,
+        strict=True,
+        validate=v.Range(0, 10_000),
+        metadata={"description": "0.01 %: 7000 is 70 %"},
+    )
+    rounding = f.String(load_default=Rounding.HALF_EVEN.value, validate=v.OneOf([r.value for r in Rounding]))
+    rhythm = f.String(required=True, validate=v.OneOf([r.value for r in Rhythm]))
+    posting_days = f.Integer(load_default=15, strict=True, validate=v.Range(1, 365))
+    answer_days = f.Integer(load_default=7, strict=True, validate=v.Range(1, 60))
+    keeper = f.String(required=True, validate=v.OneOf([k.value for k in Keeper]))
+    keeper_name = Text(most=80, least=2, required=True)
+    basis = Text(
+        most=200, least=2, required=True, metadata={"description": "the rule or decision it rests on"}
+    )
+
+
+class RevenueRulesList(Schema):
+    items = f.List(f.Nested(RevenueRulesOut), required=True)
+
+
+class RevenueCategoryIn(Schema):
+    kind = f.String(required=True, validate=v.OneOf(["income", "cost", "use"]))
+    name = Text(most=40, least=1, required=True)
+
+
+class RevenueCategoryChange(Schema):
+    is_active = f.Boolean(required=True)
+
+
+class RevenueCategoryOut(Schema):
+    category_id = WireId(Kind.REVENUE_CATEGORY, required=True)
+    kind = f.String(required=True)
+    name = f.String(required=True)
+    is_active = f.Boolean(required=True)
+    version = f.Integer(required=True)
+
+
+class RevenueCategoryList(Schema):
+    items = f.List(f.Nested(RevenueCategoryOut), required=True)
+
+
+def _files() -> f.List:
+    return f.List(
+        WireId(Kind.UPLOAD),
+        load_default=list,
+        validate=v.Length(max=MAX_FILES),
+        metadata={"description": "papers of one's own (`POST /files`, purpose evidence)"},
+    )
+
+
+class RevenueContractIn(Schema):
+    category_id = WireId(Kind.REVENUE_CATEGORY, required=True)
+    number = Text(most=40, least=1, required=True)
+    party = Text(most=80, least=1, required=True)
+    subject = Text(most=200, least=1, required=True)
+    starts_on = Date(required=True)
+    ends_on = Date(required=True, metadata={"description": "the last day"})
+    price_fen = Fen(least=1, required=True)
+    rhythm = f.String(required=True, validate=v.OneOf([r.value for r in Rhythm]))
+    file_ids = _files()
+
+
+class RevenueContractChange(Schema):
+    number = Text(most=40, least=1)
+    party = Text(most=80, least=1)
+    subject = Text(most=200, least=1)
+    ends_on = Date()
+
+
+class _EntryFields(Schema):
+    counterparty = Text(most=80, allow_none=True)
+    contract_id = WireId(Kind.REVENUE_CONTRACT, allow_none=True, data_key="contract_id", attribute="contract")
+    decision_id = WireId(
+        Kind.DECISION,
+        allow_none=True,
+        attribute="decision",
+        metadata={"description": "the owners' decision that allowed it"},
+    )
+    category_id = WireId(Kind.REVENUE_CATEGORY, allow_none=True, attribute="category")
+    account = f.String(
+        allow_none=True,
+        validate=v.OneOf(_FIGURES),
+        metadata={"description": "of an adjustment: which figure it changes"},
+    )
+    is_decrease = f.Boolean(allow_none=True, truthy={True}, falsy={False})
+    note = Text(most=500)
+    file_ids = _files()
+
+
+class RevenueEntryIn(_EntryFields):
+    day = Date(required=True)
+    kind = f.String(required=True, validate=v.OneOf(KINDS))
+    amount_fen = Fen(least=1, required=True)
+
+    @ma.post_load
+    def _as_facts(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return _typed(data)
+
+
+class RevenueEntryChange(_EntryFields):
+    day = Date()
+    kind = f.String(validate=v.OneOf(KINDS))
+    amount_fen = Fen(least=1)
+
+    @ma.post_load
+    def _as_facts(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return _typed(data)
+
+
+def _typed(data: dict[str, Any]) -> dict[str, Any]:
+    if data.get("kind") is not None:
+        data["kind"] = EntryKind(data["kind"])
+    if data.get("account") is not None:
+        data["account"] = Account(data["account"])
+    return data
+
+
+class RevenueDraftOut(Schema):
+    entry_id = WireId(Kind.REVENUE_ENTRY, required=True)
+    state = f.String(required=True, metadata={"description": "open | submitted"})
+    day = Date(required=True)
+    kind = f.String(required=True)
+    account = f.String(required=True)
+    category_id = WireId(Kind.REVENUE_CATEGORY, required=True, allow_none=True)
+    debit = f.String(required=True)
+    credit = f.String(required=True)
+    amount_fen = f.Integer(required=True)
+    signed_fen = f.Integer(required=True)
+    counterparty = f.String(required=True, allow_none=True)
+    contract_id = WireId(Kind.REVENUE_CONTRACT, required=True, allow_none=True)
+    decision_id = WireId(Kind.DECISION, required=True, allow_none=True)
+    note = f.String(required=True)
+    reverses = WireId(Kind.REVENUE_ENTRY, required=True, allow_none=True)
+    is_computed = f.Boolean(required=True, metadata={"description": "the split, added by submitting"})
+    vouchers = f.List(f.Nested(RevenueVoucherOut), required=True)
+    version = f.Integer(required=True)
+
+
+class RevenueStaffLineOut(RevenueLineOut):
+    vouchers = f.List(f.Nested(RevenueVoucherOut), required=True)
+
+
+class RevenueDraftList(Schema):
+    items = f.List(f.Nested(RevenueDraftOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class RevenuePeriodIn(Schema):
+    first_day = Date(load_default=None, metadata={"description": "of the estate's first period alone"})
+    opening_fen = Fen(least=0, load_default=None, allow_none=True)
+    opening_note = Text(most=200, load_default=None, metadata={"description": "who checked it"})
+
+
+class RevenueStaffPeriodOut(RevenuePeriodOut):
+    submitted_by = f.String(required=True, allow_none=True)
+    submitted_at = Time(required=True, allow_none=True)
+    reviewed_by = f.String(required=True, allow_none=True)
+    reviewed_at = Time(required=True, allow_none=True)
+    review_note = f.String(required=True, allow_none=True)
+    opening_note = f.String(required=True, allow_none=True)
+    version = f.Integer(required=True)
+
+
+class RevenueStaffPeriodList(Schema):
+    items = f.List(f.Nested(RevenueStaffPeriodOut), required=True)
+
+
+class RevenueReviewIn(Schema):
+    passed = f.Boolean(required=True)
+    note = Text(most=200, load_default=None)
+
+
+class RevenueCorrectIn(Schema):
+    entry_id = WireId(Kind.REVENUE_ENTRY, required=True)
+    reason = Text(most=500, least=2, required=True)
+    day = Date(load_default=None)
+
+
+class RevenueAnswerIn(Schema):
+    text = Text(most=1000, least=2, required=True)
+
+
+class RevenueExportQuery(Query):
+    day_from = Date(load_default=None, data_key="from")
+    day_to = Date(load_default=None, data_key="to")
+    kind = f.String(load_default=None, validate=v.OneOf(KINDS))
+    category = WireId(Kind.REVENUE_CATEGORY, load_default=None)
+    contract = WireId(Kind.REVENUE_CONTRACT, load_default=None)
+    q = Text(most=40, load_default=None)
+    format = f.String(load_default="xlsx", validate=v.OneOf(["csv", "xlsx"]))
+
+
+class RevenueOddityOut(Schema):
+    flag = f.String(required=True, metadata={"description": "category_fell | contract_over | round_cost"})
+    reason = f.String(required=True)
+    entry_id = WireId(Kind.REVENUE_ENTRY, required=True, allow_none=True)
+    contract_id = WireId(Kind.REVENUE_CONTRACT, required=True, allow_none=True)
+
+
+class RevenueEstateOut(Schema):
+    estate_id = WireId(Kind.ESTATE, required=True)
+    name = f.String(required=True)
+    has_rules = f.Boolean(required=True)
+    published_until = Date(required=True, allow_none=True)
+    closing_fen = f.Integer(required=True, allow_none=True)
+    due_on = Date(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the last day on which the next period is published in time"},
+    )
+    is_late = f.Boolean(required=True)
+    open_objections = f.Integer(required=True)
+    late_objections = f.Integer(required=True)
+    oddities = f.List(f.Nested(RevenueOddityOut), required=True)
+
+
+class RevenueOverviewOut(Schema):
+    items = f.List(f.Nested(RevenueEstateOut), required=True)

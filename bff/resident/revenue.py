@@ -1,0 +1,122 @@
+"""Where the money went: published figures, lines, contracts, my share, and doubts about a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, url_for
+
+from app.ids import Kind, Ref
+from app.places import queries as places
+from app.revenue import objections, queries, shares
+from app.revenue.spans import Rhythm
+from app.revenue.summary import summary
+from bff import revenue as shown
+from bff.http import reads, revalidated, writes
+from bff.schemas import Blueprint, PageQuery, Query, Schema, Text, WireId
+
+blp = Blueprint("revenue", __name__, url_prefix="/bff/v1", description="Public revenue")
+
+
+class RevenueShareQuery(Query):
+    period = WireId(Kind.REVENUE_PERIOD, load_default=None)
+
+
+class RevenueObjectionIn(Schema):
+    text = Text(most=500, least=2, required=True)
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/summary", methods=["GET"])
+@revalidated
+@reads
+@blp.arguments(shown.RevenueSummaryQuery, location="query")
+@blp.response(200, shown.RevenueSummaryOut)
+def revenue_summary(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """Opening, income, cost, net, distribution and closing of a range, by month, quarter or year, and by category."""
+    places.estate(ref)
+    found = summary(ref, day_from=args["day_from"], day_to=args["day_to"], by=Rhythm(args["by"]))
+    return shown.summary_out(found, ref.community_id)
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/entries", methods=["GET"])
+@revalidated
+@reads
+@blp.arguments(shown.RevenueEntryQuery, location="query")
+@blp.response(200, shown.RevenueLineList)
+def revenue_entries(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The published lines behind every figure, the latest first; `total` is of all that the filter finds."""
+    places.estate(ref)
+    return shown.line_page(ref, args)
+
+
+@blp.route("/revenue/entries/<ref(rev):ref>", methods=["GET"])
+@revalidated
+@reads
+@blp.response(200, shown.RevenueLineOut)
+def revenue_entry(ref: Ref) -> dict[str, Any]:
+    """One published line."""
+    return shown.lines_out([queries.line(ref)])[0]
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/periods", methods=["GET"])
+@revalidated
+@reads
+@blp.response(200, shown.RevenuePeriodList)
+def revenue_periods(ref: Ref) -> dict[str, Any]:
+    """The published periods, the latest first, each with its place in the chain; and the rules of today."""
+    places.estate(ref)
+    views = queries.periods_of(ref, published_only=True)
+    rules = queries.setting_on(ref, places.today())
+    return {"items": [shown.period_out(view) for view in views], "rules": shown.rules_out(rules)}
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/chain", methods=["GET"])
+@reads
+@blp.response(200, shown.RevenueChainOut)
+def revenue_chain(ref: Ref) -> dict[str, Any]:
+    """Every published period computed anew from its lines and compared with its hash."""
+    places.estate(ref)
+    return shown.chain_out(ref)
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/contracts", methods=["GET"])
+@revalidated
+@reads
+@blp.response(200, shown.RevenueContractList)
+def revenue_contracts(ref: Ref) -> dict[str, Any]:
+    """The contracts that bring income, with what fell due and what is missing at the last published day."""
+    places.estate(ref)
+    return shown.contracts_out(ref)
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/my-share", methods=["GET"])
+@reads
+@blp.arguments(RevenueShareQuery, location="query")
+@blp.response(200, shown.RevenueShareOut)
+def my_share(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """What of a period falls to my houses by area, in fen; the shares of all houses sum to the whole."""
+    places.estate(ref)
+    statement = queries.statement_of(ref, args["period"])
+    found, own = shares.mine(ref, statement, resident_id=g.resident_id)
+    return shown.share_out(found, own)
+
+
+@blp.route("/revenue/entries/<ref(rev):ref>/objections", methods=["POST"])
+@writes
+@blp.arguments(RevenueObjectionIn)
+@blp.response(201, shown.RevenueObjectionOut)
+def object_to_entry(body: dict[str, Any], ref: Ref) -> Any:
+    """Doubt a published line: it becomes a ticket, and gets a public answer by a day."""
+    made = objections.object_to(ref, text=body["text"], acting_user=g.resident_id)
+    where = url_for("revenue.revenue_objections", ref=Ref(made.community_id, made.estate_id))
+    return shown.objection_out(made, in_full=True), 201, {"Location": where}
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/objections", methods=["GET"])
+@reads
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, shown.RevenueObjectionList)
+def revenue_objections(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """Which lines were doubted, and the public answers; words and ticket only of my own."""
+    places.estate(ref)
+    return shown.objection_page(ref, args, reader=g.resident_id)
