@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,25 +26,9 @@ from app.voting.models import LegalMode, VotingMode
 from app.voting.roll_models import RollHead
 from tests.conftest import Caller, House, Person, Town
 from tests.memberships.conftest import paper
+from tests.voting.parties import company, owner
 
-_names = itertools.count(1)
 MOTION = {"title": "更换物业公司", "text": "解聘现有物业，选聘新物业。", "matter": 4}
-
-
-def owner(name: str | None = None, **more: Any) -> Party:
-    """Somebody to own houses: by her name and phone always the same one."""
-    number = next(_names)
-    return Party(name or f"业主{_chinese(number)}", more.pop("phone", f"138{number:08d}"), **more)
-
-
-def company(name: str | None = None) -> Party:
-    """A body to own houses: a developer, say."""
-    number = next(_names)
-    return Party(name or f"{_chinese(number)}置业有限公司", f"139{number:08d}")
-
-
-def _chinese(number: int) -> str:
-    return "".join("零一二三四五六七八九"[int(digit)] for digit in str(number))
 
 
 @dataclass

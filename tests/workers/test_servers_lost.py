@@ -86,7 +86,9 @@ def test_postgresql_killed_under_load_loses_nothing_acknowledged(plant: Plant) -
     reporters = [Reporter(phone) for phone in (wang, li)]
     for reporter in reporters:
         reporter.start()
-    wait_for(lambda: all(len(r.tickets) >= 3 for r in reporters), within=20, of="reports come in")
+    wait_for(
+        lambda: all(len(r.tickets) >= 3 and r.photos for r in reporters), within=40, of="reports come in"
+    )
     plant.pg.kill9()
     wait_for(lambda: all(r.others for r in reporters), within=10, of="the web server says that it can't")
     away = plant.readyz()
