@@ -192,7 +192,7 @@ def announced(
                 text="",
                 legal_mode=mode,
                 status=DecisionStatus.ANNOUNCED,
-                rules=Rules().as_json(),
+                rules=Rules(electronic_admitted=True).as_json(),
                 texts_nonce="00" * 32,
                 announced_at=now,
                 opens_at=now,

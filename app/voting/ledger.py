@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, exists, func, select, text
 
 from app import clock, db, ids, outbox
 from app.errors import NotFound
@@ -43,7 +43,6 @@ class Pending(NamedTuple):
     commitment: bytes
     channel: str
     cast_at: datetime
-    tag: bytes
 
 
 class Leaf(NamedTuple):
@@ -117,10 +116,11 @@ def seal(ref: Ref, *, limit: int = BATCH, within: timedelta = LATEST) -> int:
     if not ledger or ledger.is_final:
         return 0
     since = ledger.sealed_until and ledger.sealed_until - within
-    batch = _pending(ref, limit=limit, since=since)
-    if not batch:
-        return 0
-    _append_ballots(ref, ledger, batch)
+    with db.in_bulk():
+        batch = _pending(ref, limit=limit, since=since)
+        if not batch:
+            return 0
+        _append_ballots(ref, ledger, batch)
     _sign(ref, ledger, keys.keys_of(ref))
     return len(batch)
 
@@ -168,8 +168,9 @@ def cancel(decision: Decision, reason: str) -> None:
 
 
 def _append_all(ref: Ref, ledger: Ledger) -> None:
-    while batch := _pending(ref, limit=BATCH, since=None):
-        _append_ballots(ref, ledger, batch)
+    with db.in_bulk():
+        while batch := _pending(ref, limit=BATCH, since=None):
+            _append_ballots(ref, ledger, batch)
 
 
 def _end(ref: Ref, ledger: Ledger, what: dict[str, Any]) -> None:
@@ -248,26 +249,14 @@ def _without_leaf() -> ColumnElement[bool]:
 
 def _pending(ref: Ref, *, limit: int, since: datetime | None) -> list[Pending]:
     """Ballots without a leaf in the order in which they were cast; those only whose row is what was promised."""
-    wanted = (
-        select(
-            Ballot.head_id,
-            Ballot.rev,
-            Ballot.leaf_hash,
-            Ballot.commitment_hash,
-            Ballot.channel,
-            Ballot.cast_at,
-            RollHead.tag_hash,
-        )
-        .join(
-            RollHead,
-            and_(
-                RollHead.community_id == Ballot.community_id,
-                RollHead.decision_id == Ballot.decision_id,
-                RollHead.id == Ballot.head_id,
-            ),
-        )
-        .where(Ballot.community_id == ref.community_id, Ballot.decision_id == ref.id, _without_leaf())
-    )
+    wanted = select(
+        Ballot.head_id,
+        Ballot.rev,
+        Ballot.leaf_hash,
+        Ballot.commitment_hash,
+        Ballot.channel,
+        Ballot.cast_at,
+    ).where(Ballot.community_id == ref.community_id, Ballot.decision_id == ref.id, _without_leaf())
     windowed = wanted.order_by(Ballot.cast_at, Ballot.head_id, Ballot.rev).limit(limit)
     if since is not None:
         windowed = windowed.where(Ballot.cast_at >= since)
@@ -299,12 +288,13 @@ def _in_order(batch: Iterable[Pending]) -> list[Pending]:
 
 
 def _append_ballots(ref: Ref, ledger: Ledger, batch: Sequence[Pending]) -> None:
-    name = ids.encode(Kind.DECISION, ref)
+    known = keys.keys_of(ref)
+    name = known.decision_id
     leaves: list[Leaf] = []
     for ballot in batch:
         leaf = verify.ballot_leaf(
             decision_id=name,
-            tag=ballot.tag.hex(),
+            tag=known.tag(ballot.head_id),
             rev=ballot.rev,
             commitment=ballot.commitment.hex(),
             channel=ballot.channel,
@@ -331,28 +321,21 @@ def _append(ref: Ref, ledger: Ledger, leaves: Sequence[Leaf]) -> None:
     nodes = [node for leaf in leaves for node in tip.append(leaf.digest)]
     _insert_leaves(ref, ledger.size, leaves, clock.now())
     if nodes:
-        rows = [
-            {"level": node.level, "position": node.position, "node_hash": node.digest, **_name(ref)}
-            for node in nodes
-        ]
-        db.copy_in(LedgerNode, rows)
+        rows = [(*ref, node.level, node.position, node.digest) for node in nodes]
+        db.copy_in(LedgerNode, (*_DECISION, "level", "position", "node_hash"), rows)
     ledger.size, ledger.root_hash = tip.size, tip.root()
 
 
 def _insert_leaves(ref: Ref, first: int, leaves: Iterable[Leaf], now: datetime) -> None:
-    rows = [
-        {
-            "leaf_index": first + n,
-            "leaf": leaf.text,
-            "leaf_hash": leaf.digest,
-            "head_id": leaf.head_id,
-            "rev": leaf.rev,
-            "sealed_at": now,
-            **_name(ref),
-        }
+    rows = (
+        (*ref, first + n, leaf.text, leaf.digest, leaf.head_id, leaf.rev, now)
         for n, leaf in enumerate(leaves)
-    ]
-    db.copy_in(BallotLeaf, rows)
+    )
+    columns = ("leaf_index", "leaf", "leaf_hash", "head_id", "rev", "sealed_at")
+    db.copy_in(BallotLeaf, (*_DECISION, *columns), rows)
+
+
+_DECISION = ("community_id", "decision_id")
 
 
 def _name(ref: Ref) -> dict[str, Any]:
@@ -389,8 +372,10 @@ class NotAsPromised(Exception):
 
 _TO_OPEN = text("""
     SELECT b.head_id, b.rev, b.opening_sealed, b.leaf_hash, b.commitment_hash, b.channel,
-           lead(b.rev) OVER (PARTITION BY b.head_id ORDER BY b.rev) IS NULL AS counts
+           lead(b.rev) OVER (PARTITION BY b.head_id ORDER BY b.rev) IS NULL AS counts, leaf.leaf_hash
     FROM ballots AS b
+    LEFT JOIN ballot_leaves AS leaf ON leaf.community_id = b.community_id AND leaf.decision_id = b.decision_id
+        AND leaf.head_id = b.head_id AND leaf.rev = b.rev
     WHERE b.community_id = :community AND b.decision_id = :decision AND (b.head_id, b.rev) > (:head, :rev)
     ORDER BY b.head_id, b.rev
     LIMIT :limit
@@ -412,21 +397,10 @@ def unseal(ref: Ref) -> None:
         return
     known = keys.keys_of(ref)
     after: tuple[UUID, int] = ids.NOBODY, 0
-    while rows := _to_open(ref, after):
-        last = rows[-1].head_id, rows[-1].rev
-        sealed = _sealed_between(ref, after, last)
-        opened = [_open(known, row, sealed.get((row.head_id, row.rev))) for row in rows]
-        db.copy_in(
-            Opening,
-            (
-                _name(ref)
-                | {"head_id": row.head_id, "rev": row.rev, "salt": salt.hex(), "channel": row.channel}
-                | {"choices": orjson.dumps(said["choices"]).decode(), "area_centi": said["area_centi"]}
-                | {"counts": row.counts}
-                for row, (salt, said) in zip(rows, opened, strict=True)
-            ),
-        )
-        after = last
+    with db.in_bulk():
+        while rows := _to_open(ref, after):
+            db.copy_in(Opening, _OPENING, ((*ref, *_open(known, row)) for row in rows))
+            after = rows[-1].head_id, rows[-1].rev
     ledger.unsealed_at = clock.now()
 
 
@@ -435,31 +409,19 @@ def _to_open(ref: Ref, after: tuple[UUID, int]) -> Sequence[Row[Any]]:
     return db.session().execute(_TO_OPEN, given | {"limit": 4 * BATCH}).all()
 
 
-def _sealed_between(
-    ref: Ref, after: tuple[UUID, int], last: tuple[UUID, int]
-) -> dict[tuple[UUID | None, int | None], bytes]:
-    """The leaf hashes of these ballots. Asked by itself: joined to the ballots of a log that was never analysed, each
-    would look through all leaves.
-    """
-    name = tuple_(BallotLeaf.head_id, BallotLeaf.rev)
-    rows = db.session().execute(
-        select(BallotLeaf.head_id, BallotLeaf.rev, BallotLeaf.leaf_hash).where(
-            BallotLeaf.community_id == ref.community_id,
-            BallotLeaf.decision_id == ref.id,
-            name > after,
-            name <= last,
-        )
-    )
-    return {(head_id, rev): digest for head_id, rev, digest in rows}
+_OPENING = (*_DECISION, "head_id", "rev", "salt", "channel", "choices", "area_centi", "counts")
 
 
-def _open(known: keys.DecisionKeys, row: Row[Any], leaf: bytes | None) -> tuple[bytes, dict[str, Any]]:
-    salt, opening = known.unseal(row.opening_sealed, head_id=row.head_id, rev=row.rev)
+def _open(known: keys.DecisionKeys, row: Sequence[Any]) -> tuple[Any, ...]:
+    """What of an opening's row comes after the decision's name."""
+    head_id, rev, sealed, promised, commitment, channel, counts, leaf = row
+    salt, opening = known.unseal(sealed, head_id=head_id, rev=rev)
     # The bytes were canonical when they were sealed, so they are hashed as they are.
-    if leaf != row.leaf_hash or verify.sealed_as(salt, opening) != row.commitment_hash:
-        raise NotAsPromised(f"head {row.head_id}, ballot {row.rev}")
+    if leaf != promised or verify.sealed_as(salt, opening) != commitment:
+        raise NotAsPromised(f"head {head_id}, ballot {rev}")
     said: dict[str, Any] = orjson.loads(opening)
-    return salt, said
+    choices = orjson.dumps(said["choices"]).decode()
+    return head_id, rev, salt.hex(), channel, choices, said["area_centi"], counts
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -518,42 +480,53 @@ def to_anchor() -> list[Ref]:
 
 def backlog() -> tuple[int, float]:
     """Ballots that aren't in their log yet, and for how many seconds the oldest has waited; for /metrics."""
-    recent = (Ledger.sealed_until.is_(None)) | (Ballot.cast_at >= Ledger.sealed_until - LATEST)
-    rows, oldest = (
-        db.session()
-        .execute(
-            select(func.count(), func.min(Ballot.cast_at))
-            .select_from(Ledger)
-            .join(
-                Ballot,
-                and_(
-                    Ballot.community_id == Ledger.community_id,
-                    Ballot.decision_id == Ledger.decision_id,
-                    recent,
-                ),
-            )
-            .where(~Ledger.is_final, _without_leaf())
-            .execution_options(cross_community="metrics")
-        )
-        .one()
+    waiting, oldest = 0, None
+    with db.in_bulk():
+        for ref, sealed_until in _open_logs():
+            rows, first = _behind(ref, sealed_until and sealed_until - LATEST)
+            waiting += rows
+            oldest = min(filter(None, (oldest, first)), default=None)
+    return waiting, (clock.now() - oldest).total_seconds() if oldest else 0.0
+
+
+def _behind(ref: Ref, since: datetime | None) -> tuple[int, datetime | None]:
+    query = select(func.count(), func.min(Ballot.cast_at)).where(
+        Ballot.community_id == ref.community_id, Ballot.decision_id == ref.id, _without_leaf()
     )
-    return rows, (clock.now() - oldest).total_seconds() if oldest else 0.0
+    rows, first = db.session().execute(query if since is None else query.where(Ballot.cast_at >= since)).one()
+    return rows, first
 
 
 def waiting(*, within: timedelta = LATEST) -> list[Ref]:
-    """Decisions with ballots that aren't in their log; for the sequencer, across communities, without locks."""
-    recent = (Ledger.sealed_until.is_(None)) | (Ballot.cast_at >= Ledger.sealed_until - within)
+    """Decisions that may have ballots outside their log; for the sequencer, across communities, without locks.
+
+    With the short look (RECENT) only those in which somebody has cast since the log's last ballot, or just now.
+    """
+    logs = _open_logs()
+    if within > RECENT:
+        with db.in_bulk():
+            return [ref for ref, until in logs if _behind(ref, until and until - within)[0]]
+    just_now = queries.database_now() - within
+    return [
+        ref
+        for ref, until in logs
+        if (cast := _last_cast(ref)) is not None and (until is None or cast > until or cast > just_now)
+    ]
+
+
+def _open_logs() -> list[tuple[Ref, datetime | None]]:
     rows = db.session().execute(
-        select(Ledger.community_id, Ledger.decision_id)
-        .where(
-            ~Ledger.is_final,
-            exists().where(
-                Ballot.community_id == Ledger.community_id,
-                Ballot.decision_id == Ledger.decision_id,
-                recent,
-                _without_leaf(),
-            ),
-        )
-        .execution_options(cross_community="sweeper")
+        select(Ledger.community_id, Ledger.decision_id, Ledger.sealed_until)
+        .where(~Ledger.is_final)
+        .execution_options(cross_community="sequencer")
     )
-    return [Ref(community_id, decision_id) for community_id, decision_id in rows]
+    return [(Ref(community_id, decision_id), until) for community_id, decision_id, until in rows]
+
+
+def _last_cast(ref: Ref) -> datetime | None:
+    return db.session().scalar(
+        select(Ballot.cast_at)
+        .where(Ballot.community_id == ref.community_id, Ballot.decision_id == ref.id)
+        .order_by(Ballot.cast_at.desc())
+        .limit(1)
+    )

@@ -75,7 +75,7 @@ def certify(staff: StaffActor, ref: Ref, *, version: int | None) -> Decision:
         CertifiedResult(
             community_id=ref.community_id,
             decision_id=ref.id,
-            result=_official(row, staff) if is_official else _own(row, ledger),
+            result=_official(row, staff) if is_official else from_ballots(row),
             log_size=ledger.size if ledger is not None else None,
             certified_by=staff.id,
             certified_at=now,
@@ -88,12 +88,18 @@ def certify(staff: StaffActor, ref: Ref, *, version: int | None) -> Decision:
     return row
 
 
-def _own(row: Decision, ledger: Ledger | None) -> dict[str, Any]:
-    """Counted from our own ballots."""
+def from_ballots(row: Decision) -> dict[str, Any]:
+    """The result counted from our own ballots, as it is certified.
+
+    Raises NotCounted (before they were opened), BallotsDiffer, SheetsMissing.
+    """
+    ref, rules = queries.ref_of(row), queries.rules_of(row)
+    ledger = db.session().get(Ledger, ref)
     if ledger is None or ledger.unsealed_at is None:
         raise NotCounted
-    ref, rules = queries.ref_of(row), queries.rules_of(row)
-    if not tally.wholeness(ref).is_whole:
+    with db.in_bulk():
+        is_whole = tally.wholeness(ref).is_whole
+    if not is_whole:
         raise BallotsDiffer
     if not rules.electronic_admitted and (missing := heads_without_sheet(ref)):
         raise SheetsMissing(heads=missing, extra={"heads": missing})

@@ -61,12 +61,13 @@ def freeze(ref: Ref, *, acting_user: Actor, written: Callable[[Decision], None] 
         return row
     if row.status != DecisionStatus.ANNOUNCED or row.opens_at is None or row.closes_at is None:
         raise IllegalMove
-    found = heads_today(row)
-    area = sum(head.area_centi for head in found)
-    if not found or area == 0:
-        raise NothingOnRoll
-    new = keys.new_keys(ref)
-    row.roll_root_hash = _write(row, found, new.keys)
+    with db.in_bulk():
+        found = heads_today(row)
+        area = sum(head.area_centi for head in found)
+        if not found or area == 0:
+            raise NothingOnRoll
+        new = keys.new_keys(ref)
+        row.roll_root_hash = _write(row, found, new.keys)
     if written is not None:
         written(row)
     row.heads, row.area_centi, row.frozen_at = len(found), area, clock.now()
@@ -142,8 +143,10 @@ def _write(row: Decision, found: Sequence[Head], secret: keys.DecisionKeys) -> b
     # In no order that says where somebody lives: neighbours in the tree would know each other's place in the log.
     numbers = list(range(1, len(found) + 1))
     random.SystemRandom().shuffle(numbers)
-    key = {"community_id": community_id, "decision_id": row.id}
-    head_rows, house_rows, owner_rows = [], [], []
+    key = (community_id, row.id)
+    head_rows: list[tuple[Any, ...]] = []
+    house_rows: list[tuple[Any, ...]] = []
+    owner_rows: list[tuple[Any, ...]] = []
     leaves: list[bytes] = [b""] * len(found)
     for number, head in zip(numbers, found, strict=True):
         head_id = ids.new_id()
@@ -151,40 +154,38 @@ def _write(row: Decision, found: Sequence[Head], secret: keys.DecisionKeys) -> b
         entry = verify.roll_entry(number=number, tag=tag, area_centi=head.area_centi)
         leaves[number - 1] = verify.leaf_hash(verify.canonical(entry))
         voter_rows = {head.voter, *rows_of[head.voter]} if head.voter else set()
+        label = label_of([named[house].words for house in head.houses])
+        building_id = facts[head.houses[0]].building_id
         head_rows.append(
-            key
-            | {
-                "id": head_id,
-                "number": number,
-                "tag_hash": bytes.fromhex(tag),
-                "area_centi": head.area_centi,
-                "houses": len(head.houses),
-                "label": label_of([named[house].words for house in head.houses]),
-                "building_id": facts[head.houses[0]].building_id,
-                "voter_id": head.voter,
-                "is_developer": head.is_developer,
-            }
+            (
+                *(*key, head_id, number, bytes.fromhex(tag), head.area_centi, len(head.houses), label),
+                *(building_id, head.voter, head.is_developer),
+            )
         )
         house_rows += [
-            key
-            | {
-                "house_id": house,
-                "head_id": head_id,
-                "building_id": facts[house].building_id,
-                "area_centi": facts[house].area_centi,
-                "area_basis": facts[house].area_basis,
-                "label": named[house].words[:140],
-            }
-            for house in head.houses
+            (*key, house, head_id, *facts[house], named[house].words[:140]) for house in head.houses
         ]
         owner_rows += [
-            key | {"owner_id": owner, "head_id": head_id, "is_voter": owner in voter_rows}
+            (*key, owner, head_id, owner in voter_rows)
             for root in head.owners
             for owner in (root, *rows_of[root])
         ]
-    for model, values in ((RollHead, head_rows), (RollHouse, house_rows), (RollOwner, owner_rows)):
-        db.copy_in(model, values)
+    for model, columns, values in (
+        (RollHead, _HEAD, head_rows),
+        (RollHouse, _HOUSE, house_rows),
+        (RollOwner, _OWNER, owner_rows),
+    ):
+        db.copy_in(model, columns, values)
     return verify.root_of(leaves)
+
+
+_DECISION = ("community_id", "decision_id")
+_HEAD = (
+    *(*_DECISION, "id", "number", "tag_hash", "area_centi", "houses", "label"),
+    *("building_id", "voter_id", "is_developer"),
+)
+_HOUSE = (*_DECISION, "house_id", "head_id", "building_id", "area_centi", "area_basis", "label")
+_OWNER = (*_DECISION, "owner_id", "head_id", "is_voter")
 
 
 def label_of(rooms: Sequence[str]) -> str:

@@ -54,8 +54,10 @@ def _check(value: Any) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise Malformed("a key that isn't text")
-            _check(key)
-            _check(item)
+            if not key.isascii():
+                _check(key)
+            if type(item) is not int and not (type(item) is str and item.isascii()):  # most are
+                _check(item)
     elif isinstance(value, list):
         for item in value:
             _check(item)
