@@ -518,7 +518,7 @@ def _open_logs() -> list[tuple[Ref, datetime | None]]:
     rows = db.session().execute(
         select(Ledger.community_id, Ledger.decision_id, Ledger.sealed_until)
         .where(~Ledger.is_final)
-        .execution_options(cross_community="sequencer")
+        .execution_options(cross_community="sweeper")
     )
     return [(Ref(community_id, decision_id), until) for community_id, decision_id, until in rows]
 
