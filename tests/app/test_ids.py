@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app import clock, ids
+from app.ids import Kind, Ref
 
 
 def test_ids_of_one_millisecond_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +33,14 @@ def test_threads_never_make_the_same_id() -> None:
         lists = list(pool.map(many, range(4)))
     assert all(one == sorted(one) for one in lists)
     assert len({i for one in lists for i in one}) == 8000
+
+
+@given(raw=st.binary(min_size=16, max_size=16), community=st.integers(0, 2**32 - 1))
+def test_an_id_is_spelled_in_base32_and_read_back(raw: bytes, community: int) -> None:
+    whole = community.to_bytes(4, "big") + raw
+    wire = ids.encode(Kind.TICKET, Ref(community, UUID(bytes=raw)))
+    assert wire == "tkt_" + base64.b32encode(whole).decode().rstrip("=").lower()
+    assert ids.decode_ref(Kind.TICKET, wire) == (community, UUID(bytes=raw))
+    single = ids.encode(Kind.RESIDENT, UUID(bytes=raw))
+    assert single == "res_" + base64.b32encode(raw).decode().rstrip("=").lower()
+    assert ids.decode_id(Kind.RESIDENT, single) == UUID(bytes=raw)
