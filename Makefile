@@ -20,7 +20,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
 	do printf '  make %-10s %s\n' "$$name" "$$what"; done
 
-run: ## Everything on this machine, until Ctrl-C (PORT=8000: web; the next two as well)
+run: ## Everything on this machine, until Ctrl-C (PORT=8000: web; the next three as well)
 	@$(PYTHON) tools/bootstrap.py run && exec $(VENV)/python -m tools.run $(if $(PORT),--port '$(PORT)')
 
 smoke: dev ## Play the whole story against a running `make run` (PORT= as given there)

@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 def boot(settings: Settings) -> None:
     """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
     from app import adapters, crypto, db, dossiers, logs, queue
+    from app.focus.audiences import FocusGroup
     from app.media import links
     from app.memberships import following
+    from app.memberships.audiences import BuildingOwners, EstateOwners, GridOwners
+    from app.messaging import audience, campaigns, inbound, windows
     from app.messaging import service as messaging
+    from app.messaging.campaign_models import AudienceType
+    from app.messaging.recipient_lists import ListAudience
+    from app.notices.audiences import NoticeUnread
     from app.people import dossier, passwords
     from app.places import changes
-    from app.voting import periods
+    from app.revenue import allowed
+    from app.voting import certified, periods
+    from app.voting.audiences import DecisionNotVoted, DecisionOwners
 
     logs.configure(settings.log_level)
     if settings.database_url == settings.migration_database_url:
@@ -36,8 +44,24 @@ def boot(settings: Settings) -> None:
     adapters.configure(settings, redis)
     links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
     messaging.configure(settings.wechat_templates)
+    inbound.configure(settings.sms_callback_tokens, settings.sms_callback_networks)
+    windows.configure(settings.sms_window)
+    campaigns.configure(approval_above=settings.sms_approval_above)
+    audience.configure(
+        {
+            AudienceType.ESTATES: EstateOwners(),
+            AudienceType.BUILDINGS: BuildingOwners(),
+            AudienceType.GRIDS: GridOwners(),
+            AudienceType.FOCUS_GROUP: FocusGroup(),
+            AudienceType.DECISION_OWNERS: DecisionOwners(),
+            AudienceType.DECISION_NOT_VOTED: DecisionNotVoted(),
+            AudienceType.NOTICE_UNREAD: NoticeUnread(),
+            AudienceType.LIST: ListAudience(),
+        }
+    )
     dossier.configure(dossiers.SECTIONS)
     changes.configure(following.owners_changed)
+    allowed.configure(certified.decisions)
     passwords.configure(settings.staff_password_hash)
     periods.configure(settings.vote_periods)
 

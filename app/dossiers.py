@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.media import own_section as media
 from app.memberships import own_section as memberships
 from app.messaging import own_section as messaging
+from app.notices import own_section as notices
 from app.people import own_section as people
 from app.people.dossier import Section
 from app.revenue import own_section as revenue
@@ -18,5 +19,6 @@ SECTIONS: tuple[Section, ...] = (
     *memberships.SECTIONS,
     *tickets.SECTIONS,
     *revenue.SECTIONS,
+    *notices.SECTIONS,
     *voting.SECTIONS,
 )

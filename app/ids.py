@@ -47,11 +47,19 @@ class Kind(StrEnum):
     PROXY = "prx"
     PAPER_BALLOT = "pbl"
     PETITION = "pet"
+    DELIVERY_ENTRY = "dlv"
     REVENUE_ENTRY = "rev"
     REVENUE_CATEGORY = "rct"
     REVENUE_CONTRACT = "rcn"
     REVENUE_PERIOD = "rpd"
     REVENUE_OBJECTION = "rob"
+    NOTICE = "ntc"
+    CAMPAIGN = "cmp"
+    RECIPIENT_LIST = "lst"
+    SMS_MESSAGE = "sms"
+    REVENUE_BUDGET = "rbg"
+    REVENUE_BUDGET_LINE = "rbl"
+    REVENUE_IMPORT = "rim"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -63,6 +71,7 @@ class Kind(StrEnum):
     SOURCE = "src"
     ASSESSMENT = "asm"
     ROLE = "rol"
+    SMS_TEMPLATE = "tpl"
 
 
 class Ref(NamedTuple):
@@ -83,7 +92,9 @@ OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     | {Kind.DUTY_ROSTER, Kind.ROUTING_RULE, Kind.MEMBERSHIP, Kind.FOCUS_PERSON}
     | {Kind.DECISION, Kind.MOTION, Kind.CANDIDATE, Kind.HEAD, Kind.PROXY, Kind.PAPER_BALLOT, Kind.PETITION}
     | {Kind.REVENUE_ENTRY, Kind.REVENUE_CATEGORY, Kind.REVENUE_CONTRACT, Kind.REVENUE_PERIOD}
-    | {Kind.REVENUE_OBJECTION}
+    | {Kind.REVENUE_OBJECTION, Kind.DELIVERY_ENTRY, Kind.NOTICE}
+    | {Kind.CAMPAIGN, Kind.RECIPIENT_LIST, Kind.SMS_MESSAGE}
+    | {Kind.REVENUE_BUDGET, Kind.REVENUE_BUDGET_LINE, Kind.REVENUE_IMPORT}
 )
 _LANES = 64
 # Stands where a row asks for a person and the house itself acts, or nobody is known any more.

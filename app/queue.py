@@ -27,6 +27,7 @@ class Queue(StrEnum):
     DEFAULT = "default"
     MEDIA = "media"
     IMPORTS = "imports"  # registers of tens of thousands of houses; nobody else waits behind them
+    SMS = "sms"  # text messages: one job keeps several calls going
     PERIODIC = "periodic"
 
 
@@ -36,6 +37,10 @@ class Job(StrEnum):
     DRAIN = "workers.jobs.drain"
     DRAIN_NOTICES = "workers.jobs.drain_notices"
     DRAIN_STATUSES = "workers.jobs.drain_statuses"
+    DRAIN_SMS = "workers.jobs.drain_sms"
+    DRAIN_INBOUND = "workers.jobs.drain_inbound"
+    MEND_SMS = "workers.jobs.mend_sms"
+    RECONCILE_SMS = "workers.jobs.reconcile_sms"
     SWEEP = "workers.jobs.sweep"
     EXPIRE_UPLOADS = "workers.jobs.expire_uploads"
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
@@ -52,6 +57,8 @@ class Job(StrEnum):
     RETAIN = "workers.jobs.retain"
     ANCHOR_LOGS = "workers.jobs.anchor_logs"
     RUN_DECISIONS = "workers.jobs.run_decisions"
+    PUBLISH_NOTICES = "workers.jobs.publish_notices"
+    RUN_CAMPAIGNS = "workers.jobs.run_campaigns"
 
 
 JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then soon known to be lost
@@ -110,6 +117,21 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
 def ring(name: Queue, job: Job, *args: Any) -> None:
     """Ring now. When Redis is away the bell is lost and a line says so; the sweeper finds the rows."""
     _ring_all([(name, job, *args)])
+
+
+def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
+    """Ring, unless anybody rang for the same job within `every_ms`: for what comes by the hundreds in a second. What
+    the last ones bring is found by the job that runs, or by the sweeper.
+    """
+    global _quiet_until
+    if not _ring or time.monotonic() < _quiet_until:
+        return
+    try:
+        if redis().set(f"bell:{job.name.lower()}", 1, nx=True, px=every_ms):
+            enqueue(name, job)
+    except RedisError as e:
+        _quiet_until = time.monotonic() + QUIET_S
+        log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)
 
 
 def remind(bells: Iterable[tuple[Any, ...]]) -> None:

@@ -17,6 +17,7 @@ from app.media import papers
 from app.media.paper_models import AttachedPaper, Paper
 from app.places import imports
 from app.places.registry_models import RegistryImport
+from app.revenue.import_models import RevenueImport
 from app.tables import metadata
 
 
@@ -103,17 +104,18 @@ def _anew(sealed: SealedTable, row: Mapping[Any, Any]) -> dict[str, bytes]:
 
 def kept_files() -> dict[str, str]:
     """The sealed files that the store holds: key → what the bytes are bound to."""
-    rows = db.session().execute(
-        select(RegistryImport.id, RegistryImport.file_kept, RegistryImport.errors_kept)
-        .where(or_(RegistryImport.file_kept, RegistryImport.errors_kept))
-        .execution_options(cross_community="sealed anew under the newest key")
-    )
     found = {}
-    for import_id, file_kept, errors_kept in rows:
-        if file_kept:
-            found[imports.file_key(import_id)] = f"import:{import_id}"
-        if errors_kept:
-            found[imports.errors_key(import_id)] = f"import:{import_id}"
+    for of in (RegistryImport, RevenueImport):
+        rows = db.session().execute(
+            select(of.id, of.file_kept, of.errors_kept)
+            .where(or_(of.file_kept, of.errors_kept))
+            .execution_options(cross_community="sealed anew under the newest key")
+        )
+        for import_id, file_kept, errors_kept in rows:
+            if file_kept:
+                found[imports.file_key(import_id)] = f"import:{import_id}"
+            if errors_kept:
+                found[imports.errors_key(import_id)] = f"import:{import_id}"
     for table in (Paper, AttachedPaper):
         for paper_id in db.session().scalars(
             select(table.id).execution_options(cross_community="sealed anew under the newest key")

@@ -37,14 +37,19 @@ from app.media import paper_models, papers
 from app.media import service as media_service
 from app.memberships import binding, following, locks
 from app.memberships import models as memberships
+from app.messaging import campaign_models as campaigns
+from app.messaging import inbound_models as inbound
 from app.messaging import models as messaging
+from app.messaging import sms_models as sms
 from app.messaging import staff as staff_inbox
+from app.notices import models as notices
 from app.patrol import models as patrol
 from app.patrol import walking
 from app.people import dossier
 from app.people import models as people
 from app.places import registry_models as registry
 from app.queue import Job
+from app.revenue import import_models as ledger_imports
 from app.revenue import models as revenue
 from app.sources import models as sources
 from app.sources import service as sources_service
@@ -64,6 +69,7 @@ FILE_KEPT = 5 * YEAR  # what was said, seen and done about it
 LOG_KEPT = 3 * YEAR
 ACCOUNT_KEPT = 3 * YEAR  # without a login
 UNDECIDED_KEPT = timedelta(days=180)  # a request to bind on which staff never decided
+_CAMPAIGN_KEPT = FILE_KEPT + MONTH  # longer than its messages, which name it
 BATCH = 500
 MEMBERSHIP = "membership"  # what papers hang at
 
@@ -320,7 +326,9 @@ _RULEBOOK = (
         "patrol_plan_terms",
     ),
     *("focus_kinds", "focus_kind_terms"),
+    *("sms_providers", "sms_provider_caps", "sms_templates", "sms_template_mappings"),
     *("revenue_settings", "revenue_categories", "revenue_contracts", "revenue_drafts", "revenue_periods"),
+    *("revenue_budgets", "revenue_budget_lines"),
     *("patrol_stops", "patrol_settings", "patrol_zones", "patrol_zone_grades", "sources", "source_lanes"),
 )
 
@@ -390,6 +398,17 @@ def _owns_nothing(now: datetime) -> ColumnElement[bool]:
         )
     )
     return and_(o.updated_at < now - FILE_KEPT, ~holds, ~bound, ~chosen, ~listed, ~same, ~in_votes)
+
+
+def _no_proof(now: datetime) -> ColumnElement[bool]:
+    m, part, template = sms.SmsMessage, campaigns.CampaignPart, sms.SmsTemplate
+    of_decision = exists().where(
+        part.community_id == m.community_id,
+        part.campaign_id == m.campaign_id,
+        template.id == part.template_id,
+        template.kind.startswith("decision_"),
+    )
+    return and_(m.created_at < now - YEAR, or_(m.created_at < now - FILE_KEPT, ~of_decision))
 
 
 def _untagged(_: datetime) -> ColumnElement[bool]:
@@ -476,7 +495,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "attached_papers": (
         Rule(
-            "3 years after the end of what it proves, with the file", _paper_is_old, step=_throw_papers_away
+            "3 years after the end of what it proves, with the file; of a notice: for ever",
+            _paper_is_old,
+            step=_throw_papers_away,
         ),
     ),
     "focus_tags": (
@@ -557,6 +578,31 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "staff_inbox": (_older(messaging.StaffNotice.created_at, staff_inbox.KEPT, "180 days", by=Job.TIDY),),
     "wechat_notices": (_older(messaging.WeChatNotice.created_at, 3 * MONTH, "90 days"),),
     "wechat_events": (_older(messaging.WeChatEvent.received_at, MONTH, "30 days"),),
+    "sms_inbound": (_older(inbound.SmsInbound.received_at, MONTH, "30 days"),),
+    "sms_serials": (_older(inbound.SmsSerial.created_at, MONTH, "30 days: receipts come within days"),),
+    "campaigns": (_older(campaigns.Campaign.created_at, _CAMPAIGN_KEPT, "5 years and a month"),),
+    "campaign_parts": (_older(campaigns.CampaignPart.started_at, FILE_KEPT, "5 years"),),
+    "campaign_recipients": (
+        Rule(
+            "with the campaign",
+            lambda _: ~exists().where(campaigns.Campaign.id == campaigns.CampaignRecipient.campaign_id),
+        ),
+    ),
+    "sms_batches": (_older(sms.SmsBatch.created_at, FILE_KEPT, "5 years"),),
+    "sms_messages": (Rule("1 year; of a decision 5 years: proof of who was told", _no_proof),),
+    "recipient_lists": (_older(campaigns.RecipientList.created_at, YEAR, "1 year"),),
+    "recipient_list_entries": (
+        Rule(
+            "1 year",
+            lambda now: exists().where(
+                campaigns.RecipientList.community_id == campaigns.RecipientListEntry.community_id,
+                campaigns.RecipientList.id == campaigns.RecipientListEntry.list_id,
+                campaigns.RecipientList.created_at < now - YEAR,
+            ),
+        ),
+    ),
+    "sms_number_days": (_before_day(sms.SmsNumberDay.day, MONTH, "30 days"),),
+    "opt_outs": kept("until she wants messages again"),
     "outbox": (
         _older(
             outbox.Outbox.created_at,
@@ -651,7 +697,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ("procedure_rules", "voting_modes"), kept("as long as the estate: what held when. Names nobody")
     ),
     **dict.fromkeys(
-        ("decisions", "motions", "certified_results"),
+        ("decisions", "motions", "certified_results", "poll_results"),
         kept("for ever: what the owners decided, by which majority. Names nobody"),
     ),
     "signing_keys": kept("for ever: old receipts and heads are checked by them"),
@@ -663,6 +709,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         rolls.RollHouse,
         rolls.RollOwner,
         rolls.Delivery,
+        rolls.DeliveryEntry,
+        rolls.DeliveryEntryHead,
         rolls.PaperRequest,
         rolls.VoteAttempt,
         ballots.Ballot,
@@ -714,6 +762,20 @@ RULES: dict[str, tuple[Rule, ...]] = {
     # Public revenue: what was published stays, because every later balance rests on it.
     "revenue_lines": kept("for ever: published figures. Whom money came from or went to, as published"),
     "revenue_statements": kept("for ever: published figures, in a chain of hashes"),
+    "revenue_renderings": kept("as long as what it shows: what is covered, and hashes of pages"),
+    "revenue_imports": kept(
+        "for ever: who entered what from which file; the file 30 days, or until it is applied"
+    ),
+    "revenue_import_problems": (
+        Rule(
+            "1 year after the import; no value is in it",
+            lambda now: exists().where(
+                ledger_imports.RevenueImport.community_id == ledger_imports.RevenueImportProblem.community_id,
+                ledger_imports.RevenueImport.id == ledger_imports.RevenueImportProblem.import_id,
+                ledger_imports.RevenueImport.created_at < now - YEAR,
+            ),
+        ),
+    ),
     "revenue_objections": (
         Rule(
             "the answer for ever; who objected and her words 3 years after it",
@@ -727,6 +789,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             blanks={"resident_id": None, "text": None},
         ),
     ),
+    # Notices: what was told to whom, and when, is public.
+    **dict.fromkeys(
+        ("notices", "notice_revisions", "notice_places"), kept("for ever: what was published. Names nobody")
+    ),
+    "notice_reads": (_older(notices.NoticeRead.read_at, PERSON_KEPT, "3 years"),),
     # Staff at work.
     "duty_turns": (_before_day(duty.Turn.valid_to, YEAR, "1 year after they ended"),),
     "duty_day_changes": (_before_day(duty.DayChange.day, YEAR, "1 year"),),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,7 +73,9 @@ def read_database_url(raw: str) -> str:
 def _templates(raw: str) -> dict[str, str]:
     value = json.loads(raw)
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise Unreadable('expected JSON such as {"ticket_progress": "template id"}')
+        raise Unreadable(
+            'expected JSON such as {"ticket_progress": "template id", "decision_notice": "template id"}'
+        )
     return value
 
 
@@ -85,6 +90,34 @@ def _seconds(raw: str) -> float:
     if not 0.1 <= value <= 300:
         raise Unreadable("expected seconds from 0.1 to 300")
     return value
+
+
+def _settle_time(raw: str) -> float:
+    value = float(raw)
+    if not 1 <= value <= 86_400:
+        raise Unreadable("expected seconds from 1 to 86400")
+    return value
+
+
+def _in_flight(raw: str) -> int:
+    value = int(raw)
+    if not 1 <= value <= 32:
+        raise Unreadable("expected 1 to 32")
+    return value
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _path_tokens(raw: str) -> tuple[str, ...]:
+    tokens = tuple(part.strip() for part in raw.split(","))
+    if len(tokens) > 2 or not all(re.fullmatch(r"[A-Za-z0-9_-]{32,128}", token) for token in tokens):
+        raise Unreadable("expected one or two of 32 to 128 letters, digits, - and _")
+    return tokens
+
+
+def _networks(raw: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in raw.split(","))
 
 
 def _required_or_optional(raw: str) -> str:
@@ -109,6 +142,27 @@ def _classes(raw: str) -> int:
     if raw not in {"0", "1", "2", "3", "4"}:
         raise Unreadable("expected 0 to 4")
     return int(raw)
+
+
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(24:00|(?:[01]\d|2[0-3]):[0-5]\d)")
+
+
+def _window(raw: str) -> tuple[time, time]:
+    found = _HOURS.fullmatch(raw)
+    if found is None:
+        raise Unreadable("expected hours such as 08:00-21:00")
+    first = time.fromisoformat(f"{found[1]}:{found[2]}")
+    end = time.max if found[3] == "24:00" else time.fromisoformat(found[3])
+    if first >= end:
+        raise Unreadable("it must end after it begins")
+    return first, end
+
+
+def _count(raw: str) -> int:
+    value = int(raw)
+    if value < 0:
+        raise Unreadable("expected a number from 0 on")
+    return value
 
 
 def _is_loopback(url: str) -> bool:
@@ -193,6 +247,19 @@ class Settings:
     tencent_sms_app_id: str = setting("TENCENT_SMS_APP_ID", default="")
     sms_connect_timeout_s: float = setting("SMS_CONNECT_TIMEOUT_S", _seconds, default=3.0)
     sms_timeout_s: float = setting("SMS_TIMEOUT_S", _seconds, default=10.0)
+    # Calls of one worker at the same time; and how long after a call the vendor's "not listed" is believed.
+    sms_in_flight: int = setting("SMS_IN_FLIGHT", _in_flight, default=8)
+    sms_settle_s: float = setting("SMS_SETTLE_S", _settle_time, default=600.0)
+    sms_slow_s: float = setting("SMS_SLOW_S", _seconds, default=2.0)
+    # The secrets in the callbacks' addresses, two while they rotate; and who may call them ("1.2.3.0/24,…").
+    sms_callback_tokens: tuple[str, ...] = setting(
+        "SMS_CALLBACK_TOKENS", _path_tokens, default=(), secret=True
+    )
+    sms_callback_networks: tuple[Network, ...] = setting("SMS_CALLBACK_NETWORKS", _networks, default=())
+    # Text messages leave between these hours in Shanghai, emergencies at any; 00:00-24:00: always.
+    sms_window: tuple[time, time] = setting("SMS_WINDOW", _window, default=(time(8), time(21)))
+    # A campaign to more recipients than this needs a second person.
+    sms_approval_above: int = setting("SMS_APPROVAL_ABOVE", _count, default=200)
 
     # Work behind the request. Seconds.
     ring_bells: bool = setting("RING_BELLS", _flag, default=True)

@@ -11,12 +11,19 @@ from app.focus import models as focus
 from app.media import models as media
 from app.media import paper_models as papers
 from app.memberships import models as memberships
+from app.messaging import campaign_models as campaigns
+from app.messaging import inbound_models as inbound
 from app.messaging import models as messaging
+from app.messaging import sms_models as sms
+from app.notices import models as notices
 from app.patrol import models as patrol
 from app.people import models as people
 from app.places import models as places
 from app.places import registry_models as registry
+from app.revenue import budget_models as budgets
+from app.revenue import import_models as ledger_imports
 from app.revenue import models as revenue
+from app.revenue import rendering_models as renderings
 from app.sources import models as sources
 from app.tickets import figure_models as figures
 from app.tickets import models as tickets
@@ -37,6 +44,9 @@ MODULES = (
     media,
     papers,
     messaging,
+    inbound,
+    sms,
+    campaigns,
     memberships,
     sources,
     tickets,
@@ -48,6 +58,10 @@ MODULES = (
     ballots,
     ledgers,
     revenue,
+    budgets,
+    renderings,
+    ledger_imports,
+    notices,
     focus,
 )
 

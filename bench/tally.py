@@ -121,7 +121,7 @@ def _ballot(
     sealed = known.seal(salt, text, head_id=head_id, rev=1)
     return (
         *(*known.decision, head_id, 1, leaf, commitment, sealed, "online", "owner", at),
-        *(known.signer.key_id, clock.rfc3339(at), keys.WITHIN_S, "-"),
+        *(known.signer.key_id, clock.rfc3339(at), verify.WITHIN_S, "-"),
     )
 
 

@@ -103,7 +103,7 @@ def serving(module: str, environment: Mapping[str, str], folder: Path) -> Iterat
         )
     server = Server(process, port)
     try:
-        for _ in range(600):
+        for _ in range(2400):  # two minutes: a busy machine takes its time to import the application
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
@@ -313,6 +313,13 @@ def main() -> int:
 @contextmanager
 def house() -> Iterator[tuple[servers.Postgres, dict[str, str], Path]]:
     """A migrated database with fsync, the environment of its programs, and a folder; this process booted on them."""
+    with house_with_queue() as (pg, _, environment, folder):
+        yield pg, environment, folder
+
+
+@contextmanager
+def house_with_queue() -> Iterator[tuple[servers.Postgres, servers.Valkey, dict[str, str], Path]]:
+    """The same, and its Valkey, which keeps nothing over a restart."""
     with (
         servers.postgres(buffers="512MB") as pg,
         servers.valkey() as valkey,
@@ -338,7 +345,7 @@ def house() -> Iterator[tuple[servers.Postgres, dict[str, str], Path]]:
         boot(Settings.from_env(environment))
         logging.getLogger().setLevel(logging.ERROR)
         try:
-            yield pg, environment, folder
+            yield pg, valkey, environment, folder
         finally:
             db.engine().dispose()
 

@@ -103,8 +103,8 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
 
     community = {"community_id": estate.community_id}
     with psycopg.connect(dsn) as connection:
-        _copy(connection, "houses", homes())
-        _copy(
+        copy_rows(connection, "houses", homes())
+        copy_rows(
             connection,
             "owners",
             (
@@ -114,13 +114,13 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
                 for w in everyone
             ),
         )
-        _copy(connection, "holdings", holdings())
-        _copy(
+        copy_rows(connection, "holdings", holdings())
+        copy_rows(
             connection,
             "holding_owners",
             (community | {"holding_id": w.house, "owner_id": w.owner, "position": 0} for w in everyone),
         )
-        _copy(
+        copy_rows(
             connection,
             "residents",
             (
@@ -128,7 +128,7 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
                 for w in everyone
             ),
         )
-        _copy(
+        copy_rows(
             connection,
             "resident_sessions",
             (
@@ -137,7 +137,7 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
                 for w in everyone
             ),
         )
-        _copy(
+        copy_rows(
             connection,
             "memberships",
             (
@@ -149,7 +149,7 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
                 for w in everyone
             ),
         )
-        _copy(
+        copy_rows(
             connection,
             "resident_index",
             (
@@ -163,7 +163,8 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
     return everyone
 
 
-def _copy(connection: psycopg.Connection[Any], table: str, rows: Iterator[dict[str, Any]]) -> None:
+def copy_rows(connection: psycopg.Connection[Any], table: str, rows: Iterator[dict[str, Any]]) -> None:
+    """Write rows of one shape by COPY."""
     first = next(rows)
     columns = sql.SQL(", ").join(map(sql.Identifier, first))
     with (

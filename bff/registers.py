@@ -42,16 +42,23 @@ class RegisterUpload(NamedTuple):
     sha256: bytes
 
 
-def takes_register(home: Callable[[], int]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _announce(home: int, import_id: UUID) -> None:
+    imports.announce(home=home, import_id=import_id)
+
+
+def takes_register(
+    home: Callable[[], int], announce: Callable[[int, UUID], None] = _announce
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Before the write: read the part `file`, refuse what is too large or no spreadsheet, store it. Sets g.register.
 
-    `home`: the community that the import is kept under. Stands outside `writes`, because storing may be a network
-    call. Raises FileTooLarge, FileNotTaken, StorageAway.
+    `home`: the community that the import is kept under. `announce`: promises that the file will be gone in time. Stands
+    outside `writes`, because storing may be a network call. Raises FileTooLarge, FileNotTaken, StorageAway.
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(view)
         def entry(*args: P.args, **kwargs: P.kwargs) -> R:
+            where = home()  # first: whose place it isn't learns nothing about her file
             request.max_content_length = MAX_BODY
             file = request.files.get("file")
             data = file.stream.read(imports.MAX_BYTES + 1) if file is not None else b""
@@ -64,9 +71,9 @@ def takes_register(home: Callable[[], int]) -> Callable[[Callable[P, R]], Callab
                 raise FileNotTaken(errors={"file": [(FileNotTaken.zh, FileNotTaken.en)]})
             assert file is not None
             file.stream.seek(0)
-            taken = RegisterUpload(ids.new_id(), home(), kind, len(data), hashlib.sha256(data).digest())
+            taken = RegisterUpload(ids.new_id(), where, kind, len(data), hashlib.sha256(data).digest())
             with db.transaction():
-                imports.announce(home=taken.home, import_id=taken.import_id)
+                announce(taken.home, taken.import_id)
             try:
                 adapters.storage().put(
                     imports.file_key(taken.import_id),

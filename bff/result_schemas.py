@@ -105,6 +105,11 @@ class ResultOut(Schema):
     scope = f.String(required=True, metadata={"description": "estate | buildings"})
     source = f.String(required=True, metadata={"description": "ballots | official"})
     reference = f.String(required=True, allow_none=True, metadata={"description": "of the authority"})
+    roll_reason = f.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "why the authority counted other heads or areas than the frozen roll has"},
+    )
     certified_at = Time(required=True, allow_none=True, metadata={"description": "null: a poll"})
     log_size = f.Integer(required=True, allow_none=True)
     totals = f.Nested(WeightOut, required=True)

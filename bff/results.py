@@ -26,6 +26,7 @@ def result_out(found: Published, *, english: bool) -> dict[str, Any]:
         "scope": result["scope"],
         "source": result["source"],
         "reference": result.get("reference"),
+        "roll_reason": result.get("roll_reason"),
         "certified_at": found.certified.certified_at if found.certified else None,
         "log_size": found.certified.log_size if found.certified else None,
         "totals": result["totals"],

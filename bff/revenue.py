@@ -9,20 +9,25 @@ from uuid import UUID
 import marshmallow as ma
 
 from app.ids import Kind, Ref
+from app.media import links
 from app.places import queries as places
-from app.revenue import chain, queries
+from app.revenue import allowed, budgets, chain, public_files, queries
+from app.revenue.budgets import BudgetView
+from app.revenue.errors import RangeBackwards
 from app.revenue.models import RevenueLine, RevenueObjection, RevenueSetting
 from app.revenue.money import yuan
 from app.revenue.queries import ContractView, LineFilter, PeriodView, Totals
+from app.revenue.rendering_models import RenderingState, RevenueRendering
 from app.revenue.shares import HouseShare, Shares
 from app.revenue.spans import Rhythm
-from app.revenue.summary import Summary
+from app.revenue.summary import Share, Summary
 from bff.http import read_cursor, write_cursor
 from bff.schemas import Date, PageQuery, Query, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
 
+FIGURES = ["income", "cost", "use", "fund"]
 KINDS = ["income", "cost", "use", "fund", "adjustment"]
 GROUPS = [Rhythm.MONTH, Rhythm.QUARTER, Rhythm.YEAR]
 SHARE_RULE = (
@@ -44,9 +49,24 @@ class RevenueEntryQuery(PageQuery):
     day_from = Date(load_default=None, data_key="from")
     day_to = Date(load_default=None, data_key="to")
     kind = f.String(load_default=None, validate=v.OneOf(KINDS))
+    account = f.String(
+        load_default=None,
+        validate=v.OneOf(FIGURES),
+        metadata={"description": "the figure it belongs to, adjustments of it as well"},
+    )
     category = WireId(Kind.REVENUE_CATEGORY, load_default=None)
+    no_category = f.Boolean(load_default=False)
     contract = WireId(Kind.REVENUE_CONTRACT, load_default=None)
-    q = Text(most=40, load_default=None)
+    q = Text(
+        most=40,
+        load_default=None,
+        metadata={"description": "in notes, counterparties, names of categories, numbers of contracts"},
+    )
+
+
+class RevenueRangeQuery(Query):
+    day_from = Date(required=True, data_key="from")
+    day_to = Date(required=True, data_key="to")
 
 
 # --- answers ---------------------------------------------------------------------------------------------
@@ -77,6 +97,9 @@ class RevenueSliceOut(Schema):
     share_bp = f.Integer(
         required=True, allow_none=True, metadata={"description": "of its kind, 0.01 %; together 10000"}
     )
+    amounts_fen = f.List(
+        f.Integer(), required=True, metadata={"description": "one for each of `items`: spans side by side"}
+    )
 
 
 class RevenueSeriesOut(Schema):
@@ -84,7 +107,16 @@ class RevenueSeriesOut(Schema):
     income_fen = f.List(f.Integer(), required=True)
     cost_fen = f.List(f.Integer(), required=True)
     net_fen = f.List(f.Integer(), required=True)
+    uses_fen = f.List(f.Integer(), required=True)
+    fund_fen = f.List(f.Integer(), required=True)
     closing_fen = f.List(f.Integer(), required=True)
+
+
+class RevenuePieOut(Schema):
+    kind = f.String(required=True)
+    labels = f.List(f.String(), required=True)
+    amounts_fen = f.List(f.Integer(), required=True)
+    share_bp = f.List(f.Integer(), required=True)
 
 
 class RevenueSummaryOut(Schema):
@@ -95,6 +127,11 @@ class RevenueSummaryOut(Schema):
     items = f.List(f.Nested(RevenueBucketOut), required=True)
     categories = f.List(f.Nested(RevenueSliceOut), required=True)
     series = f.Nested(RevenueSeriesOut, required=True)
+    pies = f.List(
+        f.Nested(RevenuePieOut),
+        required=True,
+        metadata={"description": "one a figure; none where a category is below nothing"},
+    )
 
 
 class RevenueVoucherOut(Schema):
@@ -123,6 +160,31 @@ class RevenueLineOut(Schema):
     voucher_count = f.Integer(required=True)
     reverses = WireId(Kind.REVENUE_ENTRY, required=True, allow_none=True)
     reversed_by = WireId(Kind.REVENUE_ENTRY, required=True, allow_none=True)
+
+
+class RevenuePageOut(Schema):
+    page = f.Integer(required=True)
+    width = f.Integer(required=True)
+    height = f.Integer(required=True)
+    url = f.String(required=True, metadata={"description": "a JPEG; the link holds for an hour or two"})
+
+
+class RevenuePublicFileOut(Schema):
+    file_id = WireId(Kind.UPLOAD, required=True)
+    is_shown = f.Boolean(required=True, metadata={"description": "false while its public file is made anew"})
+    pages = f.List(f.Nested(RevenuePageOut), required=True)
+
+
+class RevenueDecisionOut(Schema):
+    decision_id = WireId(Kind.DECISION, required=True)
+    title = f.String(required=True)
+    certified_at = Time(required=True, allow_none=True)
+
+
+class RevenueLineDetailOut(RevenueLineOut):
+    budget_line_id = WireId(Kind.REVENUE_BUDGET_LINE, required=True, allow_none=True)
+    decision = f.Nested(RevenueDecisionOut, required=True, allow_none=True)
+    public_files = f.List(f.Nested(RevenuePublicFileOut), required=True)
 
 
 class RevenueLineList(Schema):
@@ -191,12 +253,52 @@ class RevenueContractOut(Schema):
     due_fen = f.Integer(required=True, metadata={"description": "fell due until `until`"})
     paid_fen = f.Integer(required=True, metadata={"description": "published until `until`"})
     arrears_fen = f.Integer(required=True)
+    scans = f.List(f.Nested(RevenuePublicFileOut), required=True)
     version = f.Integer(required=True)
 
 
 class RevenueContractList(Schema):
     until = Date(required=True, allow_none=True, metadata={"description": "the last published day"})
     items = f.List(f.Nested(RevenueContractOut), required=True)
+
+
+class RevenueInstalmentOut(Schema):
+    contract_id = WireId(Kind.REVENUE_CONTRACT, required=True)
+    number = f.String(required=True)
+    party = f.String(required=True)
+    due_on = Date(required=True)
+    amount_fen = f.Integer(required=True)
+    missing_fen = f.Integer(required=True, metadata={"description": "payments cover the oldest first"})
+
+
+class RevenueInstalmentList(Schema):
+    until = Date(required=True, allow_none=True, metadata={"description": "the last published day"})
+    expected_fen = f.Integer(required=True)
+    missing_fen = f.Integer(required=True)
+    items = f.List(f.Nested(RevenueInstalmentOut), required=True)
+
+
+class RevenueBudgetLineOut(Schema):
+    budget_line_id = WireId(Kind.REVENUE_BUDGET_LINE, required=True)
+    category_id = WireId(Kind.REVENUE_CATEGORY, required=True)
+    kind = f.String(required=True)
+    name = f.String(required=True)
+    amount_fen = f.Integer(required=True)
+    actual_fen = f.Integer(required=True, metadata={"description": "published of this category in this year"})
+    left_fen = f.Integer(required=True)
+    note = f.String(required=True)
+
+
+class RevenueBudgetOut(Schema):
+    budget_id = WireId(Kind.REVENUE_BUDGET, required=True)
+    year = f.Integer(required=True)
+    basis = f.String(required=True)
+    decision = f.Nested(RevenueDecisionOut, required=True, allow_none=True)
+    lines = f.List(f.Nested(RevenueBudgetLineOut), required=True)
+
+
+class RevenueBudgetList(Schema):
+    items = f.List(f.Nested(RevenueBudgetOut), required=True)
 
 
 class RevenueHouseShareOut(Schema):
@@ -268,7 +370,6 @@ def summary_out(found: Summary, community_id: int) -> dict[str, Any]:
         }
         for b in found.buckets
     ]
-    fund = "转入维修资金"
     return {
         "first_day": found.day_from,
         "last_day": found.day_to,
@@ -286,19 +387,37 @@ def summary_out(found: Summary, community_id: int) -> dict[str, Any]:
             {
                 "kind": s.kind,
                 "category_id": _ref(community_id, s.category.id if s.category else None),
-                "name": s.category.name if s.category else fund if s.kind == "fund" else "调整",
+                "name": _name(s),
                 "amount_fen": s.amount_fen,
                 "share_bp": s.share_bp,
+                "amounts_fen": s.by_bucket,
             }
             for s in found.shares
         ],
+        "pies": [_pie(kind, [s for s in found.shares if s.kind == kind]) for kind in FIGURES],
         "series": {
             "labels": [item["label"] for item in items],
             **{
                 name: [item[name] for item in items]
-                for name in ("income_fen", "cost_fen", "net_fen", "closing_fen")
+                for name in (*("income_fen", "cost_fen", "net_fen", "uses_fen", "fund_fen", "closing_fen"),)
             },
         },
+    }
+
+
+def _name(share: Share) -> str:
+    if share.category is not None:
+        return share.category.name
+    return "转入维修资金" if share.kind == "fund" else "调整"
+
+
+def _pie(kind: str, shares: list[Share]) -> dict[str, Any]:
+    fit = [s for s in shares if s.share_bp is not None]
+    return {
+        "kind": kind,
+        "labels": [_name(s) for s in fit],
+        "amounts_fen": [s.amount_fen for s in fit],
+        "share_bp": [s.share_bp for s in fit],
     }
 
 
@@ -312,6 +431,8 @@ def filter_of(estate: Ref, args: dict[str, Any]) -> LineFilter:
         day_to=args["day_to"],
         kind=args["kind"],
         q=args["q"] or None,
+        account=args["account"],
+        no_category=args["no_category"],
         **{key: UUID(int=0) if foreign else ref.id for key, ref in named.items()},
     )
 
@@ -346,6 +467,51 @@ def lines_out(rows: list[RevenueLine]) -> list[dict[str, Any]]:
             "reversed_by": _ref(home, reversed_by.get(row.id)),
         }
         for row in rows
+    ]
+
+
+def line_detail(row: RevenueLine) -> dict[str, Any]:
+    """A published line with the decision that allowed it, its budget line and its vouchers as everybody sees them."""
+    home = row.community_id
+    files = {made.file_id: made for made in public_files.of(home, [row.id])[row.id]}
+    planned = budgets.line_of(Ref(home, row.estate_id), [row]).get(row.id)
+    return lines_out([row])[0] | {
+        "budget_line_id": _ref(home, planned),
+        "decision": decision_out(home, row.decision_id),
+        "public_files": [
+            public_file(Ref(home, UUID(v["id"])), files.get(UUID(v["id"]))) for v in row.vouchers
+        ],
+    }
+
+
+def decision_out(community_id: int, decision_id: UUID | None) -> dict[str, Any] | None:
+    """What the decision that allowed something is called."""
+    if decision_id is None:
+        return None
+    found = allowed.decisions(community_id, [decision_id]).get(decision_id)
+    return {
+        "decision_id": Ref(community_id, decision_id),
+        "title": found.title if found is not None else "",
+        "certified_at": found.certified_at if found is not None else None,
+    }
+
+
+def public_file(file: Ref, made: RevenueRendering | None) -> dict[str, Any]:
+    """What is shown of a paper."""
+    is_shown = made is not None and made.state == RenderingState.READY
+    return {
+        "file_id": file.id,
+        "is_shown": is_shown,
+        "pages": pages_out(made) if made is not None and is_shown else [],
+    }
+
+
+def pages_out(made: RevenueRendering) -> list[dict[str, Any]]:
+    """The pages of a public file, with links."""
+    file = Ref(made.community_id, made.file_id)
+    return [
+        {"page": number, "width": width, "height": height, "url": links.to_page(file, number)}
+        for number, (_, width, height) in enumerate(made.pages, 1)
     ]
 
 
@@ -408,8 +574,8 @@ def chain_out(estate: Ref) -> dict[str, Any]:
     }
 
 
-def contract_out(view: ContractView) -> dict[str, Any]:
-    """A contract with what is missing."""
+def contract_out(view: ContractView, files: list[RevenueRendering]) -> dict[str, Any]:
+    """A contract with what is missing, and its scans as everybody may see them."""
     c = view.contract
     names = ("number", "party", "subject", "starts_on", "ends_on", "price_fen", "rhythm", "version")
     return {name: getattr(c, name) for name in names} | {
@@ -418,6 +584,7 @@ def contract_out(view: ContractView) -> dict[str, Any]:
         "due_fen": view.due_fen,
         "paid_fen": view.paid_fen,
         "arrears_fen": view.arrears_fen,
+        "scans": [public_file(Ref(c.community_id, made.file_id), made) for made in files],
     }
 
 
@@ -426,7 +593,64 @@ def contracts_out(estate: Ref) -> dict[str, Any]:
     last = queries.last_statement(estate)
     until = last.last_day if last is not None else None
     views = queries.contracts_of(estate, until=until or date.min)
-    return {"until": until, "items": [contract_out(view) for view in views]}
+    files = public_files.of(estate.community_id, [view.contract.id for view in views])
+    return {"until": until, "items": [contract_out(view, files[view.contract.id]) for view in views]}
+
+
+def expected_out(estate: Ref, args: dict[str, Any]) -> dict[str, Any]:
+    """What contracts let expect in a range, and how much of it was not paid until the last published day."""
+    if args["day_from"] > args["day_to"]:
+        raise RangeBackwards(errors={"from": [(RangeBackwards.zh, RangeBackwards.en)]})
+    last = queries.last_statement(estate)
+    until = last.last_day if last is not None else None
+    found = queries.expected(
+        estate, day_from=args["day_from"], day_to=args["day_to"], until=until or date.min
+    )
+    return {
+        "until": until,
+        "expected_fen": sum(one.contract.price_fen for one in found),
+        "missing_fen": sum(one.missing_fen for one in found),
+        "items": [
+            {
+                "contract_id": Ref(estate.community_id, one.contract.id),
+                "number": one.contract.number,
+                "party": one.contract.party,
+                "due_on": one.due_on,
+                "amount_fen": one.contract.price_fen,
+                "missing_fen": one.missing_fen,
+            }
+            for one in found
+        ],
+    }
+
+
+def budget_out(view: BudgetView) -> dict[str, Any]:
+    """A budget, planned against published."""
+    home = view.budget.community_id
+    return {
+        "budget_id": Ref(home, view.budget.id),
+        "year": view.budget.year,
+        "basis": view.budget.basis,
+        "decision": decision_out(home, view.budget.decision_id),
+        "lines": [
+            {
+                "budget_line_id": Ref(home, plan.line.id),
+                "category_id": Ref(home, plan.line.category_id),
+                "kind": plan.category.kind,
+                "name": plan.category.name,
+                "amount_fen": plan.line.amount_fen,
+                "actual_fen": plan.actual_fen,
+                "left_fen": plan.line.amount_fen - plan.actual_fen,
+                "note": plan.line.note,
+            }
+            for plan in view.lines
+        ],
+    }
+
+
+def budgets_out(estate: Ref) -> dict[str, Any]:
+    """The estate's budgets, the latest first."""
+    return {"items": [budget_out(view) for view in budgets.budgets_of(estate)]}
 
 
 def share_out(found: Shares, own: list[HouseShare]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Config:
         if not isinstance(templates, dict) or not all(isinstance(v, str) for v in templates.values()):
             raise ConfigError(
                 "The sandbox can't start: WECHAT_TEMPLATES must be JSON such as"
-                ' {"ticket_progress": "template id"}.'
+                ' {"ticket_progress": "template id", "decision_notice": "template id"}.'
             )
         appid, secret, push_token, push_aes_key = (env[name] for name in names)
         if not re.fullmatch(r"[A-Za-z0-9+/]{43}", push_aes_key):

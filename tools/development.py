@@ -14,6 +14,7 @@ from tools import processes
 from tools.processes import ServerError
 
 REACH_PATIENCE_S = 5
+_TEMPLATES = "WECHAT_TEMPLATES"
 
 
 def secrets_of(path: Path) -> dict[str, str]:
@@ -25,8 +26,13 @@ def secrets_of(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ServerError(f"{path} cannot be read: {error.strerror}.") from error
     found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    # A setting that a newer version added.
-    added = {name: value for name, value in _fresh().items() if name not in found}
+    # A setting that a newer version added, or a template within one.
+    fresh = _fresh()
+    added = {name: value for name, value in fresh.items() if name not in found}
+    templates = json.loads(found.get(_TEMPLATES, "{}"))
+    if missing := json.loads(fresh[_TEMPLATES]).keys() - templates.keys():
+        more = {name: secrets.token_urlsafe(32) for name in sorted(missing)}
+        added[_TEMPLATES] = json.dumps(templates | more)
     if added:
         processes.write_private(path, "".join(f"{name}={value}\n" for name, value in (found | added).items()))
     return found | added
@@ -43,7 +49,15 @@ def _fresh() -> dict[str, str]:
         "WECHAT_SECRET": secrets.token_hex(16),
         "WECHAT_PUSH_TOKEN": secrets.token_hex(12),
         "WECHAT_PUSH_AES_KEY": _aes_key(),
-        "WECHAT_TEMPLATES": json.dumps({"ticket_progress": secrets.token_urlsafe(32)}),
+        _TEMPLATES: json.dumps(
+            {name: secrets.token_urlsafe(32) for name in ("ticket_progress", "decision_notice")}
+        ),
+        "ALIYUN_SMS_KEY_ID": f"LTAI{secrets.token_hex(10)}",
+        "ALIYUN_SMS_KEY_SECRET": secrets.token_hex(15),
+        "TENCENT_SMS_SECRET_ID": f"AKID{secrets.token_hex(16)}",
+        "TENCENT_SMS_SECRET_KEY": secrets.token_hex(16),
+        "TENCENT_SMS_APP_ID": str(1_400_000_000 + secrets.randbelow(10**8)),
+        "SMS_CALLBACK_TOKENS": secrets.token_urlsafe(32),
     }
 
 
@@ -63,6 +77,9 @@ def environment(
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
         "STORAGE_URL": f"folder:{var / 'photos'}",
         "WECHAT_API_BASE": f"http://127.0.0.1:{port + 1}/",
+        "ALIYUN_SMS_ENDPOINT": f"http://127.0.0.1:{port + 3}",
+        "TENCENT_SMS_ENDPOINT": f"http://127.0.0.1:{port + 3}",
+        "SMS_WINDOW": "00:00-24:00",  # what is shown to somebody in the evening goes out in the evening
         "DEMO": "1",
     }
     if os.environ.get("DEMO", "") in ("", "1"):
@@ -83,6 +100,22 @@ def environment(
             "PYTHONUNBUFFERED": "1",
         }
     )
+
+
+def has_own_gateways(env: Mapping[str, str]) -> bool:
+    """Whether somebody named the SMS vendors' addresses: the real ones, or a stand-in of theirs."""
+    return bool(env.get("ALIYUN_SMS_ENDPOINT") or env.get("TENCENT_SMS_ENDPOINT"))
+
+
+def gateways(port: int, env: Mapping[str, str]) -> str:
+    """How the SMS stand-ins behave: 50 ms a call, receipts and replies within seconds to the web server at `port`."""
+    token = env["SMS_CALLBACK_TOKENS"].split(",")[0]
+    behaviour = {}
+    for vendor in ("aliyun", "tencent"):
+        address = f"http://127.0.0.1:{port}/callbacks/sms/{vendor}/{token}"
+        receipts = {"url": f"{address}/report", "replies_url": f"{address}/reply", "delay_s": [0.5, 3]}
+        behaviour[vendor] = {"latency_ms": 50, "receipts": receipts}
+    return json.dumps(behaviour)
 
 
 def check_database(name: str, url: str) -> None:

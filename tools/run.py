@@ -36,8 +36,8 @@ VAR = Path(os.environ.get("JIAYUAN_VAR") or TOP / "var").resolve()
 LOGS = VAR / "log"
 STATE = VAR / "run.json"
 
-FIRST_PORT, LAST_PORT = 8000, 8990  # blocks of ten: web, sandbox, metrics, and room to grow
-PORTS_USED = 3
+FIRST_PORT, LAST_PORT = 8000, 8990  # blocks of ten: web, sandbox, metrics, SMS gateways, room
+PORTS_USED = 4
 READY_PATIENCE_S = 90
 MARK = "JIAYUAN_LAUNCH"
 
@@ -79,8 +79,11 @@ class Launcher:
         _step("servers", self._start_programs)
         self._note("running")
         accounts = json.loads(self._run_to_end("demo accounts", "tools.demo", "--accounts"))
-        sandbox = any(program.name == "sandbox" for program in self.programs)
-        print(_welcome(self.port, accounts, time.monotonic() - began, sandbox=sandbox), flush=True)
+        sandbox, gateways = (
+            any(program.name == name for program in self.programs) for name in ("sandbox", "gateways")
+        )
+        took = time.monotonic() - began
+        print(_welcome(self.port, accounts, took, sandbox=sandbox, gateways=gateways), flush=True)
 
     def watch(self) -> Never:
         """Start again what ends, until Stop; ServerError when it ends too often."""
@@ -149,6 +152,11 @@ class Launcher:
         # An address of WeChat given from outside means the real one, or somebody's own stand-in.
         if not os.environ.get("WECHAT_API_BASE"):
             self._start_program("sandbox", sandbox, {"PUSH_URL": push_url}, patience_s=5)
+        if not development.has_own_gateways(os.environ):
+            scenario = VAR / "sms_gateways.json"
+            processes.write_private(scenario, development.gateways(self.port, self.env))
+            gateways = ["sandbox.sms", "--port", str(self.port + 3), "--scenario", str(scenario)]
+            self._start_program("gateways", gateways, {}, patience_s=5)
         self._start_program("web", web, {"PORT": str(self.port), **metrics}, patience_s=25)
         self._start_program("workers", ["workers"], {"METRICS_PORT": "0"}, patience_s=20)
         self._start_program("sequencer", ["workers.sequencer"], {"METRICS_PORT": "0"}, patience_s=5)
@@ -174,6 +182,8 @@ class Launcher:
         addresses = [f"http://127.0.0.1:{self.port}/readyz"]
         if any(program.name == "sandbox" for program in self.programs):
             addresses.append(f"http://127.0.0.1:{self.port + 1}/")
+        if any(program.name == "gateways" for program in self.programs):
+            addresses.append(f"http://127.0.0.1:{self.port + 3}/_sandbox/sms/health")
         while addresses:
             for program in self.programs:
                 code = program.exit_code()
@@ -384,7 +394,12 @@ def _reason(code: int) -> str:
 
 
 def _welcome(
-    port: int, accounts: Sequence[Mapping[str, Any]], seconds: float, *, sandbox: bool = True
+    port: int,
+    accounts: Sequence[Mapping[str, Any]],
+    seconds: float,
+    *,
+    sandbox: bool = True,
+    gateways: bool = True,
 ) -> str:
     """Where to click, who can log in, and a line that shows that it works."""
     base = f"http://127.0.0.1:{port}"
@@ -407,6 +422,9 @@ def _welcome(
         f"  WeChat stand-in    http://127.0.0.1:{port + 1}/   what every phone received; make it fail"
         if sandbox
         else "  WeChat             the one that WECHAT_API_BASE names",
+        f"  SMS gateways       http://127.0.0.1:{port + 3}/_sandbox/sms/ledger   what every number received"
+        if gateways
+        else "  SMS gateways       those that ALIYUN_SMS_ENDPOINT and TENCENT_SMS_ENDPOINT name",
         f"  metrics            http://127.0.0.1:{port + 2}/metrics",
         f"  logs               {LOGS}/",
         "",

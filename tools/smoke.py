@@ -8,7 +8,9 @@ one of them with a photographed sign, one left out. What she found, a resident r
 in is one problem: merged, urged, supervised, returned, extended, paused, sent back, rated badly, closed at last.
 A post with a roster and a rule take the next one and say why; the figures add up to the tickets behind them.
 A register is imported, its owners bind to their houses, staff approve and refuse, a house is sold. Owners decide: one
-votes online, one on paper, one by proxy; the result is certified, and checked without the server.
+votes online, one on paper, one by proxy; the result is certified, and checked without the server. A notice goes to two
+estates; three read it, and the list of who has not is exactly the rest. An estate's books are imported, published with
+covered vouchers, read to the fen, doubted and corrected.
 Imports nothing of the software: it speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1.
 Each run uses new names, so it may be repeated against the same server. Exit code 0 when all is as
 promised, 1 after a line that says what is not.
@@ -35,12 +37,14 @@ from tools import (
     smoke_figures,
     smoke_hotline,
     smoke_loop,
+    smoke_notices,
     smoke_patrol,
     smoke_people,
     smoke_photos,
     smoke_referral,
     smoke_registry,
     smoke_report,
+    smoke_revenue,
     smoke_staff,
     smoke_voting,
 )
@@ -48,9 +52,11 @@ from tools.smoke_desk import Desk
 from tools.smoke_dispatch import Duty
 from tools.smoke_http import Deviation, tally
 from tools.smoke_loop import Loop
+from tools.smoke_notices import Notices
 from tools.smoke_patrol import Patrol
 from tools.smoke_photos import TOP
 from tools.smoke_registry import Registry
+from tools.smoke_revenue import Revenue
 from tools.smoke_voting import Voting
 from tools.smoke_world import World
 
@@ -72,7 +78,7 @@ def make_photos(world: World) -> None:
 def story() -> list[Step]:
     """The steps in their order."""
     desk, patrol, loop, duty, registry = Desk(), Patrol(), Loop(), Duty(), Registry()
-    voting = Voting()
+    voting, told, revenue = Voting(), Notices(), Revenue()
 
     def by_staff(step: Callable[..., None], *more: object) -> Callable[[World], None]:
         return functools.partial(_with, step=step, more=(desk, *more))
@@ -145,6 +151,15 @@ def story() -> list[Step]:
         ("vote: online, paper, proxy", by_staff(smoke_voting.cast, voting)),
         ("vote: close, certify", by_staff(smoke_voting.certify, voting)),
         ("vote: verify offline", by_staff(smoke_voting.verify, voting)),
+        ("notice: to two estates", by_staff(smoke_notices.publish, told)),
+        ("notice: read by three", by_staff(smoke_notices.read, told)),
+        ("notice: who has not", by_staff(smoke_notices.unread, told)),
+        ("notice: corrected, back", by_staff(smoke_notices.correct, told)),
+        ("revenue: import", by_staff(smoke_revenue.load, revenue)),
+        ("revenue: review, publish", by_staff(smoke_revenue.review, revenue)),
+        ("revenue: browse", by_staff(smoke_revenue.browse, revenue)),
+        ("revenue: object", by_staff(smoke_revenue.object_to, revenue)),
+        ("revenue: correct", by_staff(smoke_revenue.correct, revenue)),
         ("second factor", by_staff(smoke_staff.second_factor)),
         ("new colleague", by_staff(smoke_staff.new_colleague)),
         ("console login", by_staff(smoke_staff.console)),

@@ -177,6 +177,9 @@ HOME = {
     "estates": [ESTATE],
     "unread": Count,
     "open_tickets": [ROW],
+    "open_decisions": [{"decision_id": Id, "title": Text, "my_ballot": Maybe(Text), "closes_at": Time}],
+    "notices": [{"notice_id": Id, "title": Text, "published_at": Time, "read_at": Maybe(Time)}],
+    "revenue": Maybe({"period_id": Id, "closing_fen": Count}),
     "quick_actions": [{"key": Text, "title": Text, "path": Text}],
 }
 STAFF = {
@@ -324,7 +327,18 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
             yield from _walk(inner, f"{path}[{at}]")
 
 
-_PERSONS = {"needed_by", "set_by", "nominated_by"}
+_NO_TIME = {
+    "needed_by",
+    "set_by",
+    "nominated_by",
+    "governed_by",
+    "submitted_by",
+    "reviewed_by",
+    "published_by",
+} | {
+    "reversed_by",  # a line
+    "answer_by",  # a day
+}
 _NOT_OURS = {"template_id", "request_id", "key_id"}
 
 
@@ -332,7 +346,7 @@ def _is_well_said(where: str, key: str, value: Any) -> None:
     check(re.fullmatch(r"[a-z0-9_]+", key) or "." in where.partition(".answers")[2], where, "snake_case", key)
     if isinstance(value, str) and _TIME.match(value):
         check(_is_time(value), where, Time.name, value)
-    if key.endswith(("_at", "_by")) and key not in _PERSONS:
+    if key.endswith(("_at", "_by")) and key not in _NO_TIME:
         check(value is None or _is_time(value), where, Time.name, value)
     if (key == "id" or key.endswith(("_id", "_ref"))) and key not in _NOT_OURS:
         check(value is None or _is_id(value), where, Id.name, value)

@@ -23,19 +23,23 @@ from app.media import imaging, links, papers
 from app.media import queries as media_queries
 from app.media import service as media
 from app.media.models import CheckState, PhotoStatus
+from app.messaging import campaigns, previews
 from app.messaging import service as messaging
 from app.messaging.service import LeasedNotice
+from app.messaging.sms_errors import NoProvider
+from app.notices import telling as notices
 from app.outbox import Leased
 from app.people import queries as people
 from app.places import imports as registry_imports
+from app.revenue import ledger_imports, public_files, renderings
 from app.tickets import calendar, duplicates, intake, letters, stints
 from app.tickets import queries as tickets_queries
 from app.tickets import service as tickets
 from app.tickets.models import TextCheck
-from app.voting import deliveries, ledger, pushing
+from app.voting import deliveries, ledger, pushing, results
 from app.voting import service as voting
 from app.voting.errors import NothingOnRoll
-from workers import config, imports
+from workers import config, drawings, imports, ledgers, mailing
 
 log = logging.getLogger(__name__)
 
@@ -253,9 +257,11 @@ def match_ticket(row: Leased) -> None:
 
 
 def unseal_ballots(row: Leased) -> None:
-    """Open the ballots of a decision that has closed."""
+    """Open the ballots of a decision that has closed; a poll's are counted at once."""
+    ref = Ref(row.community_id, UUID(row.payload["decision_id"]))
     with db.transaction():
-        ledger.unseal(Ref(row.community_id, UUID(row.payload["decision_id"])))
+        ledger.unseal(ref)
+        results.keep_poll(ref)
 
 
 def freeze_roll(row: Leased) -> None:
@@ -290,6 +296,35 @@ def collect_receipts(row: Leased) -> None:
         )
 
 
+def tell_of_notice(row: Leased) -> None:
+    """Tell a page of residents of a notice."""
+    payload = row.payload
+    with db.transaction():
+        notices.tell_page(
+            Ref(row.community_id, UUID(payload["notice_id"])),
+            notices.What(payload["what"]),
+            revision=int(payload["revision"]),
+            home=int(payload["home"]),
+            after=UUID(payload["after"]) if payload["after"] is not None else None,
+        )
+
+
+def expand_campaign(row: Leased) -> None:
+    """Write the messages of a campaign in one community; it waits for a provider that can carry them."""
+    try:
+        mailing.expand(row)
+    except NoProvider as e:
+        raise Later("no provider") from e
+
+
+def fall_back_to_sms(row: Leased) -> None:
+    """Text messages to those whom WeChat didn't reach in time."""
+    try:
+        mailing.fall_back(row)
+    except NoProvider as e:
+        raise Later("no provider") from e
+
+
 HANDLERS: dict[str, Callable[[Leased], None]] = {
     media.PROCESS: process_photo,
     media.CHECK: check_photo,
@@ -302,10 +337,19 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     registry_imports.PREVIEW: imports.preview,
     registry_imports.APPLY: imports.apply,
     registry_imports.DISCARD: imports.discard,
+    ledger_imports.PREVIEW: ledgers.preview,
+    ledger_imports.APPLY: ledgers.apply,
+    ledger_imports.DISCARD: ledgers.discard,
+    renderings.RENDER: drawings.draw,
+    public_files.DISCARD: drawings.discard,
     stints.FILL: fill_stints,
     letters.FILL: fill_letters,
     ledger.UNSEAL: unseal_ballots,
     voting.FREEZE: freeze_roll,
     pushing.TELL: tell_owners,
     deliveries.COLLECT: collect_receipts,
+    notices.TELL: tell_of_notice,
+    previews.PREVIEW: mailing.preview,
+    campaigns.EXPAND: expand_campaign,
+    campaigns.FALL_BACK: fall_back_to_sms,
 }

@@ -45,7 +45,7 @@ def preview(row: Leased) -> None:
     has_errors = bool(register.problems or plan.conflicts)
     if has_errors:
         sheet = imports.seal(import_sheets.error_sheet(register, plan.conflicts), ref.id)
-        _stored(lambda: adapters.storage().put(imports.errors_key(ref.id), sheet, "application/octet-stream"))
+        stored(lambda: adapters.storage().put(imports.errors_key(ref.id), sheet, "application/octet-stream"))
     with db.transaction():
         imports.previewed(ref, round_=round_, register=register, plan=plan, errors_kept=has_errors)
 
@@ -71,7 +71,7 @@ def discard(row: Leased) -> None:
     """Remove an uploaded file and its error sheet."""
     ref = Ref(row.community_id, UUID(row.payload["import_id"]))
     for key in (imports.file_key(ref.id), imports.errors_key(ref.id)):
-        _stored(partial(adapters.storage().delete, key))
+        stored(partial(adapters.storage().delete, key))
     with db.transaction():
         imports.discarded(ref)
 
@@ -97,7 +97,7 @@ def _read(row: Leased, imported: RegistryImport) -> Register:
     ref = Ref(imported.community_id, imported.id)
     _hold(row)
     try:
-        sealed = _stored(lambda: adapters.storage().get(imports.file_key(ref.id)))
+        sealed = stored(lambda: adapters.storage().get(imports.file_key(ref.id)))
     except ObjectMissing as e:
         raise UnreadableFile("unreadable") from e
     with db.reading():
@@ -111,7 +111,8 @@ def _read(row: Leased, imported: RegistryImport) -> Register:
     return register_file.read(lines(imports.unseal(sealed, ref.id)), about, progress=progress)
 
 
-def _stored(call: Callable[[], T]) -> T:
+def stored(call: Callable[[], T]) -> T:
+    """What the store answers. Raises StorageAway, for the row to be tried again."""
     try:
         return call()
     except StorageUnavailable as e:

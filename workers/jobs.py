@@ -13,9 +13,12 @@ from app.ids import Ref
 from app.media import service as media
 from app.memberships import following as memberships
 from app.memberships import locks as binding_tries
+from app.messaging import campaigns, pipeline, windows
 from app.messaging import queries as messages
 from app.messaging import service as messaging
 from app.messaging import staff as staff_inbox
+from app.notices import queries as notices
+from app.notices import service as noticing
 from app.patrol import queries as patrols
 from app.patrol import walking, zones
 from app.people import service as people
@@ -27,9 +30,10 @@ from app.tickets import service as tickets
 from app.voting import ledger
 from app.voting import queries as decisions
 from app.voting import service as voting
-from workers import config, sequencer, telling
+from workers import config, receipts, sequencer, sms, telling
 from workers.batches import Shift, committed, committed_alone, in_turn
 from workers.handlers import HANDLERS, Later, send_notice
+from workers.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +95,46 @@ def drain_statuses(community_id: int, source_id: str) -> None:
         queue.ring(Queue.DEFAULT, Job.DRAIN_STATUSES, community_id, source_id)
 
 
+def drain_sms() -> None:
+    """Send the text messages that may leave, and settle those whose fate is unknown, wherever they are."""
+    settings = config.settings()
+    pace = Pace(slow_ms=settings.sms_slow_s * 1000)
+    if sms.Drain(sms.vendors(), pace, lease_s=settings.lease_s).run():
+        queue.ring(Queue.SMS, Job.DRAIN_SMS)
+
+
+def drain_inbound() -> None:
+    """Apply what the SMS vendors pushed."""
+    if receipts.apply_waiting(Shift(config.lease_s()), lease_s=config.lease_s()):
+        queue.ring(Queue.DEFAULT, Job.DRAIN_INBOUND)
+
+
+def mend_sms() -> None:
+    """Messages of running campaigns that no batch would carry to an end get one."""
+    with db.reading():
+        communities = pipeline.communities_in_campaigns()
+    for community_id in communities:
+        touched = committed(pipeline.mend, community_id)
+        if touched:
+            log.error("gaps in a campaign were mended: %s batches", touched)
+
+
+def reconcile_sms() -> None:
+    """Ask the vendors about messages whose receipts never came."""
+    sms.reconcile(sms.vendors(), Pace(), Shift(config.lease_s()))
+
+
 def sweep() -> None:
     """Ring for everything that is due: what a crash, a lost Redis or a killed worker left behind."""
     with db.reading():
         due = outbox.due_everywhere()
         notices = messages.notices_due_everywhere()
         lanes = owed.due_lanes()
+        has_sms = bool(pipeline.due_communities(is_open=windows.is_open(clock.now())))
+    if has_sms:
+        queue.remind([(Queue.SMS, Job.DRAIN_SMS)])
+    if receipts.waiting():
+        queue.remind([(Queue.DEFAULT, Job.DRAIN_INBOUND)])
     queue.remind((Queue(on), Job.DRAIN, community_id, on) for community_id, on in due)
     queue.remind((Queue.DEFAULT, Job.DRAIN_NOTICES, community_id) for community_id in notices)
     queue.remind(
@@ -259,6 +297,22 @@ def run_decisions() -> None:
         due = decisions.due_everywhere()
     for ref in due:
         committed_alone(voting.advance, ref)
+
+
+def publish_notices() -> None:
+    """Publish what was scheduled, at its time."""
+    with db.reading():
+        due = notices.due_everywhere()
+    for ref in due:
+        committed_alone(noticing.publish_due, ref)
+
+
+def run_campaigns() -> None:
+    """Start campaigns at their time, see that they are expanded, end those that are over."""
+    with db.reading():
+        going = campaigns.going_everywhere()
+    for ref in going:
+        committed_alone(campaigns.advance, ref)
 
 
 def erase_tracks() -> None:

@@ -59,8 +59,12 @@ def run(connection: Redis, settings: Settings) -> None:
     schedule = Schedule(connection=connection, name=f"schedule-{clock.now():%Y%m%d%H%M%S%f}")
     schedule.add(Job.SWEEP, interval=settings.sweep_s)
     schedule.add(Job.ASK_VERDICTS, interval=60)
+    schedule.add(Job.MEND_SMS, interval=60)
+    schedule.add(Job.RECONCILE_SMS, interval=300)
     schedule.add(Job.WATCH_LIMITS, interval=30)
     schedule.add(Job.RUN_DECISIONS, interval=5)  # who votes in the first minute isn't turned away
+    schedule.add(Job.PUBLISH_NOTICES, interval=10)
+    schedule.add(Job.RUN_CAMPAIGNS, interval=5)
     schedule.add(Job.EXPIRE_UPLOADS, interval=600)
     schedule.add(Job.ERASE_POSITIONS, cron="20 3 * * *")
     schedule.add(Job.TIDY, interval=3600)

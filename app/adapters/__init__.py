@@ -1,4 +1,5 @@
-"""The outside, chosen by settings: one WeChat, one storage, the opener of WeChat's pushes, the way to other systems.
+"""The outside, chosen by settings: one WeChat, one storage, the opener of WeChat's pushes, the SMS vendors, the way to
+other systems.
 
 Each is made at its first use, so that a program which needs none of them (the OpenAPI files, a migration)
 touches nothing.
@@ -12,6 +13,8 @@ from redis import Redis
 
 from app.adapters.callbacks import Callbacks
 from app.adapters.callbacks.client import HttpCallbacks
+from app.adapters.sms import Sms, Vendor
+from app.adapters.sms.vendors import configured
 from app.adapters.storage import Storage, from_url
 from app.adapters.wechat import WeChat
 from app.adapters.wechat.client import WeChatClientAdapter
@@ -26,7 +29,7 @@ def configure(settings: Settings, redis: Redis) -> None:
     """Make what the settings name the process's outside (called once by `app.boot`). Connects to nothing yet."""
     global _settings, _redis
     _settings, _redis = settings, redis
-    for made in (wechat, storage, wechat_push, callbacks):
+    for made in (wechat, storage, wechat_push, sms, callbacks):
         made.cache_clear()
 
 
@@ -53,6 +56,12 @@ def wechat_push() -> Push:
     """Opens what claims to be a message push."""
     settings = _configured()
     return Push(settings.wechat_push_token, settings.wechat_push_aes_key, settings.wechat_appid)
+
+
+@functools.cache
+def sms() -> dict[Vendor, Sms]:
+    """The SMS vendors that have keys; none where no SMS is set up."""
+    return configured(_configured())
 
 
 @functools.cache

@@ -44,10 +44,13 @@ __all__ = [
     "PhotoType",
     "Position",
     "Rendered",
+    "as_jpeg",
     "fingerprint",
     "inspect",
     "placeholder",
     "render",
+    "shrunk",
+    "whole",
 ]
 
 EDGES = (1600, 320)
@@ -129,6 +132,41 @@ def render(data: bytes, max_edges: Sequence[int] = EDGES) -> dict[int, Rendered]
         # Decoders answer hostile bytes with OSError, SyntaxError, ValueError, struct.error, MemoryError and
         # more; whichever it is, the picture can't be shown and trying again would not help.
         raise PhotoBroken from e
+
+
+def whole(data: bytes) -> Image.Image:
+    """The picture in its full size: upright, sRGB or grey, opaque on white, nothing but pixels.
+
+    Raises what `render` raises. Takes up to 8 bytes a pixel: not for a process that others work in.
+    """
+    header = headers.read(data)
+    edge = max(header.width, header.height)
+    try:
+        if header.kind == PhotoKind.JPEG:
+            picture, profile = _decode_jpeg(data, edge)
+        elif header.kind == PhotoKind.HEIC:
+            picture, profile = _decode_heic(data, edge)
+        else:
+            picture, profile = _decode_whole(data, header)
+        picture = _finish(picture, profile, edge)
+        if header.kind != PhotoKind.HEIC:
+            picture = _upright(picture, Exif.read(header.exif).orientation)
+    except PhotoRefused:
+        raise
+    except Exception as e:  # as in `render`: whichever it is, trying again would not help
+        raise PhotoBroken from e
+    picture.info = {}
+    return picture
+
+
+def as_jpeg(picture: Image.Image) -> Rendered:
+    """The pixels as a JPEG, and nothing else."""
+    return Rendered(_jpeg(picture), picture.width, picture.height)
+
+
+def shrunk(picture: Image.Image, edge: int) -> Image.Image:
+    """Not larger than `edge` on its longer side."""
+    return _shrink(picture, edge)
 
 
 def fingerprint(data: bytes) -> int:

@@ -1,7 +1,8 @@
 """Signed links to photos: whoever holds one may look, until the hour after next.
 
 The expiry is rounded to the hour, so the same photo gives the same link, and the same bytes of an answer,
-all hour long. The link names the upload of a person or the photo of a community and one of two sizes.
+all hour long. The link names the upload of a person or the photo of a community and one of two sizes, or a page of
+a paper's public file.
 """
 
 from __future__ import annotations
@@ -60,8 +61,37 @@ def to_photo(ref: Ref, variant: str) -> str:
     return f"{_base_url}/public/v1/photos/{_sign(body)}"
 
 
+def to_page(ref: Ref, page: int) -> str:
+    """An absolute URL to a page (from 1) of the public file of a paper, valid for one to two hours."""
+    body = struct.pack(">BBI", 3, page, _hour() + 2) + struct.pack(">I", ref.community_id) + ref.id.bytes
+    return f"{_base_url}/public/v1/vouchers/{_sign(body)}"
+
+
 def read(signed: str) -> Target | None:
     """What the link shows; None when it is not ours, altered or expired."""
+    opened = _opened(signed)
+    if opened is None:
+        return None
+    kind, variant, rest = opened
+    if kind == 1:
+        return Target(UUID(bytes=rest[16:]), UUID(bytes=rest[:16]), None, _VARIANTS[variant])
+    if kind == 2:
+        ref = Ref(struct.unpack(">I", rest[:4])[0], UUID(bytes=rest[4:]))
+        return Target(ref.id, None, ref, _VARIANTS[variant])
+    return None
+
+
+def read_page(signed: str) -> tuple[Ref, int] | None:
+    """The paper and the page that the link of `to_page` shows; None when it is not ours, altered or expired."""
+    opened = _opened(signed)
+    if opened is None or opened[0] != 3:
+        return None
+    _, page, rest = opened
+    return Ref(struct.unpack(">I", rest[:4])[0], UUID(bytes=rest[4:])), page
+
+
+def _opened(signed: str) -> tuple[int, int, bytes] | None:
+    """Kind, second byte and the rest of what was signed by us and still holds."""
     try:
         raw = base64.b64decode(signed + "=" * (-len(signed) % 4), altchars=b"-_", validate=True)
     except ValueError:
@@ -69,11 +99,5 @@ def read(signed: str) -> Target | None:
     body, tag = raw[:-_TAG], raw[-_TAG:]
     if len(tag) != _TAG or not hmac.compare_digest(hmac.digest(_key, body, hashlib.sha256)[:_TAG], tag):
         return None
-    kind, variant, expires = struct.unpack(">BBI", body[:6])
-    if _hour() >= expires:
-        return None
-    rest = body[6:]
-    if kind == 1:
-        return Target(UUID(bytes=rest[16:]), UUID(bytes=rest[:16]), None, _VARIANTS[variant])
-    ref = Ref(struct.unpack(">I", rest[:4])[0], UUID(bytes=rest[4:]))
-    return Target(ref.id, None, ref, _VARIANTS[variant])
+    kind, second, expires = struct.unpack(">BBI", body[:6])
+    return (kind, second, body[6:]) if _hour() < expires else None

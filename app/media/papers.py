@@ -5,12 +5,12 @@ They stand apart from photos: an ID card must not go to WeChat's picture check, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from app import clock, crypto, db, ids, outbox, queue
 from app.ids import Ref
@@ -158,8 +158,8 @@ def attach(
     db.session().flush()  # what is attached decides what may be approved
 
 
-def throw_away(*, object_kind: str, ref: Ref) -> None:
-    """Delete the papers of a thing, and the photos given as such, with their files."""
+def throw_away(*, object_kind: str, ref: Ref, only: Collection[UUID] | None = None) -> None:
+    """Delete the papers of a thing, or only these, and the photos given as such, with their files."""
     found = db.session().scalars(
         select(AttachedPaper)
         .where(
@@ -170,6 +170,8 @@ def throw_away(*, object_kind: str, ref: Ref) -> None:
         .with_for_update()
     )
     for attached in found.all():
+        if only is not None and attached.id not in only:
+            continue
         db.session().delete(attached)
         # Without its row the promise of `announce` takes the file out of the store.
         paper = db.session().get(Paper, (attached.owner_id, attached.id))
@@ -184,7 +186,7 @@ def throw_away(*, object_kind: str, ref: Ref) -> None:
         )
     db.session().flush()  # the worker asks for the row
     pictures = media_queries.photos_of(object_kind, [ref]).get(ref, [])
-    photos.delete_photos([Ref(picture.community_id, picture.id) for picture in pictures])
+    photos.delete_photos([Ref(p.community_id, p.id) for p in pictures if only is None or p.id in only])
 
 
 class Evidence(NamedTuple):
@@ -206,30 +208,39 @@ class Evidence(NamedTuple):
 
 def of(object_kind: str, ref: Ref) -> list[Evidence]:
     """The papers of a thing in the order they came, and the photos given as such."""
+    return of_each(object_kind, [ref])[ref]
+
+
+def of_each(object_kind: str, refs: Collection[Ref]) -> dict[Ref, list[Evidence]]:
+    """The same of several things, in two queries."""
+    found: dict[Ref, list[Evidence]] = {ref: [] for ref in refs}
+    if not found:
+        return found
     papers = db.session().scalars(
         select(AttachedPaper)
         .where(
-            AttachedPaper.community_id == ref.community_id,
+            AttachedPaper.community_id.in_({ref.community_id for ref in refs}),
             AttachedPaper.object_kind == object_kind,
-            AttachedPaper.object_id == ref.id,
+            tuple_(AttachedPaper.community_id, AttachedPaper.object_id).in_(found),
         )
         .order_by(AttachedPaper.position)
     )
-    found = [
-        Evidence(p.id, p.kind, p.owner_kind, p.size_bytes, p.attached_at, key(p.id), True, True)
-        for p in papers
-    ]
-    pictures = media_queries.photos_of(object_kind, [ref]).get(ref, [])
-    return found + [
-        Evidence(
-            p.id,
-            "jpeg",
-            p.owner_kind,
-            None,
-            p.attached_at,
-            photos.stored_key(p.id, "full"),
-            False,
-            p.status == PhotoStatus.READY,
+    for p in papers:
+        found[Ref(p.community_id, p.object_id)].append(
+            Evidence(p.id, p.kind, p.owner_kind, p.size_bytes, p.attached_at, key(p.id), True, True)
         )
-        for p in pictures
-    ]
+    for ref, pictures in media_queries.photos_of(object_kind, found).items():
+        found[ref] += [
+            Evidence(
+                p.id,
+                "jpeg",
+                p.owner_kind,
+                None,
+                p.attached_at,
+                photos.stored_key(p.id, "full"),
+                False,
+                p.status == PhotoStatus.READY,
+            )
+            for p in pictures
+        ]
+    return found

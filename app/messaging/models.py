@@ -53,7 +53,11 @@ class NoticeKind(StrEnum):
     DECISION_SHIFTED = "decision_shifted"  # opens and closes later than announced
     DECISION_CANCELLED = "decision_cancelled"
     DECISION_RESULT = "decision_result"
+    NOTICE_PUBLISHED = "notice_published"
+    NOTICE_CORRECTED = "notice_corrected"  # she read it before
+    NOTICE_WITHDRAWN = "notice_withdrawn"
     PROXY_ENTERED = "proxy_entered"  # staff took in an authorisation to vote for her
+    CAMPAIGN = "campaign"  # what is sent to many; who hasn't read it here may get a text message
 
 
 class InboxMessage(db.Base):

@@ -53,6 +53,16 @@ def told_of(
     return set(db.session().scalars(query))
 
 
+def read_at(resident_ids: Iterable[UUID], *, idem: str) -> dict[UUID, datetime]:
+    """Those of these residents who have read the message of that name, and when."""
+    query = select(InboxMessage.resident_id, InboxMessage.read_at).where(
+        InboxMessage.resident_id.in_(set(resident_ids)),
+        InboxMessage.idem == idem,
+        InboxMessage.read_at.is_not(None),
+    )
+    return {resident: at for resident, at in db.session().execute(query) if at is not None}
+
+
 def notices_due_everywhere() -> list[int]:
     """Communities with a WeChat notice due now; for the sweeper."""
     now = clock.now()

@@ -27,7 +27,9 @@ APPLY_EVENT = "messaging.apply_event"  # outbox kind
 # share one: 编号 character_string1, 状态 phrase2, 说明 thing3, 时间 time4.
 TICKET_TEMPLATE = "ticket_progress"
 DECISION_TEMPLATE = "decision_notice"  # 表决 thing1, 状态 phrase2, 说明 thing3, 时间 time4
+NOTICE_TEMPLATE = "community_notice"  # 通知 thing1, 状态 phrase2, 说明 thing3, 时间 time4
 _PAGES = {
+    "notice": (NOTICE_TEMPLATE, "pages/notice/detail"),
     "ticket": (TICKET_TEMPLATE, "pages/ticket/detail"),
     "decision": (DECISION_TEMPLATE, "pages/decision/detail"),
 }
@@ -188,6 +190,21 @@ def mark_read(*, resident_id: UUID, message_ids: Sequence[UUID] | None, all_befo
         query.values(read_at=clock.now()).execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def mark_read_about(*, resident_id: UUID, target: tuple[str, str]) -> None:
+    """What a message was about has been looked at: her messages about it are read."""
+    db.session().execute(
+        update(InboxMessage)
+        .where(
+            InboxMessage.resident_id == resident_id,
+            InboxMessage.read_at.is_(None),
+            InboxMessage.target_type == target[0],
+            InboxMessage.target_id == target[1],
+        )
+        .values(read_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 class LeasedNotice(NamedTuple):

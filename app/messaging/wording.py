@@ -110,12 +110,18 @@ WORDINGS: dict[NoticeKind, Wording] = {
     _K.DECISION_RESULT: Wording(
         "表决结果已公布", "《{title}》的结果已公布，请查看。有异议可以在公示期内提出。{mode}", "已公布"
     ),
+    _K.NOTICE_PUBLISHED: Wording("{topic}", "《{title}》已发布，请打开查看。{todo}", "新通知"),
+    _K.NOTICE_CORRECTED: Wording(
+        "您看过的通知有更正", "《{title}》已更正，请再看一遍。原因：{reason}", "有更正"
+    ),
+    _K.NOTICE_WITHDRAWN: Wording("您看过的通知已撤回", "《{title}》已撤回。原因：{reason}", "已撤回"),
     _K.PROXY_ENTERED: Wording(
         "请核对委托",
         "社区为《{title}》登记了您这一户的委托，代理人：{name}。如果不是您委托的，请在代理人投票前撤销；"
         "您自己先投票的，以您的票为准。{mode}",
         "请核对",
     ),
+    _K.CAMPAIGN: Wording("{title}", "{text}", "新通知"),
 }
 
 

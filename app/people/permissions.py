@@ -72,7 +72,19 @@ class Permission(StrEnum):
     REVENUE_REVIEW = "revenue.review"  # as the second person; answer objections
     REVENUE_PUBLISH = "revenue.publish"
     REVENUE_SETTINGS = "revenue.settings"  # the split to the fund, the rhythm, who keeps the money
+    CAMPAIGN_VIEW = "campaign.view"  # text messages: templates, campaigns and how far they are, providers
+    CAMPAIGN_EDIT = "campaign.edit"  # write, launch, pause and cancel campaigns; lists of numbers; opt-outs
+    CAMPAIGN_APPROVE = "campaign.approve"  # as the second person
+    SMS_TEMPLATE_EDIT = "sms_template.edit"  # write templates, and say what they are called at the vendors
+    SMS_TEMPLATE_APPROVE = "sms_template.approve"  # as the second person
+    SMS_PROVIDER_EDIT = "sms_provider.edit"  # weights, rates, prices and caps of the vendors
     AUDIT_VIEW = "audit.view"  # who did what, who saw what
+    NOTICE_VIEW = "notice.view"  # what residents of her places are told, and how many have read it
+    NOTICE_EDIT = "notice.edit"  # write drafts
+    NOTICE_PUBLISH = "notice.publish"  # publish, correct, withdraw
+    NOTICE_READERS = (
+        "notice.readers"  # which houses haven't read it, with their owners masked; who has studied
+    )
     DECISION_VIEW = "decision.view"
     DECISION_DRAFT = "decision.draft"  # write a decision and hand it in for review
     DECISION_EDIT = "decision.edit"  # run it: announce, open, extend, close, file, cancel; candidates; visits
@@ -134,12 +146,21 @@ _DESK = _EVERYONE | {
     _P.PAPER_ENTER,
     _P.PAPER_CONFIRM,
     _P.PROXY_REVIEW,
+    _P.NOTICE_VIEW,
+    _P.NOTICE_EDIT,
+    _P.NOTICE_PUBLISH,
+    _P.NOTICE_READERS,
+    _P.CAMPAIGN_VIEW,
+    _P.CAMPAIGN_EDIT,
+    _P.CAMPAIGN_APPROVE,
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     # One calendar, one tree of classes, and one list of other systems, serves all communities of the street.
     Role.STREET: _DESK
     | {_P.CALENDAR_EDIT, _P.CATEGORY_EDIT, _P.API_KEY_EDIT, _P.REGION_EDIT, _P.DECISION_MODE}
+    # Templates and vendors are the same for all communities.
+    | {_P.SMS_TEMPLATE_EDIT, _P.SMS_TEMPLATE_APPROVE, _P.SMS_PROVIDER_EDIT}
     # The street sees how many, not who: it doesn't visit.
     | {_P.FOCUS_COUNT, _P.FOCUS_GROUPS},
     Role.COMMUNITY: _DESK | {_P.FOCUS_READ, _P.FOCUS_EDIT, _P.FOCUS_COUNT},
@@ -154,12 +175,16 @@ GRANTS: dict[Role, frozenset[Permission]] = {
         _P.TICKET_UNMASK,
     }
     # In her own grid: she visits them, and takes their signed sheets along.
-    | {_P.FOCUS_READ, _P.DECISION_VIEW, _P.ROLL_VIEW, _P.PAPER_ENTER},
+    | {_P.FOCUS_READ, _P.DECISION_VIEW, _P.ROLL_VIEW, _P.PAPER_ENTER}
+    # She writes for her grid, the community publishes; she knocks where nobody has read.
+    | {_P.NOTICE_VIEW, _P.NOTICE_EDIT, _P.NOTICE_READERS},
     # Property staff handle what they are given; an anonymous reporter stays unknown to them.
     Role.PROPERTY: _EVERYONE
     | {_P.PATROL_WALK, _P.PATROL_REPORT, _P.TICKET_ASSIGN, _P.TICKET_UNMASK, _P.DUTY_EDIT, _P.REGISTRY_VIEW}
     # The company keeps the books of the estates it serves; others review and publish them.
-    | {_P.REVENUE_VIEW, _P.REVENUE_EDIT},
+    | {_P.REVENUE_VIEW, _P.REVENUE_EDIT}
+    # It writes of its works; the community publishes.
+    | {_P.NOTICE_VIEW, _P.NOTICE_EDIT},
     # Who repairs knocks at the door; whom to call, and how the company does, is the manager's and the duty room's.
     Role.PROPERTY_WORKER: (_EVERYONE - {_P.STATS_VIEW}) | {_P.PATROL_WALK, _P.PATROL_REPORT},
     Role.DUTY_ROOM: (_EVERYONE - {_P.PATROL_VIEW, _P.STATS_VIEW})

@@ -125,6 +125,20 @@ def names_of_staff(org_ids: Iterable[UUID]) -> set[str]:
     )
 
 
+def has_held(staff_id: UUID, roles: Collection[Role], *, since: date) -> bool:
+    """Has this member of staff had one of these roles on that day or later, ended ones as well?"""
+    found = db.session().scalar(
+        select(StaffRole.id)
+        .where(
+            StaffRole.staff_id == staff_id,
+            StaffRole.role.in_([role.value for role in roles]),
+            or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > since),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
 def nickname_of(resident: Resident) -> str | None:
     """What the resident calls herself, or None."""
     if resident.nickname_sealed is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import xlsxwriter
 
 from app.places.headings import SYNONYMS, Field, letter
-from app.places.register_file import Problem, Register
+from app.places.register_file import Problem
 from app.places.words import reason
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -34,6 +35,10 @@ _HELP = (
 )
 # What a spreadsheet would run when somebody saves the sheet as CSV and opens it again (CSV injection).
 _STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def _said(code: str, other_row: int | None) -> str:
+    return reason(code, other_row=other_row)
 
 
 def harmless(text: str) -> str:
@@ -69,7 +74,18 @@ def template() -> bytes:
     return out.getvalue()
 
 
-def error_sheet(register: Register, conflicts: Iterable[Problem]) -> bytes:
+class Bad(Protocol):
+    """What a file was read into, with the rows that could not be taken."""
+
+    problems: list[Problem]
+    sheets_taken: list[str]
+    originals: list[tuple[str, int, list[str]]]
+    header_cells: dict[str, list[str]]
+
+
+def error_sheet(
+    register: Bad, conflicts: Iterable[Problem], *, say: Callable[[str, int | None], str] = _said
+) -> bytes:
     """The rows that could not be taken, as they stand in the file, with the reasons before them, to be corrected and
     uploaded again. What differs from better sources stands on a sheet of its own, by place only.
     """
@@ -92,7 +108,7 @@ def error_sheet(register: Register, conflicts: Iterable[Problem]) -> bytes:
             for line, (row, cells) in enumerate(sorted(rows), 1):
                 found = of_row[name, row]
                 bad = {problem.column for problem in found}
-                sheet.write_string(line, 0, " ".join(reason(p.code, other_row=p.other_row) for p in found))
+                sheet.write_string(line, 0, " ".join(say(p.code, p.other_row) for p in found))
                 sheet.write_number(line, 1, row)
                 for at, value in enumerate(cells):
                     style = wrong if letter(at) in bad else plain
@@ -106,7 +122,7 @@ def error_sheet(register: Register, conflicts: Iterable[Problem]) -> bytes:
                 sheet.write_string(line, 0, harmless(p.sheet))
                 sheet.write_number(line, 1, p.row)
                 sheet.write_string(line, 2, p.column or "")
-                sheet.write_string(line, 3, reason(p.code, other_row=p.other_row))
+                sheet.write_string(line, 3, say(p.code, p.other_row))
         if not book.worksheets():
             book.add_worksheet("没有问题")
     return out.getvalue()

@@ -108,7 +108,9 @@ class Reading:
     today: date
 
 
-class _Sheet(NamedTuple):
+class Sheet(NamedTuple):
+    """What is known of a sheet beside its rows."""
+
     name: str
     formulas: frozenset[tuple[int, int]]
     tall: list[tuple[int, int, int]]  # merged over rows: first row, last row, column
@@ -125,7 +127,7 @@ def read(
     """All houses of the file. `progress` is told the rows read so far. Raises UnreadableFile."""
     register = Register()
     ended = False
-    for sheet, rows in _sheets(lines):
+    for sheet, rows in sheets_in(lines):
         if sheet is None:
             ended = True
             continue
@@ -136,8 +138,10 @@ def read(
     return register
 
 
-def _sheets(lines: Iterable[Any]) -> Iterator[tuple[_Sheet | None, Iterator[tuple[int, list[str]]]]]:
-    """(sheet, its rows); a sheet of None at the end of a whole file."""
+def sheets_in(lines: Iterable[Any]) -> Iterator[tuple[Sheet | None, Iterator[tuple[int, list[str]]]]]:
+    """(sheet, its rows) of what `app.places.sheets` says; a sheet of None at the end of a whole file. Raises
+    UnreadableFile.
+    """
     stream = iter(lines)
     waiting: list[Any] = []
 
@@ -162,7 +166,7 @@ def _sheets(lines: Iterable[Any]) -> Iterator[tuple[_Sheet | None, Iterator[tupl
             if bottom > top
         ]
         own = rows()
-        yield _Sheet(head["sheet"], frozenset((r, c) for r, c in head["formulas"]), tall), own
+        yield Sheet(head["sheet"], frozenset((r, c) for r, c in head["formulas"]), tall), own
         for _ in own:
             pass
         head = waiting.pop() if waiting else None
@@ -170,7 +174,7 @@ def _sheets(lines: Iterable[Any]) -> Iterator[tuple[_Sheet | None, Iterator[tupl
 
 def _read_sheet(
     register: Register,
-    sheet: _Sheet,
+    sheet: Sheet,
     rows: Iterator[tuple[int, list[str]]],
     about: Reading,
     progress: Callable[[int], None],
@@ -219,7 +223,7 @@ def _missing(fields: set[Field | None], about: Reading) -> list[str]:
 class _RowReader:
     """Reads the rows of one sheet whose columns are known."""
 
-    def __init__(self, register: Register, sheet: _Sheet, at: dict[Field, int], about: Reading) -> None:
+    def __init__(self, register: Register, sheet: Sheet, at: dict[Field, int], about: Reading) -> None:
         self.register, self.sheet, self.at, self.about = register, sheet, at, about
         self.header = register.header_cells[sheet.name]
         area_columns = {at[f] + 1: f for f in _AREAS if f in at}

@@ -10,6 +10,7 @@ from app.places.registry_models import HouseKind
 
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _CHINESE = re.compile("[零〇一二两三四五六七八九]?十[一二三四五六七八九]?|[零〇一二两三四五六七八九]+")
+_NUMERAL = re.compile(r"\d+")
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _BUILDING = re.compile(r"^第?(.+?)(?:号楼|号栋|栋楼|楼栋|栋|幢|座|楼|#)?$")
 _UNIT = re.compile(r"^第?(.+?)(?:单元|梯|门)?$")
@@ -66,6 +67,11 @@ def house_key(kind: str, building: str, unit: str, number: str) -> str:
     """What is unique within an estate."""
     prefix = _PREFIX.get(HouseKind(kind), "")
     return f"{prefix}{building_key(building)}|{unit_key(unit)}|{number_key(number)}"
+
+
+def natural_key(text: str) -> str:
+    """What sorts rooms as people read them: numbers by their value, 2栋 before 10栋 and 一栋 before 二栋."""
+    return _NUMERAL.sub(lambda found: found[0].zfill(6), _CHINESE.sub(_arabic, plain(text)))
 
 
 def split(text: str) -> Room:

@@ -54,11 +54,43 @@ class UnknownContract(Invalid):
 
 
 class UnknownDecision(Invalid):
-    """A decision of another community."""
+    """Not a decision of this estate's owners."""
 
     code = "unknown_decision"
-    zh = "没有这项业主决定，或不属于本社区。"
-    en = "No such decision in this community."
+    zh = "没有这项业主决定，或不属于本小区。"
+    en = "No such decision in this estate."
+
+
+class DecisionNotCertified(Invalid):
+    """A decision allows something once its result is certified; a poll never does."""
+
+    code = "decision_not_certified"
+    zh = "这项业主决定还没有确认结果，或只是意见征集，不能作为依据。"
+    en = "This decision has no certified result, or is only a poll; nothing can rest on it yet."
+
+
+class BudgetTaken(Conflict):
+    """The year has a budget."""
+
+    code = "budget_taken"
+    zh = "这一年已有预算，请先撤回。"
+    en = "This year has a budget; withdraw it first."
+
+
+class BudgetLineTwice(Invalid):
+    """A category stands once in a budget."""
+
+    code = "budget_line_twice"
+    zh = "同一科目只能列一行预算。"
+    en = "A category stands once in a budget."
+
+
+class BudgetInUse(Conflict):
+    """Something of its year is published."""
+
+    code = "budget_in_use"
+    zh = "这一年的账目已有公布，预算不能再撤回。"
+    en = "Something of this year is published; the budget stays."
 
 
 class ContractSpan(Invalid):
@@ -181,6 +213,14 @@ class DraftsLeftOver(Conflict):
     en = "{count} lines were entered after it was handed in: hand it back, or move them."
 
 
+class VouchersNotReady(Conflict):
+    """A voucher has no public file: nobody said what is to be covered, it is being drawn, or can't be drawn."""
+
+    code = "vouchers_not_ready"
+    zh = "还有 {count} 份凭证没有公开件：请先遮盖个人信息并生成公开件，再继续。"
+    en = "{count} vouchers have no public file: cover what is personal and have it made first."
+
+
 class ReversedAlready(Conflict):
     """A line is reversed once."""
 
@@ -243,3 +283,11 @@ class RangeBackwards(Invalid):
     code = "range_backwards"
     zh = "开始日期不能晚于结束日期。"
     en = "The range ends before it begins."
+
+
+class NothingToApply(Conflict):
+    """No row of the file can be entered."""
+
+    code = "nothing_to_apply"
+    zh = "文件里没有可以记入的账目。"
+    en = "No row of the file can be entered."

@@ -9,11 +9,11 @@ from sqlalchemy import func, insert, literal, select
 
 from app import clock, db, ids
 from app.errors import NotFound
-from app.ids import Ref
+from app.ids import Kind, Ref
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
-from app.revenue import chain, queries
+from app.revenue import chain, public_files, queries
 from app.revenue.errors import (
     AlreadyPublished,
     AlreadyReviewed,
@@ -26,6 +26,7 @@ from app.revenue.errors import (
     ReversalOfReversal,
     ReversedAlready,
     SecondPerson,
+    VouchersNotReady,
 )
 from app.revenue.models import (
     Account,
@@ -40,6 +41,7 @@ from app.revenue.models import (
 )
 from app.revenue.money import Rounding, split
 from app.revenue.queries import PeriodView
+from app.revenue.rendering_models import RenderingState
 from app.revenue.service import check_day, check_version, lock, new_draft, note, open_period
 from app.revenue.spans import Rhythm, last_of
 
@@ -114,7 +116,7 @@ def _refuse(period: RevenuePeriod) -> PeriodMove | AlreadyPublished:
 def submit(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodView:
     """Hand the period in: its drafts are frozen, and the split to the fund is computed and added as a line.
 
-    Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, PeriodNotOver, NoSettings.
+    Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, PeriodNotOver, NoSettings, VouchersNotReady.
     """
     period = _locked(ref, Permission.REVENUE_EDIT, version, acting_user)
     estate = Ref(ref.community_id, period.estate_id)
@@ -123,6 +125,7 @@ def submit(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodV
     if period.last_day >= places.today():
         raise PeriodNotOver
     drafts = queries.drafts_until(estate, period.last_day)
+    _check_vouchers(drafts, {RenderingState.MAKING, RenderingState.READY})
     fund = _split(period, drafts, acting_user)
     for draft in drafts:
         draft.state = DraftState.SUBMITTED
@@ -133,6 +136,25 @@ def submit(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodV
     period.version += 1
     note(acting_user.actor, "period_submitted", ref, KIND, lines=len(drafts), split_fen=fund)
     return PeriodView(period, None)
+
+
+def _check_vouchers(drafts: list[RevenueDraft], fit: set[RenderingState]) -> None:
+    """Raises VouchersNotReady when a voucher has no public file that is fit: every line opens to its vouchers."""
+    if not drafts:
+        return
+    home = drafts[0].community_id
+    shown = {
+        row.file_id
+        for rows in public_files.of(home, [d.id for d in drafts]).values()
+        for row in rows
+        if row.state in fit
+    }
+    vouchers = queries.vouchers_of(home, [d.id for d in drafts])
+    missing = [paper for found in vouchers.values() for paper in found if paper.id not in shown]
+    if missing:
+        lines = sorted({paper.object_id for paper in missing})
+        named = [ids.encode(Kind.REVENUE_ENTRY, Ref(home, line)) for line in lines[:20]]
+        raise VouchersNotReady(count=len(missing), extra={"count": len(missing), "entries": named})
 
 
 def _split(period: RevenuePeriod, drafts: list[RevenueDraft], staff: StaffActor) -> int:
@@ -195,7 +217,7 @@ def _hand_back(period: RevenuePeriod, drafts: list[RevenueDraft]) -> None:
 def publish(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodView:
     """The reviewed lines become public, for ever. Posting begins on the next day (民法典 201) for the rules' days.
 
-    Raises NotFound, StaleVersion, AlreadyPublished, PeriodMove (not reviewed), DraftsLeftOver.
+    Raises NotFound, StaleVersion, AlreadyPublished, PeriodMove (not reviewed), DraftsLeftOver, VouchersNotReady.
     """
     period = _locked(ref, Permission.REVENUE_PUBLISH, version, acting_user)
     estate = Ref(ref.community_id, period.estate_id)
@@ -205,6 +227,7 @@ def publish(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Period
     left_over = sum(1 for draft in drafts if draft.state != DraftState.SUBMITTED)
     if left_over:
         raise DraftsLeftOver(count=left_over, extra={"count": left_over})
+    _check_vouchers(drafts, {RenderingState.READY})
     period.state = PeriodState.PUBLISHED
     period.version += 1
     _post(period, drafts)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 
 from app import db
 from app.errors import NotFound
@@ -23,7 +23,9 @@ from app.people.registry_scope import registry_reach
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.models import Estate
+from app.revenue.budget_models import RevenueBudget
 from app.revenue.errors import RangeBackwards
+from app.revenue.import_models import RevenueImport
 from app.revenue.models import (
     Account,
     PeriodState,
@@ -40,7 +42,17 @@ from app.revenue.spans import MONTHS, Rhythm, months_after
 
 PAPERS = "revenue_entry"  # what vouchers hang at
 DAY = timedelta(days=1)
-T = TypeVar("T", RevenueCategory, RevenueContract, RevenuePeriod, RevenueDraft, RevenueLine, RevenueObjection)
+T = TypeVar(
+    "T",
+    RevenueCategory,
+    RevenueContract,
+    RevenuePeriod,
+    RevenueDraft,
+    RevenueLine,
+    RevenueObjection,
+    RevenueImport,
+    RevenueBudget,
+)
 
 
 # --- who may look ----------------------------------------------------------------------------------------
@@ -56,6 +68,17 @@ def estate_for(staff: StaffActor, permission: Permission, ref: Ref) -> Estate:
 def one_for(staff: StaffActor, permission: Permission, model: type[T], ref: Ref) -> T:
     """A thing of the books of an estate in which she has this permission. Raises NotFound."""
     found = db.session().get(model, ref, populate_existing=True)
+    if found is None or Ref(ref.community_id, found.estate_id) not in registry_reach(staff, permission):
+        raise NotFound
+    return found
+
+
+def paper_holder(
+    staff: StaffActor, permission: Permission, ref: Ref
+) -> RevenueDraft | RevenueLine | RevenueContract:
+    """The draft, line or contract at which papers hang, when she has this permission in its estate. Raises NotFound."""
+    get = db.session().get
+    found = get(RevenueDraft, ref) or get(RevenueLine, ref) or get(RevenueContract, ref)
     if found is None or Ref(ref.community_id, found.estate_id) not in registry_reach(staff, permission):
         raise NotFound
     return found
@@ -121,6 +144,30 @@ def instalments(contract: RevenueContract, until: date) -> int:
     months = (last.year - contract.starts_on.year) * 12 + last.month - contract.starts_on.month
     count = months // step
     return count + 1 if months_after(contract.starts_on, count * step) <= last else count
+
+
+class Instalment(NamedTuple):
+    """What a contract lets expect on a day, and how much of it is missing: payments cover the oldest first."""
+
+    contract: RevenueContract
+    due_on: date
+    missing_fen: int
+
+
+def expected(estate: Ref, *, day_from: date, day_to: date, until: date) -> list[Instalment]:
+    """The instalments of all contracts that fall due in the range (paid as published until a day), by day."""
+    found = []
+    for view in contracts_of(estate, until=until):
+        contract = view.contract
+        step = MONTHS[Rhythm(contract.rhythm)]
+        left = view.paid_fen
+        for number in range(instalments(contract, min(day_to, contract.ends_on))):
+            due_on = months_after(contract.starts_on, number * step)
+            covered = max(0, min(contract.price_fen, left))
+            left -= covered
+            if due_on >= day_from:
+                found.append(Instalment(contract, due_on, contract.price_fen - covered))
+    return sorted(found, key=lambda one: (one.due_on, one.contract.id))
 
 
 def contracts_of(estate: Ref, *, until: date) -> list[ContractView]:
@@ -279,6 +326,8 @@ class LineFilter:
     category: UUID | None = None
     contract: UUID | None = None
     q: str | None = None
+    account: str | None = None  # the figure it belongs to; an adjustment is of one as well
+    no_category: bool = False  # the split to the fund, and adjustments without one
 
     @property
     def where(self) -> ColumnElement[bool]:
@@ -295,6 +344,10 @@ class LineFilter:
             found.append(RevenueLine.day <= self.day_to)
         if self.kind is not None:
             found.append(RevenueLine.kind == self.kind)
+        if self.account is not None:
+            found.append(or_(RevenueLine.debit == self.account, RevenueLine.credit == self.account))
+        if self.no_category:
+            found.append(RevenueLine.category_id.is_(None))
         if self.category is not None:
             found.append(RevenueLine.category_id == self.category)
         if self.contract is not None:
@@ -306,9 +359,19 @@ class LineFilter:
                 or_(
                     RevenueLine.note.ilike(like, escape="\\"),
                     RevenueLine.counterparty.ilike(like, escape="\\"),
+                    RevenueLine.category_id.in_(self._named(RevenueCategory, RevenueCategory.name, like)),
+                    RevenueLine.contract_id.in_(self._named(RevenueContract, RevenueContract.number, like)),
                 )
             )
         return and_(*found)
+
+    def _named(self, model: type[RevenueCategory | RevenueContract], name: Any, like: str) -> Select[UUID]:
+        """The estate's categories or contracts whose name has the words."""
+        return select(model.id).where(
+            model.community_id == self.estate.community_id,
+            model.estate_id == self.estate.id,
+            name.ilike(like, escape="\\"),
+        )
 
 
 class Totals(NamedTuple):
@@ -423,6 +486,8 @@ def balance_before(estate: Ref, day: date) -> int:
         opening, since = (first.opening_fen, None) if first is not None else (0, None)
     else:
         opening, since = last.closing_fen, last.last_day + DAY
+    if since == day:
+        return opening  # the range begins where that period ended
     return opening + totals(LineFilter(estate, day_from=since, day_to=day - DAY)).change_fen
 
 

@@ -21,7 +21,7 @@ from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.models import Estate
-from app.revenue import queries
+from app.revenue import allowed, public_files, queries
 from app.revenue.errors import (
     AdjustmentUnclear,
     CategoryMissing,
@@ -34,7 +34,6 @@ from app.revenue.errors import (
     SettingsTooEarly,
     UnknownCategory,
     UnknownContract,
-    UnknownDecision,
     VoucherRefused,
 )
 from app.revenue.models import (
@@ -46,7 +45,6 @@ from app.revenue.models import (
     RevenueCategory,
     RevenueContract,
     RevenueDraft,
-    RevenueLine,
     RevenuePeriod,
     RevenueSetting,
 )
@@ -187,7 +185,7 @@ def add_contract(
 ) -> RevenueContract:
     """A contract that brings income, with its scan. Raises NotFound, UnknownCategory, ContractSpan, VoucherRefused."""
     queries.estate_for(acting_user, P.REVENUE_EDIT, estate)
-    _category(estate, category, {EntryKind.INCOME})
+    category_of(estate, category, {EntryKind.INCOME})
     if facts["ends_on"] < facts["starts_on"]:
         raise ContractSpan(errors={"ends_on": [(ContractSpan.zh, ContractSpan.en)]})
     made = RevenueContract(
@@ -274,7 +272,8 @@ def accounts_of(
     return (Account.BANK, figure) if brings else (figure, Account.BANK)
 
 
-def _category(estate: Ref, ref: Ref, kinds: set[EntryKind]) -> UUID:
+def category_of(estate: Ref, ref: Ref, kinds: set[EntryKind]) -> UUID:
+    """The id of a category of this estate and one of these kinds that is in use. Raises UnknownCategory."""
     found = db.session().get(RevenueCategory, ref, populate_existing=True)
     if (
         found is None
@@ -303,20 +302,19 @@ def _write(draft: RevenueDraft, facts: Facts) -> None:
     category_id = None
     if facts.category is not None:
         wanted = _CATEGORY_OF.get(figure)
-        category_id = _category(estate, facts.category, {wanted} if wanted else set())
+        category_id = category_of(estate, facts.category, {wanted} if wanted else set())
     elif facts.kind in {EntryKind.INCOME, EntryKind.COST, EntryKind.USE}:
         raise CategoryMissing(errors={"category_id": [(CategoryMissing.zh, CategoryMissing.en)]})
     if facts.contract is not None:
         contract = db.session().get(RevenueContract, facts.contract)
         if contract is None or Ref(contract.community_id, contract.estate_id) != estate:
             raise UnknownContract(errors={"contract_id": [(UnknownContract.zh, UnknownContract.en)]})
-    if facts.decision is not None and facts.decision.community_id != estate.community_id:
-        raise UnknownDecision(errors={"decision_id": [(UnknownDecision.zh, UnknownDecision.en)]})
+    decision_id = allowed.check(estate, facts.decision) if facts.decision is not None else None
     draft.day, draft.kind, draft.amount_fen = facts.day, facts.kind, facts.amount_fen
     draft.debit, draft.credit, draft.category_id = debit, credit, category_id
     draft.counterparty, draft.note = facts.counterparty, facts.note
     draft.contract_id = facts.contract.id if facts.contract is not None else None
-    draft.decision_id = facts.decision.id if facts.decision is not None else None
+    draft.decision_id = decision_id
     draft.updated_at = clock.now()
 
 
@@ -341,7 +339,7 @@ def add_draft(
     """Enter a line, with its vouchers (one's own uploads). Nobody but staff sees it before its period is published.
 
     Raises NotFound, DayInFuture, PeriodClosed, UnknownCategory, CategoryMissing, AdjustmentUnclear, UnknownContract,
-    UnknownDecision, VoucherRefused.
+    UnknownDecision, DecisionNotCertified, VoucherRefused.
     """
     queries.estate_for(acting_user, P.REVENUE_EDIT, estate)
     lock(estate)
@@ -426,6 +424,7 @@ def drop_draft(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Non
     """Throw a line away that isn't handed in, with its vouchers. Raises NotFound, StaleVersion, DraftFrozen."""
     draft = _own_draft(ref, version, acting_user)
     papers.throw_away(object_kind=queries.PAPERS, ref=ref)
+    public_files.forget(ref)
     note(
         acting_user.actor,
         "draft_dropped",
@@ -440,13 +439,7 @@ def drop_draft(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Non
 
 def open_voucher(ref: Ref, file_id: UUID, *, acting_user: StaffActor) -> papers.Evidence:
     """A voucher of a draft or line as it was uploaded; audited. Raises NotFound."""
-    session = db.session()
-    found = (
-        session.get(RevenueDraft, ref) or session.get(RevenueLine, ref) or session.get(RevenueContract, ref)
-    )
-    if found is None:
-        raise NotFound
-    queries.estate_for(acting_user, P.REVENUE_VIEW, Ref(ref.community_id, found.estate_id))
+    queries.paper_holder(acting_user, P.REVENUE_VIEW, ref)
     for paper in papers.of(queries.PAPERS, ref):
         if paper.id == file_id:
             note(acting_user.actor, "voucher_seen", ref, "revenue_entry", file_id=str(file_id))

@@ -41,6 +41,7 @@ class Share:
     kind: Account
     amount_fen: int
     share_bp: int | None
+    by_bucket: list[int]  # in the order of the buckets
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,13 @@ def summary(estate: Ref, *, day_from: date | None, day_to: date | None, by: Rhyt
         buckets.append(bucket)
         running, start = bucket.closing_fen, after
     whole = Totals()
-    of_category: dict[UUID | None, Totals] = {}
+    at = {bucket.label: number for number, bucket in enumerate(buckets)}
+    of_category: dict[UUID | None, list[Totals]] = {}
     for cell in cells:
         whole = whole.plus(cell.totals)
-        of_category[cell.category_id] = of_category.get(cell.category_id, Totals()).plus(cell.totals)
+        spans = of_category.setdefault(cell.category_id, [Totals()] * len(buckets))
+        number = at[label(first_of(cell.month, by), by)]
+        spans[number] = spans[number].plus(cell.totals)
     return Summary(begin, end, by, opening, whole, buckets, _shares(estate, of_category))
 
 
@@ -106,21 +110,21 @@ _FIELD = {
 }
 
 
-def _shares(estate: Ref, found: dict[UUID | None, Totals]) -> list[Share]:
+def _shares(estate: Ref, found: dict[UUID | None, list[Totals]]) -> list[Share]:
     known = {c.id: c for c in queries.categories_of(estate)}
     shares: list[Share] = []
     for account, field in _FIELD.items():
-        amounts = [
-            (known[category] if category else None, getattr(totals, field))
-            for category, totals in found.items()
-            if getattr(totals, field) != 0
+        rows = [
+            (known[category] if category else None, [int(getattr(totals, field)) for totals in spans])
+            for category, spans in found.items()
         ]
-        amounts.sort(key=lambda pair: (-pair[1], pair[0].id.int if pair[0] else 0))
-        values = [amount for _, amount in amounts]
-        has_shares = bool(values) and min(values) >= 0
+        rows = [(category, spans) for category, spans in rows if any(spans)]
+        rows.sort(key=lambda pair: (-sum(pair[1]), pair[0].id.int if pair[0] else 0))
+        values = [sum(spans) for _, spans in rows]
+        has_shares = sum(values) > 0 and min(values) >= 0
         parts = largest_remainder(WHOLE_BP, values) if has_shares else []
         shares += [
-            Share(category, account, amount, parts[at] if has_shares else None)
-            for at, (category, amount) in enumerate(amounts)
+            Share(category, account, values[at], parts[at] if has_shares else None, spans)
+            for at, (category, spans) in enumerate(rows)
         ]
     return shares

@@ -9,7 +9,21 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Uuid,
+    and_,
+    column,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from app import clock, crypto, db
 from app.errors import NotFound
@@ -39,7 +53,7 @@ from app.tickets.models import (
     TicketStatus,
     Visibility,
 )
-from app.tickets.moves import BY_HOLDER, MOVES, Move, is_offered
+from app.tickets.moves import BY_HOLDER, MOVES, OPEN, Move, is_offered
 
 INDEX_KIND = "ticket"  # in resident_index
 SIMILAR_WITHIN_M = 250.0
@@ -402,13 +416,61 @@ def my_tickets(
             return Page(kept, None)
 
 
-def her_estates(resident_id: UUID) -> list[Ref]:
+def my_open_tickets(resident_id: UUID, *, limit: int) -> list[Ticket]:
+    """My tickets that aren't at their end, and those I follow, latest change first: in two queries, however many I
+    ever had.
+    """
+    refs = people.all_mine(resident_id, INDEX_KIND)
+    if not refs:
+        return []
+    mine = (
+        func.unnest(
+            literal([ref.community_id for ref in refs], ARRAY(BigInteger)),
+            literal([ref.id for ref in refs], ARRAY(Uuid)),
+        )
+        .table_valued(column("community_id", BigInteger), column("ticket_id", Uuid))
+        .render_derived(name="mine")
+    )
+    of_mine = and_(Ticket.community_id == mine.c.community_id, Ticket.id == mine.c.ticket_id)
+    joined = exists().where(
+        Follower.community_id == Ticket.community_id,
+        Follower.ticket_id == Ticket.id,
+        Follower.resident_id == resident_id,
+    )
+    # As `audience` says it: whatever those that I reported or joined were merged into, at any depth.
+    above = (
+        select(Ticket.community_id, Ticket.merged_into.label("ticket_id"))
+        .join(mine, of_mine)
+        .where(Ticket.merged_into.is_not(None), or_(Ticket.reporter_id == resident_id, joined))
+        .cte("above", recursive=True)
+    )
+    above = above.union(
+        select(Ticket.community_id, Ticket.merged_into)
+        .join(above, and_(Ticket.community_id == above.c.community_id, Ticket.id == above.c.ticket_id))
+        .where(Ticket.merged_into.is_not(None))
+    )
+    merged = exists().where(above.c.community_id == Ticket.community_id, above.c.ticket_id == Ticket.id)
+    return list(
+        db.session().scalars(
+            select(Ticket)
+            .join(mine, of_mine)
+            .where(
+                Ticket.status.in_([status.value for status in OPEN]),
+                or_(Ticket.reporter_id == resident_id, and_(Ticket.me_too > 0, or_(joined, merged))),
+            )
+            .order_by(Ticket.updated_at.desc(), Ticket.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def her_estates(resident_id: UUID, *, lives_in: Sequence[Ref] | None = None) -> list[Ref]:
     """Estates in which the resident lives, then those she has reported in, latest first; offered when a report lacks a
-    place.
+    place. `lives_in`: the first of them, when they are known.
     """
     entries = people.mine(resident_id, INDEX_KIND, limit=20)
     found = tickets_by_ref([e.ref for e in entries])
-    refs = memberships.my_estates(resident_id) + [
+    refs = list(memberships.my_estates(resident_id) if lives_in is None else lives_in) + [
         Ref(t.community_id, t.estate_id)
         for e in entries
         if (t := found.get(e.ref)) is not None and t.estate_id is not None

@@ -219,3 +219,11 @@ class UnknownProxy(Invalid):
     code = "unknown_proxy"
     zh = "没有找到这一户已确认的委托。"
     en = "No approved authorisation of this head."
+
+
+class BadSigningDay(Invalid):
+    """A sheet that says it was signed before the vote was announced, or in the future."""
+
+    code = "bad_signing_day"
+    zh = "签字日期应在公告之后、今天或以前。"
+    en = "A sheet is signed after the announcement and not in the future."

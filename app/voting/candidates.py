@@ -23,7 +23,7 @@ from app.memberships.models import Membership
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import heads as head_count
-from app.places import identity
+from app.places import households, identity
 from app.places import registry_queries as registry
 from app.voting import periods, queries, roll, rounds, steps, texts
 from app.voting.candidate_errors import (
@@ -377,9 +377,23 @@ def withdraw_self(resident_id: UUID, ref: Ref, candidate_id: UUID) -> Candidate:
     """She doesn't stand any more. Raises NotFound (not hers), RollIsFrozen, CheckedAlready, TooFewLeft."""
     row = election_for(resident_id, ref, lock=True)
     found = candidate(ref, candidate_id, lock=True)
-    if found.resident_id != resident_id:
+    if found.id not in hers(resident_id, ref.community_id, [found]):
         raise NotFound
     return _withdraw(row, found, None, Actor(ActorKind.RESIDENT, resident_id))
+
+
+def hers(resident_id: UUID, community_id: int, found: Iterable[Candidate]) -> set[UUID]:
+    """Which of these candidates she is: by her own nomination, or as the owner whom others nominated."""
+    standing = list(found)
+    named = {c.owner_id for c in standing if c.owner_id is not None}
+    mine = roll.owner_rows_of(resident_id, community_id) if named else set()
+    roots = households.standing_for(community_id, mine | named) if mine else {}
+    as_owner = {roots[owner] for owner in mine}
+    return {
+        c.id
+        for c in standing
+        if c.resident_id == resident_id or roots.get(c.owner_id or ids.NOBODY) in as_owner
+    }
 
 
 def withdraw_by_staff(staff: StaffActor, ref: Ref, candidate_id: UUID, *, reason: str) -> Candidate:
@@ -483,12 +497,14 @@ def all_of(ref: Ref) -> list[Candidate]:
 
 def seen_by(resident_id: UUID, row: Decision) -> list[Candidate]:
     """The candidates an owner may see: who was accepted, who waits for backers, and her own nomination."""
+    found = all_of(queries.ref_of(row))
+    mine = hers(resident_id, row.community_id, found)
 
     def is_seen(c: Candidate) -> bool:
         waits = c.status == CandidateStatus.NOMINATED and c.nominated_by == NominatedBy.JOINT
-        return c.status == CandidateStatus.ACCEPTED or waits or c.resident_id == resident_id
+        return c.status == CandidateStatus.ACCEPTED or waits or c.id in mine
 
-    return [c for c in all_of(queries.ref_of(row)) if is_seen(c)]
+    return [c for c in found if is_seen(c)]
 
 
 def backed_by(resident_id: UUID, row: Decision, found: Iterable[Candidate]) -> set[UUID]:

@@ -232,7 +232,8 @@ def cast(ref: Ref, head_id: UUID, choices: Mapping[str, Any], *, acting_user: UU
                 salt, opening = opened(form.keys, before)
                 if opening["choices"] == clean:
                     return Cast(before, salt, opening, is_new=False)
-            if not standing.may_replace(here, before, acting_user, form.rules):
+            is_void = standing.is_void(before)
+            if not standing.may_replace(here, before, acting_user, form.rules, is_void=is_void):
                 return _refused(here, acting_user, against=before)
         made = _put(form, decision, here, clean, before=before, cast_by=acting_user)
         if made is not None:

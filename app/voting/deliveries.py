@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Exists, exists, func, or_, select, update
+from sqlalchemy import Exists, exists, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock, db, ids, outbox
 from app.audit import SYSTEM, Actor, ActorKind
-from app.errors import NotFound
 from app.ids import Kind, Ref
-from app.media import papers
+from app.messaging import progress as texted
 from app.messaging import queries as messages
-from app.people.permissions import Permission
-from app.people.scopes import StaffActor
-from app.places import queries as places
-from app.voting import events, periods, pushing, queries, roll, steps
-from app.voting.errors import IllegalMove, PostedLate, ProofMissing, Reached
+from app.places.registry_models import Owner
+from app.voting import pushing, queries, roll
 from app.voting.models import Decision, DecisionStatus
-from app.voting.roll_models import Delivery, DeliveryWay, PaperRequest, RollHead
+from app.voting.roll_models import (
+    Delivery,
+    DeliveryEntry,
+    DeliveryEntryHead,
+    DeliveryWay,
+    EntryStatus,
+    PaperRequest,
+    RollHead,
+    RollOwner,
+)
 
 COLLECT = "collect_receipts"  # outbox kind
-PROOF_PAPER = "delivery"  # receipts and photos of notices hang at the timeline's entry
 MOST = 500  # heads of one entry
-POSTED_FOR = timedelta(days=7)  # 舟山
 
 
-def record(row: Decision, head_ids: Iterable[UUID], way: DeliveryWay, actor: Actor) -> int:
-    """Proof that these heads were told, the first of each way; how many are new."""
-    now = clock.now()
+def record(
+    row: Decision, head_ids: Iterable[UUID], way: DeliveryWay, actor: Actor, *, at: datetime | None = None
+) -> int:
+    """Proof that these heads were told (now, or at that time), the first of each way; how many are new."""
+    at = at or clock.now()
     values = [
         {
             "community_id": row.community_id,
@@ -40,7 +45,7 @@ def record(row: Decision, head_ids: Iterable[UUID], way: DeliveryWay, actor: Act
             "decision_id": row.id,
             "head_id": head_id,
             "way": way.value,
-            "at": now,
+            "at": at,
             "actor_kind": actor.kind,
             "actor_id": actor.id,
         }
@@ -55,109 +60,6 @@ def record(row: Decision, head_ids: Iterable[UUID], way: DeliveryWay, actor: Act
         .returning(Delivery.id)
     )
     return len(added.all())
-
-
-def enter(
-    staff: StaffActor, ref: Ref, *, heads: Collection[Ref], way: DeliveryWay, file_ids: Sequence[UUID]
-) -> int:
-    """Staff were at these doors, with the signed receipts, or posted a notice for whom nothing else reaches, with its
-    photo; how many are new. A request for a visit is done by it.
-
-    Raises NotFound, Forbidden, IllegalMove (not frozen, or over), ProofMissing, PostedLate, Reached, and what
-    `papers.attach` raises.
-    """
-    row = queries.decision_for_staff(staff, ref, Permission.PAPER_ENTER)
-    if row.frozen_at is None or queries.status_of(row) not in {
-        DecisionStatus.ANNOUNCED,
-        DecisionStatus.OPEN,
-    }:
-        raise IllegalMove(extra={"status": row.status})
-    wanted = {head.id for head in heads if head.community_id == ref.community_id}
-    known = set(
-        db.session().scalars(
-            select(RollHead.id).where(
-                RollHead.community_id == ref.community_id,
-                RollHead.decision_id == ref.id,
-                RollHead.id.in_(wanted),
-            )
-        )
-    )
-    if len(wanted) != len(set(heads)) or known != wanted:
-        raise NotFound
-    if not file_ids:
-        raise ProofMissing(errors={"file_ids": [(ProofMissing.zh, ProofMissing.en)]})
-    if way is DeliveryWay.POSTED:
-        _ensure_last_way(row, known)
-    added = record(row, sorted(known), way, staff.actor)
-    if way is DeliveryWay.VISIT:
-        db.session().execute(
-            update(PaperRequest)
-            .where(
-                PaperRequest.community_id == ref.community_id,
-                PaperRequest.decision_id == ref.id,
-                PaperRequest.head_id.in_(known),
-                PaperRequest.wants == "visit",
-                PaperRequest.done_at.is_(None),
-            )
-            .values(done_at=clock.now(), done_by=staff.id)
-            .execution_options(synchronize_session=False)
-        )
-    entry = events.add(row, f"delivered_{way}", staff.actor, is_public=False, heads=len(known), new=added)
-    papers.attach(
-        owner_id=staff.id,
-        file_ids=file_ids,
-        community_id=ref.community_id,
-        object_kind=PROOF_PAPER,
-        object_id=entry.id,
-    )
-    steps.audited(
-        row, "decision.delivered", staff.actor, way=way.value, heads=len(known), proof=str(entry.id)
-    )
-    return added
-
-
-def _ensure_last_way(row: Decision, head_ids: Collection[UUID]) -> None:
-    """舟山: a posted notice is for whom nothing else reaches, and hangs for seven days. Raises PostedLate, Reached."""
-    assert row.closes_at is not None
-    hangs = clock.in_shanghai(row.closes_at).date() - places.today()
-    if periods.are_lawful() and hangs < POSTED_FOR:
-        raise PostedLate(days=POSTED_FOR.days)
-    reached = db.session().scalar(
-        select(func.count()).where(
-            RollHead.community_id == row.community_id,
-            RollHead.decision_id == row.id,
-            RollHead.id.in_(head_ids),
-            or_(pushing.is_bound(), _has_proof(but=DeliveryWay.POSTED)),
-        )
-    )
-    if reached:
-        raise Reached(heads=reached, extra={"heads": reached})
-
-
-def _has_proof(*, but: DeliveryWay) -> Exists:
-    """Of a `RollHead` in a query: it was told in another way than this."""
-    return exists().where(
-        Delivery.community_id == RollHead.community_id,
-        Delivery.decision_id == RollHead.decision_id,
-        Delivery.head_id == RollHead.id,
-        Delivery.way != but,
-    )
-
-
-def has_entered(ref: Ref, staff_id: UUID) -> bool:
-    """Has this member of staff entered a proof of this decision?"""
-    return bool(
-        db.session().scalar(
-            select(
-                exists().where(
-                    Delivery.community_id == ref.community_id,
-                    Delivery.decision_id == ref.id,
-                    Delivery.actor_kind == ActorKind.STAFF,
-                    Delivery.actor_id == staff_id,
-                )
-            )
-        )
-    )
 
 
 def note_login(resident_id: UUID, ref: Ref) -> None:
@@ -189,7 +91,7 @@ def login_counts(resident_id: UUID, row: Decision) -> bool:
     return bool(mine - noted)
 
 
-# --- what WeChat says ----------------------------------------------------------------------------------------
+# --- what WeChat and the carriers say ------------------------------------------------------------------------
 
 
 def promise_receipts(row: Decision, at: datetime) -> None:
@@ -205,7 +107,8 @@ def promise_receipts(row: Decision, at: datetime) -> None:
 
 
 def collect(ref: Ref, *, after: UUID | None = None) -> None:
-    """Note for a page of heads that WeChat has taken a notice to one of their people, and promise the next page.
+    """Note for a page of heads that WeChat has taken a notice to one of their people, or that a text message was
+    delivered to an owner, and promise the next page.
 
     While the vote is open: what is told after the close proves nothing.
     """
@@ -227,6 +130,7 @@ def collect(ref: Ref, *, after: UUID | None = None) -> None:
         before=row.closes_at,
     )
     record(row, [head for head in heads if people.get(head, set()) & told], DeliveryWay.WECHAT, SYSTEM)
+    record(row, _texted(row, heads), DeliveryWay.SMS, SYSTEM)
     if len(heads) == MOST:
         outbox.put(
             community_id=ref.community_id,
@@ -236,7 +140,50 @@ def collect(ref: Ref, *, after: UUID | None = None) -> None:
         )
 
 
+def _texted(row: Decision, heads: Sequence[UUID]) -> list[UUID]:
+    """Those of these heads of which an owner's number got a text message of this decision. One message to a number is
+    proof for each head that it belongs to.
+    """
+    told = texted.told_of_decision(row.community_id, row.id, before=row.closes_at)
+    if not told:
+        return []
+    rows = db.session().execute(
+        select(RollOwner.head_id, Owner.phone_hash, Owner.phone2_hash)
+        .join(Owner, (Owner.community_id == row.community_id) & (Owner.id == RollOwner.owner_id))
+        .where(
+            RollOwner.community_id == row.community_id,
+            RollOwner.decision_id == row.id,
+            RollOwner.head_id.in_(heads),
+        )
+        .order_by(RollOwner.head_id)
+    )
+    return list(dict.fromkeys(head for head, *numbers in rows if told.intersection(numbers)))
+
+
 # --- reading -------------------------------------------------------------------------------------------------
+
+
+def has_proof(*, but: DeliveryWay | None = None) -> Exists:
+    """Of a `RollHead` in a query: there is proof that it was told; in another way than `but`."""
+    proof = exists().where(
+        Delivery.community_id == RollHead.community_id,
+        Delivery.decision_id == RollHead.decision_id,
+        Delivery.head_id == RollHead.id,
+    )
+    return proof if but is None else proof.where(Delivery.way != but)
+
+
+def is_entered(*, but: DeliveryWay | None = None) -> Exists:
+    """Of a `RollHead` in a query: somebody was there, or posted a notice, and a second person has still to read it."""
+    entered = exists().where(
+        DeliveryEntryHead.community_id == RollHead.community_id,
+        DeliveryEntryHead.decision_id == RollHead.decision_id,
+        DeliveryEntryHead.head_id == RollHead.id,
+        DeliveryEntry.community_id == DeliveryEntryHead.community_id,
+        DeliveryEntry.id == DeliveryEntryHead.entry_id,
+        DeliveryEntry.status == EntryStatus.ENTERED,
+    )
+    return entered if but is None else entered.where(DeliveryEntry.way != but)
 
 
 def counts(ref: Ref) -> dict[str, int]:
@@ -282,7 +229,7 @@ class Door(NamedTuple):
 
 
 def visit_list(
-    ref: Ref, *, limit: int, after: tuple[str, UUID] | None = None, building_id: UUID | None = None
+    ref: Ref, *, limit: int, after: roll.Place | None = None, building_id: UUID | None = None
 ) -> list[Door]:
     """The heads that haven't voted and that nobody reached in WeChat or by a proof, or that asked for paper or a visit;
     by their rooms.
@@ -293,29 +240,23 @@ def visit_list(
         PaperRequest.head_id == RollHead.id,
         PaperRequest.done_at.is_(None),
     )
-    proof = exists().where(
-        Delivery.community_id == RollHead.community_id,
-        Delivery.decision_id == RollHead.decision_id,
-        Delivery.head_id == RollHead.id,
-    )
-    unreached = ~or_(proof, pushing.is_bound())
+    rules = queries.rules_of(queries.decision(ref))
+    unreached = ~or_(has_proof(), is_entered(), pushing.is_bound())
     query = (
         select(RollHead, unreached)
         .where(
             RollHead.community_id == ref.community_id,
             RollHead.decision_id == ref.id,
-            ~pushing.has_cast(),
+            ~pushing.has_cast(rules),
             or_(asked, unreached),
         )
-        .order_by(RollHead.label, RollHead.id)
+        .order_by(*roll.BY_ROOMS)
         .limit(limit)
     )
     if building_id is not None:
         query = query.where(RollHead.building_id == building_id)
     if after is not None:
-        query = query.where(
-            or_(RollHead.label > after[0], (RollHead.label == after[0]) & (RollHead.id > after[1]))
-        )
+        query = query.where(tuple_(*roll.BY_ROOMS) > after)
     rows = db.session().execute(query).all()
     wants: dict[UUID, set[str]] = {}
     for request in db.session().scalars(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, select, tuple_
 
 from app import db
 from app.ids import Ref
@@ -26,9 +26,15 @@ class Room(NamedTuple):
     head_id: UUID
     number: int
     label: str
+    sort_key: str
     area_centi: int
     channel: str | None
     choices: Mapping[str, Any] | None
+
+    @property
+    def place(self) -> roll.Place:
+        """Where it stands among the others."""
+        return roll.Place(self.sort_key, self.label, self.head_id)
 
     @property
     def has_cast(self) -> bool:
@@ -41,7 +47,7 @@ def shows_choices(row: Decision) -> bool:
     return queries.rules_of(row).disclosure is Disclosure.BY_ROOM_TO_OWNERS
 
 
-def rooms_for(resident_id: UUID, ref: Ref, *, limit: int, after: tuple[str, UUID] | None) -> list[Room]:
+def rooms_for(resident_id: UUID, ref: Ref, *, limit: int, after: roll.Place | None) -> list[Room]:
     """Rooms with their choices, for an owner on the roll, by room.
 
     Raises NotFound, NotCertified, NotDisclosed (the rules say totals alone, or she isn't on the roll).
@@ -50,11 +56,9 @@ def rooms_for(resident_id: UUID, ref: Ref, *, limit: int, after: tuple[str, UUID
     results.result_of(row)
     if not shows_choices(row) or not roll.entries_of(resident_id, row):
         raise NotDisclosed
-    query = _rooms(ref).order_by(RollHead.label, RollHead.id).limit(limit)
+    query = _rooms(ref).order_by(*roll.BY_ROOMS).limit(limit)
     if after is not None:
-        query = query.where(
-            or_(RollHead.label > after[0], and_(RollHead.label == after[0], RollHead.id > after[1]))
-        )
+        query = query.where(tuple_(*roll.BY_ROOMS) > after)
     return [_room(found, with_choices=True) for found in db.session().execute(query)]
 
 
@@ -65,7 +69,7 @@ def every_room(row: Decision) -> Iterator[Room]:
     """
     results.result_of(row)
     shown = shows_choices(row)
-    query = _rooms(queries.ref_of(row)).order_by(RollHead.label, RollHead.id)
+    query = _rooms(queries.ref_of(row)).order_by(*roll.BY_ROOMS)
     found = db.session().execute(query.execution_options(yield_per=_AT_ONCE))
     return (_room(one, with_choices=shown) for one in found)
 
@@ -76,6 +80,7 @@ def _rooms(ref: Ref) -> Select[Any]:
             RollHead.id,
             RollHead.number,
             RollHead.label,
+            RollHead.sort_key,
             RollHead.area_centi,
             Opening.channel,
             Opening.choices,

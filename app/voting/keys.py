@@ -19,9 +19,6 @@ from app.ids import Kind, Ref
 from app.voting import verify
 from app.voting.ledger_models import Ledger, SigningKey
 
-# A ballot is in the log within so many seconds of its promise; normally two.
-WITHIN_S = 600
-
 
 class Promise(NamedTuple):
     """The server's signed word that a leaf will be in the log (`verify.promise_text`)."""
@@ -70,16 +67,16 @@ class DecisionKeys(NamedTuple):
         return plain[:32], plain[32:]
 
     def promise(self, leaf: bytes) -> Promise:
-        """A signed promise that the leaf with this hash is in the log within WITHIN_S seconds from now."""
+        """A signed promise that the leaf with this hash is in the log within `verify.WITHIN_S` seconds from now."""
         at = clock.rfc3339(clock.now())
         text = verify.promise_text(
             key_id=self.signer.key_id,
             decision_id=self.decision_id,
             leaf=leaf.hex(),
             promised_at=at,
-            within_s=WITHIN_S,
+            within_s=verify.WITHIN_S,
         )
-        return Promise(self.signer.key_id, at, WITHIN_S, self.signer.sign(text))
+        return Promise(self.signer.key_id, at, verify.WITHIN_S, self.signer.sign(text))
 
 
 class NewKeys(NamedTuple):

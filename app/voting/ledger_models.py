@@ -164,6 +164,18 @@ class OfficialResult(db.Base):
     at: Mapped[datetime]
 
 
+class PollResult(db.Base):
+    """What a poll came to, counted once when its ballots were opened; nobody certifies it, and nobody rewrites it."""
+
+    __tablename__ = "poll_results"
+    __table_args__ = (ForeignKeyConstraint(*DECISION), {"info": db.distributed(append_only=True)})
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    decision_id: Mapped[UUID] = mapped_column(primary_key=True)
+    result: Mapped[dict[str, Any]]
+    counted_at: Mapped[datetime]
+
+
 class CertifiedResult(db.Base):
     """The result with its arithmetic, as certified; never rewritten."""
 

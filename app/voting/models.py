@@ -318,7 +318,10 @@ class DecisionObjection(db.Base):
 
 
 class Petition(db.Base):
-    """Owners ask for a meeting: 20 % of heads and of area start a draft (物业管理条例 13)."""
+    """Owners ask for a meeting: 20 % of heads and of area start a draft (物业管理条例 13).
+
+    `heads` and `area_centi` stand behind it, of so many in the estate, as counted at `counted_at` and added to since.
+    """
 
     __tablename__ = "petitions"
     __table_args__ = (
@@ -336,6 +339,11 @@ class Petition(db.Base):
     status: Mapped[str] = mapped_column(String(10))
     started_by: Mapped[UUID | None] = mapped_column(info=db.soft("residents.id"))
     decision_id: Mapped[UUID | None]
+    heads: Mapped[int] = mapped_column(Integer, server_default="0")
+    area_centi: Mapped[int] = mapped_column(db.BigInt, server_default="0")
+    total_heads: Mapped[int] = mapped_column(Integer, server_default="0")
+    total_area_centi: Mapped[int] = mapped_column(db.BigInt, server_default="0")
+    counted_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime]
 

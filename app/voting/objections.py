@@ -49,8 +49,9 @@ def object_to(
     head: Ref | None = None,
     candidate: Ref | None = None,
 ) -> Objected:
-    """Object, as an owner with a vote: to the roll until its objection days are over, to a candidate while she is
-    posted, to the result while it is posted. The desk answers in the ticket, to the roll before the opening.
+    """Object, as an owner: to the roll until its objection days are over, whatever she may vote for; with a vote also
+    to a candidate while she is posted and to the result while it is posted. The desk answers in the ticket, to the roll
+    before the opening.
 
     Raises NotFound, OwnersOnly, ObjectionsOver, NotOnRoll (not her head), AlreadyObjected.
     """
@@ -60,11 +61,12 @@ def object_to(
         raise NotFound
     if about != CANDIDATE and row.announced_at is None:
         raise NotFound
-    if not _votes(resident_id, estate):
+    owns = roll.is_owner if about == ROLL else _votes
+    if not owns(resident_id, estate):
         raise OwnersOnly
     due_at = _due(row, about, candidate)
     if head is not None:
-        mine = {entry.head.id for entry in roll.entries_of(resident_id, row)}
+        mine = {entry.head.id for entry in roll.entries_of(resident_id, row, with_vote=False)}
         if head.community_id != ref.community_id or head.id not in mine:
             raise NotOnRoll
     if _has_open(resident_id, ref, about, candidate):
@@ -168,8 +170,10 @@ def _has_open(resident_id: UUID, ref: Ref, about: str, candidate: Ref | None) ->
 # --- reading -------------------------------------------------------------------------------------------------
 
 
-def of_decision(ref: Ref, *, resident_id: UUID | None = None) -> list[Objected]:
-    """The objections to a decision with their tickets, oldest first; those of one resident alone."""
+def of_decision(
+    ref: Ref, *, limit: int, after: UUID | None = None, resident_id: UUID | None = None
+) -> list[Objected]:
+    """A page of the objections to a decision with their tickets, oldest first; those of one resident alone."""
     query = (
         select(DecisionObjection, Ticket)
         .join(
@@ -179,9 +183,12 @@ def of_decision(ref: Ref, *, resident_id: UUID | None = None) -> list[Objected]:
         )
         .where(DecisionObjection.community_id == ref.community_id, DecisionObjection.decision_id == ref.id)
         .order_by(DecisionObjection.id)
+        .limit(limit)
     )
     if resident_id is not None:
         query = query.where(DecisionObjection.resident_id == resident_id)
+    if after is not None:
+        query = query.where(DecisionObjection.id > after)
     return [Objected(row, ticket) for row, ticket in db.session().execute(query)]
 
 

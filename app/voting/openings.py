@@ -67,6 +67,8 @@ def for_owner(resident_id: UUID, ref: Ref) -> dict[str, Any]:
 def description(row: Decision) -> dict[str, Any]:
     """What the file says beside roll and ballots. Raises NotOpened."""
     ref = queries.ref_of(row)
+    if row.cancelled_at is not None:  # what was cast stays sealed
+        raise NotOpened
     if row.frozen_at is None or (held := ledger.ledger_of(ref)).unsealed_at is None:
         raise NotOpened
     return {

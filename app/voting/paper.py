@@ -23,9 +23,11 @@ from app.ids import Ref
 from app.media import papers
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
+from app.places import queries as places
 from app.voting import ballot_form, casting, proxies, queries, standing
 from app.voting.ballot_errors import (
     AlreadyVoted,
+    BadSigningDay,
     Decided,
     PaperMissing,
     RequestOpen,
@@ -59,8 +61,8 @@ def enter(ref: Ref, sheet: Sheet, *, acting_user: StaffActor) -> PaperBallot | A
     """Take in a sheet of an open decision. An unsigned one, or one with a reason why it can't be counted, is invalid in
     every motion. A refusal that is recorded (the head has cast what a sheet doesn't replace) comes back as a value.
 
-    Raises NotFound, Forbidden, what the decision's state refuses, PaperMissing, UnknownProxy, SheetWaits, and what
-    `Form.checked` and `papers.attach` raise.
+    Raises NotFound, Forbidden, what the decision's state refuses, PaperMissing, UnknownProxy, BadSigningDay,
+    SheetWaits, and what `Form.checked` and `papers.attach` raise.
     """
     queries.decision_for_staff(acting_user, ref, Permission.PAPER_ENTER)
     decision = casting.held_open(ref)
@@ -72,6 +74,7 @@ def enter(ref: Ref, sheet: Sheet, *, acting_user: StaffActor) -> PaperBallot | A
         proxy = db.session().get(Proxy, (ref.community_id, sheet.proxy_id))
         if proxy is None or proxy.head_id != head.id or proxy.status != ProxyStatus.APPROVED:
             raise UnknownProxy(errors={"proxy_id": [(UnknownProxy.zh, UnknownProxy.en)]})
+    _ensure_day(decision, sheet.signed_on)
     reason = sheet.invalid_reason or (None if sheet.is_signed else UNSIGNED)
     choices = form.invalid() if reason is not None else form.checked(sheet.choices or {})
     before = standing.latest_ballots(ref, [head.id]).get(head.id)
@@ -110,6 +113,15 @@ def enter(ref: Ref, sheet: Sheet, *, acting_user: StaffActor) -> PaperBallot | A
     )
     _record(acting_user.actor, "paper.entered", row)
     return row
+
+
+def _ensure_day(decision: Decision, signed_on: date | None) -> None:
+    """Raises BadSigningDay: nobody signs tomorrow, nor what wasn't announced yet."""
+    assert decision.announced_at is not None
+    if signed_on is None:
+        return
+    if not clock.in_shanghai(decision.announced_at).date() <= signed_on <= places.today():
+        raise BadSigningDay(errors={"signed_on": [(BadSigningDay.zh, BadSigningDay.en)]})
 
 
 def confirm(
@@ -272,12 +284,16 @@ def brought(ref: Ref, head_id: UUID, *, acting_user: StaffActor) -> PaperRequest
     return row
 
 
-def requests_of(ref: Ref, *, is_open: bool | None, acting_user: StaffActor) -> list[PaperRequest]:
-    """Who asked for a sheet or a visit, oldest first. Raises NotFound, Forbidden."""
+def requests_of(
+    ref: Ref, *, is_open: bool | None, limit: int, after: UUID | None, acting_user: StaffActor
+) -> list[PaperRequest]:
+    """A page of who asked for a sheet or a visit, oldest first. Raises NotFound, Forbidden."""
     queries.decision_for_staff(acting_user, ref, Permission.PAPER_ENTER)
     found = select(PaperRequest).where(
         PaperRequest.community_id == ref.community_id, PaperRequest.decision_id == ref.id
     )
     if is_open is not None:
         found = found.where(PaperRequest.done_at.is_(None) if is_open else PaperRequest.done_at.is_not(None))
-    return list(db.session().scalars(found.order_by(PaperRequest.id)))
+    if after is not None:
+        found = found.where(PaperRequest.id > after)
+    return list(db.session().scalars(found.order_by(PaperRequest.id).limit(limit)))

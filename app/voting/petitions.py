@@ -1,11 +1,13 @@
 """Owners ask for a meeting (物业管理条例 13): at 20 % of the heads and of the area a draft is made of it.
 
-Who signs is counted as heads are: every house of hers, co-owners together once.
+Who signs is counted as heads are: every house of hers, co-owners together once. A signature adds its own heads to what
+was counted; the whole estate is counted anew once an hour, and before a draft is made. The registry isn't locked for
+it: only those who sign the same petition wait for each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import NamedTuple
@@ -18,8 +20,9 @@ from app.audit import SYSTEM, Actor, ActorKind
 from app.errors import NotFound
 from app.ids import Ref
 from app.memberships import queries as memberships
-from app.places import heads, registry
+from app.places import heads
 from app.places import queries as places
+from app.places.registry_models import HouseKind
 from app.voting import drafting, queries, roll
 from app.voting.drafting import MotionDraft
 from app.voting.errors import AlreadySigned, OwnersOnly, PetitionOver
@@ -27,6 +30,7 @@ from app.voting.models import DecisionKind, Petition, PetitionSignature, Petitio
 
 SHARE = (1, 5)  # 20 % of both
 RUNS = timedelta(days=60)
+COUNT_AGAIN = timedelta(hours=1)  # houses are sold, owners found to be one
 
 
 class Support(NamedTuple):
@@ -81,7 +85,6 @@ def sign(resident_id: UUID, ref: Ref) -> Petition:
 
     Raises NotFound, OwnersOnly, PetitionOver, AlreadySigned (she has, or a co-owner of all her houses).
     """
-    registry.touch(ref.community_id)  # whose houses they are doesn't change while it is counted
     row = _petition(ref, lock=True)
     estate = Ref(row.community_id, row.estate_id)
     mine = _owner_rows(resident_id, estate)
@@ -99,7 +102,7 @@ def sign(resident_id: UUID, ref: Ref) -> Petition:
     )
     db.session().flush()  # it is counted with the others'
     _audit(row, "petition.signed", Actor(ActorKind.RESIDENT, resident_id))
-    if support_of(row).is_enough:
+    if _add(row, mine, signed):
         made = drafting.draft(
             estate,
             kind=DecisionKind.MEETING,
@@ -112,6 +115,34 @@ def sign(resident_id: UUID, ref: Ref) -> Petition:
         row.status, row.decision_id = PetitionStatus.REACHED, made.id
         _audit(row, "petition.reached", SYSTEM)
     return row
+
+
+def _add(row: Petition, mine: set[UUID], before: set[UUID]) -> bool:
+    """Count her in. Is it enough now? That is said by a count of the whole estate, never by sums alone."""
+    now = clock.now()
+    if row.counted_at is not None and now - row.counted_at < COUNT_AGAIN:
+        more = _heads_of(row, mine, but=before)
+        row.heads += len(more)
+        row.area_centi += sum(head.area_centi for head in more)
+        if not support_of(row).is_enough:
+            return False
+    counted = _count(row)
+    row.heads, row.total_heads = counted.heads, counted.total_heads
+    row.area_centi, row.total_area_centi = counted.area_centi, counted.total_area_centi
+    row.counted_at = now
+    return counted.is_enough
+
+
+def _heads_of(row: Petition, mine: set[UUID], *, but: set[UUID]) -> list[heads.Head]:
+    """The heads of these owners, without those that stand behind it already by a co-owner. A developer's houses are one
+    head only in the count of all.
+    """
+    estate, today = Ref(row.community_id, row.estate_id), places.today()
+    house_ids = heads.houses_held_by(row.community_id, mine, as_of=today)
+    held = heads.houses_on(estate, as_of=today, kinds=_kinds(estate), house_ids=house_ids)
+    same = heads.same_owners(row.community_id)
+    signed = {same.get(owner, owner) for owner in but}
+    return [head for head in heads.count(held) if not head.owners & signed]
 
 
 def withdraw(resident_id: UUID, ref: Ref) -> Petition:
@@ -159,16 +190,17 @@ def petition_for(resident_id: UUID, ref: Ref) -> Petition:
     return row
 
 
-def of_estate(estate: Ref, *, limit: int = 50) -> list[Petition]:
-    """The petitions of an estate, the newest first."""
-    return list(
-        db.session().scalars(
-            select(Petition)
-            .where(Petition.community_id == estate.community_id, Petition.estate_id == estate.id)
-            .order_by(Petition.id.desc())
-            .limit(limit)
-        )
+def of_estate(estate: Ref, *, limit: int, after: UUID | None = None) -> list[Petition]:
+    """A page of the petitions of an estate, the newest first."""
+    query = (
+        select(Petition)
+        .where(Petition.community_id == estate.community_id, Petition.estate_id == estate.id)
+        .order_by(Petition.id.desc())
+        .limit(limit)
     )
+    if after is not None:
+        query = query.where(Petition.id < after)
+    return list(db.session().scalars(query))
 
 
 def status_of(row: Petition) -> PetitionStatus:
@@ -190,24 +222,34 @@ def signed_by(ref: Ref) -> set[UUID]:
     )
 
 
-def has_signed(resident_id: UUID, ref: Ref) -> bool:
-    """Has she?"""
-    found = db.session().scalar(
-        select(PetitionSignature.owner_id)
-        .where(
-            PetitionSignature.community_id == ref.community_id,
-            PetitionSignature.petition_id == ref.id,
-            PetitionSignature.resident_id == resident_id,
+def signed_of(resident_id: UUID, community_id: int, petitions: Collection[UUID]) -> set[UUID]:
+    """Those of these petitions that she has signed."""
+    return set(
+        db.session().scalars(
+            select(PetitionSignature.petition_id).where(
+                PetitionSignature.community_id == community_id,
+                PetitionSignature.petition_id.in_(petitions),
+                PetitionSignature.resident_id == resident_id,
+            )
         )
-        .limit(1)
     )
-    return found is not None
 
 
 def support_of(row: Petition) -> Support:
-    """How many heads stand behind it today: those of which an owner has signed."""
+    """How many heads stand behind it, of how many, as counted within the last hour and added to since."""
+    if row.counted_at is None:
+        return _count(row)
+    return Support(row.heads, row.total_heads, row.area_centi, row.total_area_centi)
+
+
+def _kinds(estate: Ref) -> tuple[HouseKind, ...]:
+    return roll.kinds_of(queries.rules_for(estate))
+
+
+def _count(row: Petition) -> Support:
+    """How many heads of the estate stand behind it today: those of which an owner has signed."""
     estate = Ref(row.community_id, row.estate_id)
-    found = heads.heads_of(estate, as_of=places.today(), kinds=roll.kinds_of(queries.rules_for(estate)))
+    found = heads.heads_of(estate, as_of=places.today(), kinds=_kinds(estate))
     same = heads.same_owners(estate.community_id)
     signed = {same.get(owner, owner) for owner in signed_by(Ref(row.community_id, row.id))}
     behind = [head for head in found if head.owners & signed]

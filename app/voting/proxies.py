@@ -135,7 +135,7 @@ def _add(decision: Decision, head: RollHead, wanted: Wanted, acting_user: Actor)
         raise OwnProxy(errors={"phone": [(OwnProxy.zh, OwnProxy.en)]})
     if standing.latest_ballots(ref, [head.id]):
         raise AlreadyVoted
-    _ensure_below_limit(ref, wanted.capacity, phone_hash, rules.proxies_per_person)
+    _ensure_below_limit(ref, wanted.capacity, phone_hash, rules.proxies_per_person, holder=holder)
     proxy_id = ids.new_id()
     seal = crypto.keys().encrypt
     by_resident = acting_user.id if acting_user.kind is ActorKind.RESIDENT else None
@@ -187,15 +187,25 @@ def _is_body(head: RollHead) -> bool:
 
 
 def _ensure_below_limit(
-    ref: Ref, capacity: str, phone_hash: bytes | None, most: int, *, but: UUID | None = None
+    ref: Ref,
+    capacity: str,
+    phone_hash: bytes | None,
+    most: int,
+    *,
+    but: UUID | None = None,
+    holder: UUID | None = None,
 ) -> None:
+    """Raises TooManyProxies. She is counted by the phone on the papers, and by who she is where she had another one."""
+    is_her = Proxy.phone_hash == phone_hash
+    if holder is not None:
+        is_her = or_(is_her, Proxy.resident_id == holder)
     if capacity != Capacity.PROXY:
         return
     count = db.session().scalar(
         select(func.count()).where(
             Proxy.community_id == ref.community_id,
             Proxy.decision_id == ref.id,
-            Proxy.phone_hash == phone_hash,
+            is_her,
             Proxy.capacity == Capacity.PROXY,
             Proxy.status.in_(OPEN),
             Proxy.id != (but or ids.NOBODY),
@@ -211,30 +221,21 @@ def approve(ref: Ref, *, is_somebody_else: bool, version: int | None, acting_use
     Raises NotFound, Forbidden, StaleVersion, Decided, SecondPerson, ProxyUnknown, OwnProxy, TooManyProxies,
     PropertyStaffPerhaps, AlreadyVoted.
     """
+    _lock_all_of_her(ref)
     row, decision = _pending(ref, version, acting_user)
     ensure_under_way(decision)
     rules = queries.rules_of(decision)
-    # Two that are approved at one moment for one person are counted one after the other.
-    db.session().scalars(
-        select(Proxy.id)
-        .where(
-            Proxy.community_id == ref.community_id,
-            Proxy.decision_id == row.decision_id,
-            Proxy.phone_hash == row.phone_hash,
-        )
-        .order_by(Proxy.id)
-        .with_for_update()
-    ).all()
+    holder = people.holders_of([row.phone_hash]).get(row.phone_hash) if row.phone_hash else None
+    if holder is None:
+        raise ProxyUnknown
     _ensure_below_limit(
         Ref(ref.community_id, row.decision_id),
         row.capacity,
         row.phone_hash,
         rules.proxies_per_person,
         but=row.id,
+        holder=holder,
     )
-    holder = people.holders_of([row.phone_hash]).get(row.phone_hash) if row.phone_hash else None
-    if holder is None:
-        raise ProxyUnknown
     if holder == row.given_by:
         raise OwnProxy
     if not (rules.property_staff_may_proxy or is_somebody_else) and is_named_like_property_staff(row):
@@ -243,6 +244,25 @@ def approve(ref: Ref, *, is_somebody_else: bool, version: int | None, acting_use
         raise AlreadyVoted
     row.resident_id = holder
     return _decide(row, ProxyStatus.APPROVED, None, acting_user)
+
+
+def _lock_all_of_her(ref: Ref) -> None:
+    """Lock every authorisation for whom this one is, in their order: two that are approved at one moment for one person
+    are counted one after the other, and neither waits for what the other holds.
+    """
+    seen = db.session().get(Proxy, ref)
+    if seen is None:
+        raise NotFound
+    db.session().scalars(
+        select(Proxy.id)
+        .where(
+            Proxy.community_id == ref.community_id,
+            Proxy.decision_id == seen.decision_id,
+            or_(Proxy.id == ref.id, Proxy.phone_hash == seen.phone_hash),
+        )
+        .order_by(Proxy.id)
+        .with_for_update()
+    ).all()
 
 
 def refuse(ref: Ref, *, reason: str, version: int | None, acting_user: StaffActor) -> Proxy:
@@ -321,8 +341,13 @@ def name_of(row: Proxy) -> str:
 
 def is_named_like_property_staff(row: Proxy) -> bool:
     """Has the proxy the name of somebody who works for a company that serves the community?"""
-    companies: Collection[UUID] = places.orgs_answering_in(row.community_id)
-    return name_of(row) in people.names_of_staff(companies)
+    return name_of(row) in names_of_property_staff(row.community_id)
+
+
+def names_of_property_staff(community_id: int) -> Collection[str]:
+    """The names of everybody who works for a company that serves the community."""
+    companies: Collection[UUID] = places.orgs_answering_in(community_id)
+    return people.names_of_staff(companies)
 
 
 def given_or_held(resident_id: UUID, ref: Ref) -> list[Proxy]:
@@ -375,6 +400,7 @@ def _record(acting_user: Actor, action: str, row: Proxy) -> None:
     )
 
 
-def is_known(row: Proxy) -> bool:
-    """Has somebody come to the mini-program with the proxy's number?"""
-    return row.phone_hash is not None and bool(people.holders_of([row.phone_hash]))
+def known_of(rows: Collection[Proxy]) -> set[UUID]:
+    """Those of these for whom somebody has come to the mini-program with the number on the paper."""
+    held = people.holders_of([row.phone_hash for row in rows if row.phone_hash is not None])
+    return {row.id for row in rows if row.phone_hash in held}

@@ -22,10 +22,11 @@ from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.registry_models import House
 from app.voting import events, queries, steps, words
-from app.voting.ballot_models import Ballot, Proxy, ProxyStatus
+from app.voting.ballot_models import Ballot, PaperBallot, Proxy, ProxyStatus
 from app.voting.errors import IllegalMove, RemindedToday
 from app.voting.models import Decision, DecisionStatus
 from app.voting.roll_models import RollHead, RollOwner
+from app.voting.rules import Rules
 
 TELL = "tell_owners"  # outbox kind
 PAGE = 200  # memberships, or heads, of one transaction
@@ -181,7 +182,7 @@ def _of_roll(row: Decision, after: UUID | None, *, only_waiting: bool) -> tuple[
         .limit(PAGE)
     )
     if only_waiting:
-        query = query.where(~has_cast())
+        query = query.where(~has_cast(queries.rules_of(row)))
     if after is not None:
         query = query.where(RollHead.id > after)
     heads = list(db.session().scalars(query))
@@ -208,12 +209,23 @@ def is_bound() -> Exists:
     )
 
 
-def has_cast() -> Exists:
-    """Of a `RollHead` in a query: it has a ballot."""
-    return exists().where(
+def has_cast(rules: Rules) -> Exists:
+    """Of a `RollHead` in a query: it has a ballot by which it takes part. A sheet that can't be counted is one only
+    where the rules count invalid ones as participation; else the head has still to vote.
+    """
+    cast = exists().where(
         Ballot.community_id == RollHead.community_id,
         Ballot.decision_id == RollHead.decision_id,
         Ballot.head_id == RollHead.id,
+    )
+    if rules.invalid_takes_part:
+        return cast
+    return cast.where(
+        ~exists().where(
+            PaperBallot.community_id == Ballot.community_id,
+            PaperBallot.id == Ballot.paper_id,
+            PaperBallot.invalid_reason.is_not(None),
+        )
     )
 
 

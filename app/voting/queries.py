@@ -13,7 +13,8 @@ from app import clock, db
 from app.errors import Forbidden, NotFound
 from app.ids import Ref
 from app.memberships import queries as memberships
-from app.people.permissions import Permission
+from app.people import queries as people
+from app.people.permissions import GRANTS, Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.voting.ballot_models import Ballot, Proxy, ProxyStatus
@@ -34,6 +35,14 @@ from app.voting.roll_models import RollHead
 from app.voting.rules import Rules
 
 OBJECT_KIND = "decision"
+
+
+class SeparateDuties(Forbidden):
+    """Who works with the rooms of the roll doesn't see choices, and the other way round."""
+
+    code = "separate_duties"
+    zh = "接触过房号与户名册的人不能查看逐票内容；看过逐票内容的人不能查看名册。"
+    en = "Who has worked with the rooms of the roll can't read single ballots, and the other way round."
 
 
 def database_now() -> datetime:
@@ -313,14 +322,37 @@ def decision_for_staff(
 ) -> Decision:
     """A decision in the reach of a member of staff who has this permission there.
 
-    Raises NotFound (she may not see it), Forbidden (she may, but not do this).
+    Raises NotFound (she may not see it), Forbidden (she may, but not do this), SeparateDuties.
     """
     found = decision(ref, lock=lock)
     if estate_of(found) not in reach(staff, permission):
         if estate_of(found) in reach(staff, Permission.DECISION_VIEW):
             raise Forbidden
         raise NotFound
+    _ensure_apart(staff, found, permission)
     return found
+
+
+# Rooms with the ids of their heads; openings name the same ids with their choices.
+_OF_ROOMS = frozenset(
+    {Permission.ROLL_VIEW, Permission.PAPER_ENTER, Permission.PAPER_CONFIRM, Permission.PROXY_REVIEW}
+)
+_SEES_ROOMS = frozenset(role for role, granted in GRANTS.items() if granted & _OF_ROOMS)
+_SEES_CHOICES = frozenset(role for role, granted in GRANTS.items() if Permission.BALLOT_AUDIT in granted)
+
+
+def _ensure_apart(staff: StaffActor, row: Decision, permission: Permission) -> None:
+    """Nobody sees both the rooms and the choices of a decision, also not in two offices one after the other. Raises
+    SeparateDuties.
+    """
+    if permission is Permission.BALLOT_AUDIT:
+        roles, at = _SEES_ROOMS, row.frozen_at
+    elif permission in _OF_ROOMS:
+        roles, at = _SEES_CHOICES, row.closed_at
+    else:
+        return
+    if at is not None and people.has_held(staff.id, roles, since=clock.in_shanghai(at).date()):
+        raise SeparateDuties
 
 
 def estate_for_staff(staff: StaffActor, estate: Ref, permission: Permission) -> Ref:
@@ -333,6 +365,18 @@ def estate_for_staff(staff: StaffActor, estate: Ref, permission: Permission) -> 
 
 
 # --- the roll ----------------------------------------------------------------------------------------------------
+
+
+def labels_of(ref: Ref, head_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Head → what it is called: its rooms."""
+    rows = db.session().execute(
+        select(RollHead.id, RollHead.label).where(
+            RollHead.community_id == ref.community_id,
+            RollHead.decision_id == ref.id,
+            RollHead.id.in_(set(head_ids)),
+        )
+    )
+    return dict(rows.all())
 
 
 def head_of(ref: Ref, head_id: UUID) -> RollHead:

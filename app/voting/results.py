@@ -15,10 +15,10 @@ from app.ids import Ref
 from app.media import papers
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
-from app.voting import deliveries, pushing, queries, steps, tally, verdicts
+from app.voting import proofs, pushing, queries, steps, tally, verdicts
 from app.voting.ballot_models import Channel, PaperBallot, PaperStatus
 from app.voting.counting import INVALID, Question, Tally, Totals, conclude
-from app.voting.ledger_models import CertifiedResult, Ledger, OfficialResult, Opening
+from app.voting.ledger_models import CertifiedResult, Ledger, OfficialResult, Opening, PollResult
 from app.voting.models import Decision, DecisionKind, DecisionStatus, LegalMode
 from app.voting.result_errors import (
     BadOfficial,
@@ -52,7 +52,7 @@ class OfficialMotion:
 
 def certify(staff: StaffActor, ref: Ref, *, version: int | None) -> Decision:
     """Certify the result of a closed decision, with its arithmetic, by somebody other than who announced it, and other
-    than who entered the authority's result or a proof of delivery that counts.
+    than who entered the authority's result, or brought or read a proof of delivery that counts.
 
     Raises NotFound, Forbidden, StaleVersion, IllegalMove, OnlyPoll, SameCertifier, NotCounted, SheetsMissing,
     BallotsDiffer, OfficialMissing.
@@ -66,7 +66,7 @@ def certify(staff: StaffActor, ref: Ref, *, version: int | None) -> Decision:
     if announced is not None and announced.actor_id == staff.id:
         raise SameCertifier
     rules = queries.rules_of(row)
-    if rules.unreturned is not Unreturned.NOT_COUNTED and deliveries.has_entered(ref, staff.id):
+    if rules.unreturned is not Unreturned.NOT_COUNTED and proofs.has_worked_on(ref, staff.id):
         raise SameCertifier
     is_official = row.legal_mode == LegalMode.OFFICIAL
     ledger = db.session().get(Ledger, ref)
@@ -249,6 +249,7 @@ def _official(row: Decision, staff: StaffActor) -> dict[str, Any]:
     return _with_scope(row, verdicts.written(counted)) | {
         "source": "official",
         "reference": entered.reference,
+        "roll_reason": said["roll_reason"],
     }
 
 
@@ -292,7 +293,27 @@ def result_of(row: Decision) -> Published:
     is_over = row.status in {DecisionStatus.CLOSED, DecisionStatus.POSTED, DecisionStatus.ARCHIVED}
     if row.legal_mode != LegalMode.POLL or not is_over or ledger is None or ledger.unsealed_at is None:
         raise NotCertified
-    return Published(row=row, result=_counted(row) | {"source": "ballots"}, certified=None)
+    kept = db.session().get(PollResult, ref)
+    result = kept.result if kept is not None else _counted(row) | {"source": "ballots"}
+    return Published(row=row, result=result, certified=None)
+
+
+def keep_poll(ref: Ref) -> None:
+    """Count a poll whose ballots have just been opened, once: everybody who looks at it reads this. Nothing is kept of
+    a decision that is certified. May run twice.
+    """
+    row, ledger = queries.decision(ref), db.session().get(Ledger, ref)
+    is_open = ledger is not None and ledger.unsealed_at is not None
+    if row.legal_mode != LegalMode.POLL or not is_open or db.session().get(PollResult, ref) is not None:
+        return
+    db.session().add(
+        PollResult(
+            community_id=ref.community_id,
+            decision_id=ref.id,
+            result=_counted(row) | {"source": "ballots"},
+            counted_at=clock.now(),
+        )
+    )
 
 
 def result_for(resident_id: UUID, ref: Ref) -> Published:

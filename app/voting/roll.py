@@ -9,14 +9,14 @@ from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select, tuple_
 
 from app import audit, clock, db, ids
 from app.audit import Actor
 from app.ids import Kind, Ref
 from app.memberships import queries as memberships
-from app.memberships.models import Membership, MembershipStatus, Relation
-from app.places import heads, households, registry
+from app.memberships.models import SUSPENDING, Membership, MembershipStatus, Relation
+from app.places import heads, households, registry, rooms
 from app.places import queries as places
 from app.places.heads import Head
 from app.places.registry_models import House, HouseKind
@@ -27,6 +27,7 @@ from app.voting.roll_models import RollHead, RollHouse, RollOwner
 from app.voting.rules import Rules
 
 LABEL = 200  # characters of the rooms that name a head
+SORT_KEY = 120
 
 
 def kinds_of(rules: Rules) -> tuple[HouseKind, ...]:
@@ -153,17 +154,19 @@ def _write(row: Decision, found: Sequence[Head], secret: keys.DecisionKeys) -> b
         tag = secret.tag(head_id)
         entry = verify.roll_entry(number=number, tag=tag, area_centi=head.area_centi)
         leaves[number - 1] = verify.leaf_hash(verify.canonical(entry))
+        houses = sorted(head.houses, key=lambda house: rooms.natural_key(named[house].words))
+        words = [named[house].words for house in houses]
         voter_rows = {head.voter, *rows_of[head.voter]} if head.voter else set()
-        label = label_of([named[house].words for house in head.houses])
-        building_id = facts[head.houses[0]].building_id
+        first = facts[houses[0]].building_id
         head_rows.append(
             (
-                *(*key, head_id, number, bytes.fromhex(tag), head.area_centi, len(head.houses), label),
-                *(building_id, head.voter, head.is_developer),
+                *(*key, head_id, number, bytes.fromhex(tag), head.area_centi, len(houses), label_of(words)),
+                *(rooms.natural_key(words[0])[:SORT_KEY], first, head.voter, head.is_developer),
             )
         )
         house_rows += [
-            (*key, house, head_id, *facts[house], named[house].words[:140]) for house in head.houses
+            (*key, house, head_id, *facts[house], name[:140])
+            for house, name in zip(houses, words, strict=True)
         ]
         owner_rows += [
             (*key, owner, head_id, owner in voter_rows)
@@ -182,7 +185,7 @@ def _write(row: Decision, found: Sequence[Head], secret: keys.DecisionKeys) -> b
 _DECISION = ("community_id", "decision_id")
 _HEAD = (
     *(*_DECISION, "id", "number", "tag_hash", "area_centi", "houses", "label"),
-    *("building_id", "voter_id", "is_developer"),
+    *("sort_key", "building_id", "voter_id", "is_developer"),
 )
 _HOUSE = (*_DECISION, "house_id", "head_id", "building_id", "area_centi", "area_basis", "label")
 _OWNER = (*_DECISION, "owner_id", "head_id", "is_voter")
@@ -233,18 +236,32 @@ class Entry(NamedTuple):
     is_voter: bool
 
 
+class Place(NamedTuple):
+    """Where a head stands among the others by its rooms; what a list goes on after."""
+
+    sort_key: str
+    label: str
+    head_id: UUID
+
+
+def place_of(head: RollHead) -> Place:
+    """Of one head."""
+    return Place(head.sort_key, head.label, head.id)
+
+
+BY_ROOMS = (RollHead.sort_key, RollHead.label, RollHead.id)
+
+
 def heads_on_roll(
-    ref: Ref, *, limit: int, after: tuple[str, UUID] | None = None, building_id: UUID | None = None
+    ref: Ref, *, limit: int, after: Place | None = None, building_id: UUID | None = None
 ) -> list[RollHead]:
     """The heads of the roll by their rooms."""
     query = select(RollHead).where(RollHead.community_id == ref.community_id, RollHead.decision_id == ref.id)
     if building_id is not None:
         query = query.where(RollHead.building_id == building_id)
     if after is not None:
-        query = query.where(
-            or_(RollHead.label > after[0], and_(RollHead.label == after[0], RollHead.id > after[1]))
-        )
-    return list(db.session().scalars(query.order_by(RollHead.label, RollHead.id).limit(limit)))
+        query = query.where(tuple_(*BY_ROOMS) > after)
+    return list(db.session().scalars(query.order_by(*BY_ROOMS).limit(limit)))
 
 
 def houses_of(ref: Ref, head_ids: Sequence[UUID]) -> dict[UUID, list[RollHouse]]:
@@ -257,15 +274,27 @@ def houses_of(ref: Ref, head_ids: Sequence[UUID]) -> dict[UUID, list[RollHouse]]
             RollHouse.decision_id == ref.id,
             RollHouse.head_id.in_(list(head_ids)),
         )
-        .order_by(RollHouse.label, RollHouse.house_id)
+        .order_by(RollHouse.house_id)
     ):
         found[house.head_id].append(house)
+    for houses in found.values():
+        houses.sort(key=lambda house: rooms.natural_key(house.label))
     return found
 
 
-def owner_rows_of(resident_id: UUID, community_id: int) -> set[UUID]:
+def is_owner(resident_id: UUID, estate: Ref) -> bool:
+    """Is she bound as an owner of something there, be it weakly, and nobody doubts it?"""
+    mine = memberships.mine(resident_id)
+    return any(Ref(m.community_id, m.estate_id) == estate and _is_hers(m) for m in mine)
+
+
+def _is_hers(m: Membership) -> bool:
+    return m.relation == Relation.OWNER and memberships.holds(m) and m.review not in SUSPENDING
+
+
+def owner_rows_of(resident_id: UUID, community_id: int, *, with_vote: bool = True) -> set[UUID]:
     """The rows of the registry as which a resident may vote at this moment, in one community: not while her membership
-    is under review or held.
+    is under review or held. Without `with_vote` also those as which she is only weakly known.
     """
     found = db.session().scalars(
         select(Membership).where(
@@ -275,13 +304,19 @@ def owner_rows_of(resident_id: UUID, community_id: int) -> set[UUID]:
             Membership.status == MembershipStatus.VERIFIED,
         )
     )
-    return {m.owner_id for m in found if m.owner_id is not None and memberships.vote_of(m).may}
+    return {
+        m.owner_id
+        for m in found
+        if m.owner_id is not None and (memberships.vote_of(m).may if with_vote else _is_hers(m))
+    }
 
 
-def entries_of(resident_id: UUID, row: Decision) -> list[Entry]:
-    """The heads of the frozen roll of which she is an owner, whether or not she is the one who votes."""
+def entries_of(resident_id: UUID, row: Decision, *, with_vote: bool = True) -> list[Entry]:
+    """The heads of the frozen roll of which she is an owner, whether or not she is the one who votes. Without
+    `with_vote` also those of an owner who is only weakly known: her own entry, to be checked.
+    """
     ref = queries.ref_of(row)
-    mine = owner_rows_of(resident_id, ref.community_id)
+    mine = owner_rows_of(resident_id, ref.community_id, with_vote=with_vote)
     if not mine:
         return []
     voting: dict[UUID, bool] = {}
@@ -294,11 +329,16 @@ def entries_of(resident_id: UUID, row: Decision) -> list[Entry]:
     ):
         voting[head_id] = voting.get(head_id, False) or is_voter
     houses = houses_of(ref, list(voting))
-    found = [
-        Entry(queries.head_of(ref, head_id), houses[head_id], is_voter)
-        for head_id, is_voter in voting.items()
-    ]
-    return sorted(found, key=lambda entry: entry.head.label)
+    heads_ = db.session().scalars(
+        select(RollHead)
+        .where(
+            RollHead.community_id == ref.community_id,
+            RollHead.decision_id == ref.id,
+            RollHead.id.in_(voting),
+        )
+        .order_by(*BY_ROOMS)
+    )
+    return [Entry(head, houses[head.id], voting[head.id]) for head in heads_]
 
 
 class Preview(NamedTuple):
@@ -313,7 +353,7 @@ class Preview(NamedTuple):
 def preview_of(resident_id: UUID, row: Decision) -> list[Preview]:
     """What the roll would say of her heads if it were frozen now."""
     estate, today = queries.estate_of(row), places.today()
-    mine = owner_rows_of(resident_id, row.community_id)
+    mine = owner_rows_of(resident_id, row.community_id, with_vote=False)
     house_ids = heads.houses_held_by(row.community_id, mine, as_of=today) if mine else set()
     if not house_ids:
         return []

@@ -6,7 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKeyConstraint, Index, Integer, SmallInteger, String, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import db
@@ -50,6 +59,8 @@ class RollHead(db.Base):
     area_centi: Mapped[int] = mapped_column(db.BigInt)
     houses: Mapped[int] = mapped_column(Integer)
     label: Mapped[str] = mapped_column(String(200))
+    # Of her first room, numbers as numbers: 2栋 stands before 10栋.
+    sort_key: Mapped[str] = mapped_column(String(120), server_default="")
     building_id: Mapped[UUID | None]  # of her first house
     voter_id: Mapped[UUID | None]
     is_developer: Mapped[bool] = mapped_column(Boolean)
@@ -111,6 +122,61 @@ class Delivery(db.Base):
     at: Mapped[datetime]
     actor_kind: Mapped[str] = mapped_column(String(12))
     actor_id: Mapped[UUID | None]
+
+
+class EntryStatus(StrEnum):
+    """entered → confirmed by a second person, and then proof | refused by her."""
+
+    ENTERED = "entered"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+
+
+class DeliveryEntry(db.Base):
+    """Visits with their receipts, or a posted notice with its photo, as somebody of the staff entered them together;
+    proof for their heads once a second person has read the papers, which hang here.
+    """
+
+    __tablename__ = "delivery_entries"
+    __table_args__ = (
+        ForeignKeyConstraint(*DECISION),
+        Index("ix_delivery_entries_decision", "community_id", "decision_id", "status"),
+        CheckConstraint("confirmed_by IS NULL OR confirmed_by <> entered_by", name="second_person"),
+        CheckConstraint("status <> 'refused' OR reason IS NOT NULL", name="refused_with_reason"),
+        {"info": db.distributed()},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    decision_id: Mapped[UUID]
+    way: Mapped[str] = mapped_column(String(8))  # visit, posted
+    heads: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str | None] = mapped_column(String(200))  # why it was refused
+    entered_by: Mapped[UUID] = mapped_column(info=db.soft("staff.id"))
+    entered_at: Mapped[datetime]
+    confirmed_by: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))  # or refused
+    confirmed_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class DeliveryEntryHead(db.Base):
+    """A head of such an entry."""
+
+    __tablename__ = "delivery_entry_heads"
+    __table_args__ = (
+        ForeignKeyConstraint(*HEAD, name="fk_delivery_entry_heads_head"),
+        ForeignKeyConstraint(
+            ["community_id", "entry_id"], ["delivery_entries.community_id", "delivery_entries.id"]
+        ),
+        Index("ix_delivery_entry_heads_entry", "community_id", "entry_id"),
+        {"info": db.distributed(append_only=True)},
+    )
+
+    community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
+    decision_id: Mapped[UUID] = mapped_column(primary_key=True)
+    head_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class PaperRequest(db.Base):

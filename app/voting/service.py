@@ -16,7 +16,6 @@ from app.people.scopes import StaffActor
 from app.places import registry
 from app.queue import Queue
 from app.voting import deliveries, ledger, objections, periods, pushing, queries, roll, rounds, steps
-from app.voting.ballot_models import Ballot
 from app.voting.errors import (
     BadExtension,
     CandidatesMissing,
@@ -281,20 +280,16 @@ def close(staff: StaffActor, ref: Ref, *, version: int | None = None) -> Decisio
     _open_if_due(row)
     steps.from_(row, DecisionStatus.OPEN)
     assert row.closes_at is not None
-    if queries.database_now() < row.closes_at and not _all_have_cast(ref):
+    if queries.database_now() < row.closes_at and not _all_have_cast(row):
         raise TooEarly(extra={"at": clock.rfc3339(row.closes_at)})
     return _close(row, staff.actor)
 
 
-def _all_have_cast(ref: Ref) -> bool:
+def _all_have_cast(row: Decision) -> bool:
     waiting = sql_exists().where(
-        RollHead.community_id == ref.community_id,
-        RollHead.decision_id == ref.id,
-        ~sql_exists().where(
-            Ballot.community_id == RollHead.community_id,
-            Ballot.decision_id == RollHead.decision_id,
-            Ballot.head_id == RollHead.id,
-        ),
+        RollHead.community_id == row.community_id,
+        RollHead.decision_id == row.id,
+        ~pushing.has_cast(queries.rules_of(row)),
     )
     return not db.session().scalar(select(waiting))
 

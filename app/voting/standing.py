@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, select, tuple_
+from sqlalchemy import exists, select
 
 from app import db
 from app.ids import Ref
@@ -18,7 +18,6 @@ from app.people import queries as people
 from app.places import households
 from app.voting import queries
 from app.voting.ballot_models import Ballot, Capacity, Channel, PaperBallot, Proxy, ProxyStatus
-from app.voting.ledger_models import BallotLeaf
 from app.voting.models import Decision
 from app.voting.roll_models import RollHead, RollHouse, RollOwner
 from app.voting.rules import PaperOverOnline, Rules, Transfer
@@ -58,35 +57,11 @@ class Standing(NamedTuple):
         return self.may and self.capacity in {Capacity.OWNER, Capacity.VOTER, Capacity.AGENT}
 
 
-class HeadView(NamedTuple):
-    """A head as its people see it. `ballot`: that one was cast and its receipt, never what it says."""
-
-    head_id: Ref
-    label: str
-    area_centi: int
-    as_: str
-    ballot: BallotState | None
-    may_cast: bool
-    why_not: str | None
-    reason: str | None
-    held_until: datetime | None
-
-
-class BallotState(NamedTuple):
-    """That a head has cast: `accepted`, or in the log (`sealed`)."""
-
-    state: str
-    receipt: str
-    rev: int
-    channel: str
-    cast_at: datetime
-
-
 class _Roll(NamedTuple):
     """The heads that somebody may have to do with."""
 
     heads: dict[UUID, RollHead]
-    head_of: dict[UUID, UUID]  # by house
+    head_of: dict[tuple[UUID, UUID], UUID]  # by decision and house
     owners: dict[UUID, set[UUID]]
     voters: dict[UUID, set[UUID]]
     roots: dict[UUID, UUID]
@@ -97,18 +72,47 @@ def standings(resident_id: UUID, decision: Decision, *, head_id: UUID | None = N
 
     For each the best she has; in the order of the roll. Empty for a stranger.
     """
-    ref = queries.ref_of(decision)
-    mine = [m for m in memberships.mine(resident_id) if m.community_id == ref.community_id]
-    proxies = _proxies(resident_id, ref)
-    roll = _roll(ref, mine, {p.head_id for p in proxies}, head_id)
+    return standings_in(resident_id, [decision], head_id=head_id)[queries.ref_of(decision)]
+
+
+def standings_in(
+    resident_id: UUID, decisions: Sequence[Decision], *, head_id: UUID | None = None
+) -> dict[Ref, list[Standing]]:
+    """The same for several decisions, in as many queries as for one of each community. Only a head that was sold after
+    the freeze asks the registry once more.
+    """
+    found: dict[Ref, list[Standing]] = {queries.ref_of(row): [] for row in decisions}
+    by_community: dict[int, list[Decision]] = defaultdict(list)
+    for row in decisions:
+        by_community[row.community_id].append(row)
+    everywhere = memberships.mine(resident_id)
+    for community_id, rows in by_community.items():
+        mine = [m for m in everywhere if m.community_id == community_id]
+        named = [row.id for row in rows]
+        proxies = _proxies(resident_id, community_id, named)
+        roll = _roll(community_id, named, mine, {p.head_id for p in proxies}, head_id)
+        phone = people.phone_held(resident_id) if proxies else None
+        for row in rows:
+            held = [p for p in proxies if p.decision_id == row.id]
+            found[queries.ref_of(row)] = _in_one(row, mine, held, roll, phone)
+    return found
+
+
+def _in_one(
+    decision: Decision,
+    mine: Iterable[Membership],
+    proxies: Iterable[Proxy],
+    roll: _Roll,
+    phone: people.HeldPhone | None,
+) -> list[Standing]:
     rules = queries.rules_of(decision)
     found: dict[UUID, list[Standing]] = defaultdict(list)
     for m in mine:
-        head = roll.heads.get(roll.head_of.get(m.house_id, m.house_id))
+        head_id = roll.head_of.get((decision.id, m.house_id))
+        head = roll.heads.get(head_id) if head_id is not None else None
         standing = _as_member(m, head, roll, rules) if head is not None else None
         if standing is not None:
             found[standing.head.id].append(standing)
-    phone = people.phone_held(resident_id) if proxies else None
     for proxy in proxies:
         if (head := roll.heads.get(proxy.head_id)) is None:
             continue
@@ -128,13 +132,13 @@ def _rank(standing: Standing) -> tuple[bool, bool, bool]:
     return not standing.may, not standing.is_hers, standing.why_not != "weak_identity"
 
 
-def _proxies(resident_id: UUID, ref: Ref) -> list[Proxy]:
+def _proxies(resident_id: UUID, community_id: int, decisions: Collection[UUID]) -> list[Proxy]:
     return list(
         db.session().scalars(
             select(Proxy)
             .where(
-                Proxy.community_id == ref.community_id,
-                Proxy.decision_id == ref.id,
+                Proxy.community_id == community_id,
+                Proxy.decision_id.in_(decisions),
                 Proxy.resident_id == resident_id,
                 Proxy.status.in_([ProxyStatus.PENDING, ProxyStatus.APPROVED]),
             )
@@ -143,22 +147,28 @@ def _proxies(resident_id: UUID, ref: Ref) -> list[Proxy]:
     )
 
 
-def _roll(ref: Ref, mine: Iterable[Membership], by_proxy: set[UUID], head_id: UUID | None) -> _Roll:
+def _roll(
+    community_id: int,
+    decisions: Collection[UUID],
+    mine: Collection[Membership],
+    by_proxy: set[UUID],
+    head_id: UUID | None,
+) -> _Roll:
     rows = db.session().execute(
-        select(RollHouse.house_id, RollHouse.head_id).where(
-            RollHouse.community_id == ref.community_id,
-            RollHouse.decision_id == ref.id,
+        select(RollHouse.decision_id, RollHouse.house_id, RollHouse.head_id).where(
+            RollHouse.community_id == community_id,
+            RollHouse.decision_id.in_(decisions),
             RollHouse.house_id.in_({m.house_id for m in mine}),
         )
     )
-    head_of = {row.house_id: row.head_id for row in rows}
+    head_of = {(row.decision_id, row.house_id): row.head_id for row in rows}
     wanted = set(head_of.values()) | by_proxy
     if head_id is not None:
         wanted &= {head_id}
     heads = db.session().scalars(
         select(RollHead).where(
-            RollHead.community_id == ref.community_id,
-            RollHead.decision_id == ref.id,
+            RollHead.community_id == community_id,
+            RollHead.decision_id.in_(decisions),
             RollHead.id.in_(wanted),
         )
     )
@@ -166,8 +176,8 @@ def _roll(ref: Ref, mine: Iterable[Membership], by_proxy: set[UUID], head_id: UU
     voters: dict[UUID, set[UUID]] = defaultdict(set)
     listed = db.session().execute(
         select(RollOwner.head_id, RollOwner.owner_id, RollOwner.is_voter).where(
-            RollOwner.community_id == ref.community_id,
-            RollOwner.decision_id == ref.id,
+            RollOwner.community_id == community_id,
+            RollOwner.decision_id.in_(decisions),
             RollOwner.head_id.in_(wanted),
         )
     )
@@ -176,7 +186,7 @@ def _roll(ref: Ref, mine: Iterable[Membership], by_proxy: set[UUID], head_id: UU
         if is_voter:
             voters[head].add(owner)
     named = {owner for some in owners.values() for owner in some} | {m.owner_id for m in mine if m.owner_id}
-    roots = households.standing_for(ref.community_id, named)
+    roots = households.standing_for(community_id, named)
     return _Roll({head.id: head for head in heads}, head_of, owners, voters, roots)
 
 
@@ -286,20 +296,39 @@ def latest_ballots(ref: Ref, head_ids: Iterable[UUID]) -> dict[UUID, Ballot]:
     return {ballot.head_id: ballot for ballot in rows}
 
 
-def may_replace(standing: Standing, ballot: Ballot, resident_id: UUID, rules: Rules) -> bool:
-    """May she replace the head's ballot by another one online? Never a signed sheet, nor what isn't hers to change."""
-    if is_void(ballot):
+def may_replace(
+    standing: Standing, ballot: Ballot, resident_id: UUID, rules: Rules, *, is_void: bool
+) -> bool:
+    """May she replace the head's ballot by another one online? Never a signed sheet, nor what isn't hers to change;
+    always one that can't be counted.
+    """
+    if is_void:
         return True
     is_own = ballot.cast_by == resident_id or standing.capacity in {Capacity.OWNER, Capacity.VOTER}
     return rules.change_allowed and ballot.channel == Channel.ONLINE and is_own
 
 
+def void_sheets(community_id: int, ballots: Iterable[Ballot]) -> set[UUID]:
+    """Which of these ballots' sheets can't be counted, unsigned ones say; each stands only until its head casts a
+    ballot that can.
+    """
+    sheets = {ballot.paper_id for ballot in ballots if ballot.paper_id is not None}
+    if not sheets:
+        return set()
+    return set(
+        db.session().scalars(
+            select(PaperBallot.id).where(
+                PaperBallot.community_id == community_id,
+                PaperBallot.id.in_(sheets),
+                PaperBallot.invalid_reason.is_not(None),
+            )
+        )
+    )
+
+
 def is_void(ballot: Ballot) -> bool:
-    """Is it a sheet that can't be counted, unsigned say? It stands only until the head casts a ballot that can."""
-    if ballot.paper_id is None:
-        return False
-    sheet = db.session().get_one(PaperBallot, (ballot.community_id, ballot.paper_id))
-    return sheet.invalid_reason is not None
+    """Is it a sheet that can't be counted?"""
+    return ballot.paper_id in void_sheets(ballot.community_id, [ballot])
 
 
 def sheet_replaces(ballot: Ballot, rules: Rules, *, is_valid: bool) -> bool:
@@ -328,53 +357,4 @@ def has_co_owners(head: RollHead) -> bool:
                 )
             )
         )
-    )
-
-
-def heads_for(resident_id: UUID, decision: Decision) -> list[HeadView]:
-    """The heads of a frozen roll for which she votes, or can't although they are hers, and why not; empty before."""
-    if decision.frozen_at is None:
-        return []
-    ref = queries.ref_of(decision)
-    mine = [s for s in standings(resident_id, decision) if s.is_hers]
-    ballots = latest_ballots(ref, [s.head.id for s in mine])
-    sealed = _in_log(ref, ballots.values())
-    rules = queries.rules_of(decision)
-    found = [_view(s, ballots.get(s.head.id), sealed, resident_id, rules) for s in mine]
-    if queries.is_paper_only(decision):
-        return [h._replace(may_cast=False, why_not="paper_only") if h.may_cast else h for h in found]
-    return found
-
-
-def _in_log(ref: Ref, ballots: Iterable[Ballot]) -> set[tuple[UUID, int]]:
-    named = [(ballot.head_id, ballot.rev) for ballot in ballots]
-    rows = db.session().execute(
-        select(BallotLeaf.head_id, BallotLeaf.rev).where(
-            BallotLeaf.community_id == ref.community_id,
-            BallotLeaf.decision_id == ref.id,
-            tuple_(BallotLeaf.head_id, BallotLeaf.rev).in_(named),
-        )
-    )
-    return {(head_id, rev) for head_id, rev in rows if head_id is not None and rev is not None}
-
-
-def _view(
-    s: Standing, ballot: Ballot | None, sealed: set[tuple[UUID, int]], resident_id: UUID, rules: Rules
-) -> HeadView:
-    state, why_not = None, s.why_not
-    if ballot is not None:
-        word = "sealed" if (ballot.head_id, ballot.rev) in sealed else "accepted"
-        state = BallotState(word, ballot.leaf_hash.hex(), ballot.rev, ballot.channel, ballot.cast_at)
-        if s.may and not may_replace(s, ballot, resident_id, rules):
-            why_not = "already_voted"
-    return HeadView(
-        Ref(s.head.community_id, s.head.id),
-        s.head.label,
-        s.head.area_centi,
-        s.as_,
-        state,
-        why_not is None,
-        why_not,
-        s.reason,
-        s.held_until,
     )

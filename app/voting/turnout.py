@@ -1,29 +1,58 @@
 """How many have voted (参与情况), never what: read from roll and ballots alone, live until the close.
 
-Every ballot handed in is counted, also a paper that may turn out invalid: before the close nobody can tell them apart.
+A sheet that can't be counted is left out where the rules don't count invalid ones as participation. The heads of each
+building never change, and neither do ballots that were cast a while ago: a process counts those once, and with each
+look only what came since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from app import db
+from app.ids import Ref
+from app.places import rooms
+from app.voting import queries
 from app.voting.counting import percent
 from app.voting.matters import QUORUM
 from app.voting.models import Decision, DecisionKind
 
-# The first ballot of a head stands for all of hers.
-_BY_BUILDING = text("""
-    SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0), count(b.head_id),
-           coalesce(sum(h.area_centi) FILTER (WHERE b.head_id IS NOT NULL), 0)
+# No ballot that is cast before this may still be on its way (`statement_timeout` 30 s, idle transactions 60 s).
+SETTLED = timedelta(minutes=5)
+ADVANCE = timedelta(minutes=5)  # what is counted anew with each look is at most so much longer
+_KEPT = 200
+
+_ROLL = text("""
+    SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM roll_heads AS h
-    LEFT JOIN ballots AS b ON b.community_id = h.community_id AND b.decision_id = h.decision_id
-        AND b.head_id = h.id AND b.rev = 1
     WHERE h.community_id = :community AND h.decision_id = :decision
+    GROUP BY h.building_id
+""")
+# The first ballot of a head stands for all of hers.
+_CAST = text("""
+    SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
+    FROM ballots AS b
+    JOIN roll_heads AS h ON h.community_id = b.community_id AND h.decision_id = b.decision_id AND h.id = b.head_id
+    WHERE b.community_id = :community AND b.decision_id = :decision AND b.rev = 1
+      AND b.cast_at > :after AND b.cast_at <= :until
+    GROUP BY h.building_id
+""")
+# Heads of whose ballots the last one is a sheet that can't be counted.
+_VOID = text("""
+    SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
+    FROM paper_ballots AS p
+    JOIN roll_heads AS h ON h.community_id = p.community_id AND h.decision_id = p.decision_id AND h.id = p.head_id
+    WHERE p.community_id = :community AND p.decision_id = :decision AND p.status = 'confirmed'
+      AND p.invalid_reason IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM ballots AS later
+          WHERE later.community_id = p.community_id AND later.decision_id = p.decision_id
+            AND later.head_id = p.head_id AND later.rev > p.ballot_rev)
     GROUP BY h.building_id
 """)
 
@@ -58,12 +87,20 @@ class Turnout(NamedTuple):
 
 
 def of(row: Decision) -> Turnout:
-    """The turnout at this moment, in one query."""
+    """The turnout at this moment."""
+    ref = queries.ref_of(row)
+    before = _counted(row, queries.database_now())
+    cast = _add(before.cast, _by_building(_CAST, ref, after=before.until, until=_FOREVER), 1)
+    if not queries.rules_of(row).invalid_takes_part:
+        cast = _add(cast, _by_building(_VOID, ref), -1)
+    none = Weight(0, 0)
     found = [
-        Building(building, Part(cast, heads, None), Part(int(cast_area), int(area), None))
-        for building, heads, area, cast, cast_area in db.session().execute(
-            _BY_BUILDING, {"community": row.community_id, "decision": row.id}
+        Building(
+            building,
+            Part(cast.get(building, none).heads, roll.heads, None),
+            Part(cast.get(building, none).area, roll.area, None),
         )
+        for building, roll in before.roll.items()
     ]
     is_poll = row.kind == DecisionKind.POLL
     return Turnout(
@@ -71,6 +108,60 @@ def of(row: Decision) -> Turnout:
         _summed([b.area for b in found], is_poll=is_poll),
         found,
     )
+
+
+class Weight(NamedTuple):
+    """Heads, and their area in 0.01 m²."""
+
+    heads: int
+    area: int
+
+
+_Counts = dict[UUID | None, Weight]
+
+
+class _Settled(NamedTuple):
+    """The roll by building, and what was cast until then."""
+
+    roll: _Counts
+    cast: _Counts
+    until: datetime
+
+
+_FOREVER = datetime.max.replace(tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_kept: dict[Ref, _Settled] = {}
+
+
+def _counted(row: Decision, now: datetime) -> _Settled:
+    """What a process has counted of a decision; carried on to five minutes ago when that is ten minutes behind."""
+    ref = queries.ref_of(row)
+    if row.frozen_at is None:
+        return _Settled({}, {}, _LONG_AGO)
+    known = _kept.get(ref) or _Settled(_by_building(_ROLL, ref), {}, _LONG_AGO)
+    until = now - SETTLED
+    if until - known.until >= ADVANCE:
+        more = _by_building(_CAST, ref, after=known.until, until=until)
+        known = _Settled(known.roll, _add(known.cast, more, 1), until)
+    if len(_kept) >= _KEPT:
+        _kept.clear()
+    _kept[ref] = known
+    return known
+
+
+def _by_building(query: TextClause, ref: Ref, **more: datetime) -> _Counts:
+    rows = db.session().execute(query, {"community": ref.community_id, "decision": ref.id} | more)
+    return {building: Weight(heads, int(area)) for building, heads, area in rows}
+
+
+def _add(one: _Counts, other: _Counts, sign: int) -> _Counts:
+    none = Weight(0, 0)
+    return one | {
+        building: Weight(
+            one.get(building, none).heads + sign * more.heads, one.get(building, none).area + sign * more.area
+        )
+        for building, more in other.items()
+    }
 
 
 def _summed(parts: list[Part], *, is_poll: bool) -> Part:
@@ -105,6 +196,6 @@ def as_json(turnout: Turnout, names: Mapping[UUID, str]) -> dict[str, object]:
                 }
                 for b in turnout.buildings
             ),
-            key=lambda shown: str(shown["building"]),
+            key=lambda shown: rooms.natural_key(str(shown["building"])),
         ),
     }

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ALG = "ed25519-sha256"  # a second one (SM2 with SM3) would get its own name
+WITHIN_S = 600  # a promise says that its leaf is in the log so many seconds later
 COMMITMENT = b"jiayuan-ballot-commitment-v1\0"
 PROMISE = b"jiayuan-ballot-promise-v1\0"
 HEAD = b"jiayuan-tree-head-v1\0"
@@ -335,6 +336,14 @@ _SENTENCES = {
         "回执承诺的票不在记录里：票被删除或改写",
         "the ballot that was promised isn't in the log: it was dropped or rewritten",
     ),
+    "promise_terms": (
+        "回执承诺的时间不对：不在表决期间，或期限超过十分钟",
+        "the promise isn't of the time of the vote, or gives itself more than ten minutes",
+    ),
+    "promise_late": (
+        "第 {index} 号记录的票没有在承诺的期限内写入",
+        "the ballot of leaf {index} wasn't in the log within the time that was promised",
+    ),
     "receipt_opening": (
         "回执上的票与记录里的不是同一张（业主、选择、面积或密码不符）",
         "the leaf doesn't hold the ballot on this receipt (another owner, choice, area or salt)",
@@ -555,6 +564,8 @@ class Board(NamedTuple):
     result: dict[str, Any] | None
     told: str | None = None  # `told_digest` at the close
     is_cancelled: bool = False
+    until: datetime | None = None  # when it closes, with its extension
+    signed: tuple[tuple[int, datetime], ...] = ()  # size and time of each signed head
 
     def root(self, size: int) -> bytes:
         """The root over the first `size` leaves."""
@@ -589,8 +600,9 @@ def check_board(board: Any, report: Report, *, file: str = "board.json") -> Boar
     known = Keys(board["keys"], report)
     opening = _read_leaf_zero(decision, leaves[0], report)
     ballots, notices = _read_leaves(decision, leaves, report)
+    until = None
     if opening:
-        _check_notices(opening, notices, len({ballot.tag for ballot in ballots}), report)
+        until = _check_notices(opening, notices, len({ballot.tag for ballot in ballots}), report)
     ends = {leaf["what"]: leaf for _, leaf in notices}
     is_cancelled = "cancelled" in ends or board.get("cancelled_at") is not None
     read = Board(
@@ -603,6 +615,12 @@ def check_board(board: Any, report: Report, *, file: str = "board.json") -> Boar
         board.get("result"),
         ends.get("closed", {}).get("told_digest"),
         is_cancelled,
+        until,
+        tuple(
+            (head["size"], datetime.fromisoformat(head["signed_at"]))
+            for head in board["heads"]
+            if _strict(head, _HEAD) is None
+        ),
     )
     if is_cancelled and read.result is not None:
         report.fault("cancelled_result")
@@ -723,9 +741,9 @@ def _notice_fault(leaf: Mapping[str, Any]) -> str | None:
 
 def _check_notices(
     opening: Mapping[str, Any], notices: Sequence[tuple[int, Mapping[str, Any]]], cast: int, report: Report
-) -> None:
+) -> datetime:
     """At most one extension, before the close and by the rules of leaf 0; no close before its time, but when all have
-    `cast`.
+    `cast`. Until when it was open.
     """
     until, rules, is_extended = datetime.fromisoformat(opening["closes_at"]), opening["rules"], False
     for index, leaf in notices:
@@ -742,6 +760,7 @@ def _check_notices(
             is_extended = True
         elif leaf["what"] == "closed" and at < until and cast != opening["heads"]:
             report.fault("closed_early", index=index, until=until.isoformat())
+    return until
 
 
 def _check_heads(board: Board, heads: Sequence[Any], report: Report) -> None:
@@ -819,6 +838,7 @@ def check_receipt(board: Board, receipt: Any, report: Report, *, file: str = "re
         report.fault("broken_promise")
         return
     index = places[0]
+    _check_terms(board, index, promise, report)
     cast = next((b for b in board.ballots if b.place == index), None)
     if isinstance(opening, dict):
         _check_own_opening(board, cast, opening, report, file)
@@ -827,6 +847,24 @@ def check_receipt(board: Board, receipt: Any, report: Report, *, file: str = "re
     if cast is not None and any(b.tag == cast.tag and b.rev > cast.rev for b in board.ballots):
         report.say("之后又投过一次，以最后一张为准", "cast again later: the last one counts")
     report.say(f"回执的票在第 {index} 号记录", f"the ballot of the receipt is leaf {index}")
+
+
+def _check_terms(board: Board, index: int, promise: Mapping[str, Any], report: Report) -> None:
+    """Was it promised while the vote was open, within ten minutes, and kept: does no head that was signed later than
+    that leave the leaf out? Several servers' clocks differ by less than that time.
+    """
+    within, said = promise["within_s"], promise["promised_at"]
+    if not _fits(within, int) or not 0 < within <= WITHIN_S or not _is_instant(said):
+        report.fault("promise_terms")
+        return
+    at, slack = datetime.fromisoformat(said), timedelta(seconds=WITHIN_S)
+    if board.opening and board.until is not None:
+        opens_at = datetime.fromisoformat(board.opening["opens_at"])
+        if not opens_at - slack <= at <= board.until + slack:
+            report.fault("promise_terms")
+    due = at + timedelta(seconds=within)
+    if any(size <= index and signed_at > due for size, signed_at in board.signed):
+        report.fault("promise_late", index=index)
 
 
 def _check_own_opening(
@@ -1179,7 +1217,79 @@ def _count_motion(
         outcome = "no_legal_effect"
     found["outcome"], found["outcome_text"] = outcome, _OUTCOMES[outcome]
     found["passed"] = None if is_poll else outcome in {"passed", "elected"}
+    found["why"] = list(_why(found, whole, counts_invalid=bool(rules.get("invalid_takes_part"))))
     return found
+
+
+_POLL = "本次为意见征询，不是业主大会表决，结果没有法律效力。"
+_NEEDS = {"1/2": "过半数", "2/3": "三分之二以上", "3/4": "四分之三以上"}
+_COUNTED_AS = {
+    "not_counted": "不计入参与人数",
+    "takes_part": "按议事规则计入参与人数，视为弃权",
+    "for": "按议事规则随多数意见，计入同意",
+    "against": "按议事规则随多数意见，计入反对",
+    "abstain": "按议事规则随多数意见，计入弃权",
+}
+
+
+def _why(found: Mapping[str, Any], whole: Weight, *, counts_invalid: bool) -> Iterable[str]:
+    """The sentences that a result gives for how it came out."""
+    part, silent = found["participating"], found["unreturned"]
+    yield f"业主总人数 {whole[1]} 人，专有部分总面积 {_square_metres(whole[0])} 平方米。"
+    yield (
+        f"参与表决 {part['heads']} 人（{_read(_percent(part['heads'], whole[1]))}），"
+        f"面积 {_square_metres(part['area_centi'])} 平方米（{_read(_percent(part['area_centi'], whole[0]))}）。"
+    )
+    if invalid := found["answers"].get("invalid", {"heads": 0})["heads"]:
+        yield f"无效票 {invalid} 张，{'按议事规则计入参与人数' if counts_invalid else '不计入参与人数'}。"
+    if silent["heads"]:
+        yield f"已送达但没有交回 {silent['heads']} 张，{_COUNTED_AS[silent['counted_as']]}。"
+    if found["quorum"] is None:
+        yield _POLL
+        return
+    yield _compared("参与表决", "总", found["quorum"])
+    if found["outcome"] == "no_quorum":
+        yield "参与的业主不够，本事项没有通过。"
+    elif found["election"] is not None:
+        yield from _why_seats(found["election"])
+    else:
+        missed = [
+            name for name, of in (("人数", "heads"), ("面积", "area")) if not found["approval"][of]["reached"]
+        ]
+        yield _compared("同意", "参与", found["approval"])
+        yield "两项都达到，通过。" if not missed else f"{'和'.join(missed)}没有达到，未通过。"
+
+
+def _compared(what: str, of: str, shares: Mapping[str, Mapping[str, Any]]) -> str:
+    heads, area = shares["heads"], shares["area"]
+    met = {True: "达到", False: "没有达到"}
+    return (
+        f"{what}的人数占{of}人数 {_read(heads['percent'])}，面积占{of}面积 {_read(area['percent'])}；"
+        f"法律要求人数和面积都{_NEEDS[area['needs']]}：人数{met[heads['reached']]}，面积{met[area['reached']]}。"
+    )
+
+
+def _why_seats(election: Mapping[str, Any]) -> Iterable[str]:
+    places = [row["place"] for row in election["candidates"]]
+    yield f"应选 {election['seats']} 人；得票的人数和面积都过半数才能当选，按人数、再按面积排序。"
+    yield f"当选 {places.count('elected')} 人，候补 {places.count('alternate')} 人。"
+    if tied := places.count("tied"):
+        yield (
+            f"有 {tied} 人得票完全相同，争 {election['seats_at_stake']} 个名额："
+            "系统不作决定，由业主再次投票或公开抽签确定。"
+        )
+    if "alternate_tied" in places:
+        yield "候补名额有人得票完全相同，由业主再次投票或公开抽签确定。"
+    if election["left_open"]:
+        yield f"还缺 {election['left_open']} 人，需要第二轮选举。"
+
+
+def _square_metres(area_centi: int) -> str:
+    return f"{area_centi // 100}.{area_centi % 100:02d}"
+
+
+def _read(percentage: str | None) -> str:
+    return f"{percentage}%" if percentage is not None else "—"
 
 
 _QUORUM, _HALF, _MOST = (2, 3, False), (1, 2, True), (3, 4, False)  # 民法典 278(2); True: more than

@@ -8,11 +8,11 @@ from uuid import UUID
 from flask import g
 
 from app.audit import ActorKind
+from app.errors import NotFound
 from app.ids import Ref
 from app.people import queries as people
 from app.people.permissions import Permission as Allow
-from app.voting import deliveries, objections, pushing, queries, roll
-from app.voting.roll_models import DeliveryWay
+from app.voting import attempts, deliveries, objections, pushing, queries, roll
 from bff.admin import decision_roll_schemas as s
 from bff.admin.auth import requires
 from bff.http import read_cursor, reads, write_cursor, writes
@@ -40,12 +40,12 @@ def _building(ref: Ref, building: Ref | None) -> UUID | None:
 def listed(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The frozen roll by rooms: heads, areas, and whether somebody votes for each. No names."""
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
-    after = read_cursor(args["cursor"], str, UUID)
+    after = read_cursor(args["cursor"], str, str, UUID)
     building_id = _building(ref, args["building_id"])
     found = roll.heads_on_roll(
         ref,
         limit=args["limit"] + 1,
-        after=(after[0], after[1]) if after else None,
+        after=roll.Place(*after) if after else None,
         building_id=building_id,
     )
     page = found[: args["limit"]]
@@ -65,7 +65,7 @@ def listed(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
             for head in page
         ],
         "totals": {"heads": heads, "area_centi": area},
-        "next_cursor": write_cursor(page[-1].label, page[-1].id) if len(found) > len(page) else None,
+        "next_cursor": write_cursor(*roll.place_of(page[-1])) if len(found) > len(page) else None,
     }
 
 
@@ -97,33 +97,6 @@ def delivered(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     }
 
 
-def _entered(ref: Ref, way: DeliveryWay, body: dict[str, Any]) -> dict[str, Any]:
-    new = deliveries.enter(g.staff, ref, heads=body["head_ids"], way=way, file_ids=body["file_ids"])
-    return {"new": new}
-
-
-@blp.route("/decisions/<ref(dec):ref>/visits", methods=["POST"])
-@requires(Allow.PAPER_ENTER)
-@writes
-@blp.arguments(s.HeadsIn)
-@blp.response(200, s.DeliveredOut)
-def visited(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """I was at these doors and they signed for it: proof of delivery, and their requests for a visit are done."""
-    return _entered(ref, DeliveryWay.VISIT, body)
-
-
-@blp.route("/decisions/<ref(dec):ref>/posted-notices", methods=["POST"])
-@requires(Allow.PAPER_ENTER)
-@writes
-@blp.arguments(s.HeadsIn)
-@blp.response(200, s.DeliveredOut)
-def posted(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """A notice hangs in the area for these heads, whom nothing else reaches (公告送达; else 409 `reached_otherwise`),
-    at least seven days before the close (else 409 `posted_late`).
-    """
-    return _entered(ref, DeliveryWay.POSTED, body)
-
-
 @blp.route("/decisions/<ref(dec):ref>/visit-list", methods=["GET"])
 @requires(Allow.ROLL_VIEW)
 @reads
@@ -132,11 +105,11 @@ def posted(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
 def visit_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The heads to go to: those that haven't voted and nobody reached, or that asked for paper or a visit."""
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
-    after = read_cursor(args["cursor"], str, UUID)
+    after = read_cursor(args["cursor"], str, str, UUID)
     found = deliveries.visit_list(
         ref,
         limit=args["limit"] + 1,
-        after=(after[0], after[1]) if after else None,
+        after=roll.Place(*after) if after else None,
         building_id=_building(ref, args["building_id"]),
     )
     page = found[: args["limit"]]
@@ -150,9 +123,7 @@ def visit_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
             }
             for door in page
         ],
-        "next_cursor": write_cursor(page[-1].head.label, page[-1].head.id)
-        if len(found) > len(page)
-        else None,
+        "next_cursor": write_cursor(*roll.place_of(page[-1].head)) if len(found) > len(page) else None,
     }
 
 
@@ -168,10 +139,14 @@ def remind(ref: Ref) -> None:
 @blp.route("/decisions/<ref(dec):ref>/objections", methods=["GET"])
 @requires(Allow.DECISION_VIEW)
 @reads
+@blp.arguments(s.RollQuery(only=("limit", "cursor")), location="query")
 @blp.response(200, s.StaffObjectionList)
-def objected(ref: Ref) -> dict[str, Any]:
-    """The objections with their tickets: who objects, and the words, stand there."""
+def objected(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The objections with their tickets, oldest first: who objects, and the words, stand there."""
     queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
+    after = read_cursor(args["cursor"], UUID)
+    limit = args["limit"]
+    found = objections.of_decision(ref, limit=limit + 1, after=after[0] if after else None)
     return {
         "items": [
             {
@@ -184,6 +159,42 @@ def objected(ref: Ref) -> dict[str, Any]:
                 "due_at": row.due_at,
                 "created_at": row.created_at,
             }
-            for row, ticket in objections.of_decision(ref)
-        ]
+            for row, ticket in found[:limit]
+        ],
+        "next_cursor": write_cursor(found[limit - 1].row.id) if len(found) > limit else None,
+    }
+
+
+@blp.route("/decisions/<ref(dec):ref>/attempts", methods=["GET"])
+@requires(Allow.ROLL_VIEW)
+@reads
+@blp.arguments(s.AttemptQuery, location="query")
+@blp.response(200, s.AttemptList)
+def attempted(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """Who tried to cast and was refused, by what, oldest first: for disputes. Rooms, no name and no choice."""
+    queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
+    after = read_cursor(args["cursor"], UUID)
+    limit = args["limit"]
+    head = args["head_id"]
+    if head is not None and head.community_id != ref.community_id:
+        raise NotFound
+    found = attempts.listed(
+        ref,
+        limit=limit + 1,
+        after=after[0] if after else None,
+        head_id=head.id if head is not None else None,
+    )
+    return {
+        "items": [
+            {
+                "head_id": Ref(row.community_id, row.head_id),
+                "label": label,
+                "why": row.why,
+                "rev": row.rev,
+                "by_resident": row.resident_id is not None,
+                "at": row.at,
+            }
+            for row, label in found[:limit]
+        ],
+        "next_cursor": write_cursor(found[limit - 1].row.id) if len(found) > limit else None,
     }

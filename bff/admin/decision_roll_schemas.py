@@ -5,7 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 
 from app.ids import Kind
-from bff.schemas import PageQuery, Schema, Time, WireId
+from app.voting.roll_models import EntryStatus
+from bff.schemas import PageQuery, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -73,8 +74,70 @@ class HeadsIn(Schema):
     )
 
 
-class DeliveredOut(Schema):
-    new = f.Integer(required=True, metadata={"description": "heads that had no proof of this way before"})
+class ProofFileOut(Schema):
+    file_id = WireId(Kind.UPLOAD, required=True)
+    kind = f.String(required=True)
+    ready = f.Boolean(required=True)
+
+
+class DeliveryEntryOut(Schema):
+    entry_id = WireId(Kind.DELIVERY_ENTRY, required=True)
+    decision_id = WireId(Kind.DECISION, required=True)
+    way = f.String(required=True, metadata={"description": "visit | posted"})
+    status = f.String(required=True, metadata={"description": "entered | confirmed | refused"})
+    heads = f.Integer(required=True)
+    entered_by_me = f.Boolean(required=True)
+    entered_at = Time(required=True)
+    confirmed_at = Time(required=True, allow_none=True, metadata={"description": "or refused"})
+    reason = f.String(required=True, allow_none=True, metadata={"description": "why it was refused"})
+    files = f.List(f.Nested(ProofFileOut), required=True)
+    version = f.Integer(required=True)
+
+
+class DeliveryEntryDetail(DeliveryEntryOut):
+    labels = f.List(f.String(), required=True, metadata={"description": "the heads' rooms"})
+
+
+class DeliveryEntryQuery(PageQuery):
+    status = f.String(load_default=None, validate=v.OneOf([s.value for s in EntryStatus]))
+
+
+class DeliveryEntryList(Schema):
+    items = f.List(f.Nested(DeliveryEntryOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class EntryRefuseIn(Schema):
+    reason = Text(most=200, least=1, required=True)
+
+
+class ProofContentIn(Schema):
+    file_id = WireId(
+        Kind.UPLOAD, load_default=None, allow_none=True, metadata={"description": "left out: the first"}
+    )
+
+
+class AttemptQuery(PageQuery):
+    head_id = WireId(Kind.HEAD, load_default=None)
+
+
+class AttemptOut(Schema):
+    head_id = WireId(Kind.HEAD, required=True)
+    label = f.String(required=True, metadata={"description": "the head's rooms"})
+    why = f.String(
+        required=True,
+        metadata={
+            "description": "not_the_voter | weak_identity | already_voted | paper_after_ballot | replaced_by_paper"
+        },
+    )
+    rev = f.Integer(required=True, allow_none=True, metadata={"description": "of the ballot it ran against"})
+    by_resident = f.Boolean(required=True, metadata={"description": "false: a sheet that staff entered"})
+    at = Time(required=True)
+
+
+class AttemptList(Schema):
+    items = f.List(f.Nested(AttemptOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
 
 
 class DoorOut(Schema):
@@ -102,3 +165,4 @@ class StaffObjectionOut(Schema):
 
 class StaffObjectionList(Schema):
     items = f.List(f.Nested(StaffObjectionOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)

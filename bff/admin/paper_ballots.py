@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import Response, g, url_for
@@ -28,12 +29,24 @@ blp = Blueprint(
 )
 
 
-def _files(kind: str, ref: Ref) -> list[dict[str, Any]]:
-    return [{"file_id": p.id, "kind": p.kind, "ready": p.is_ready} for p in papers.of(kind, ref)]
+class _Beside(NamedTuple):
+    """What is shown beside rows of one decision, looked up for all of them at once."""
+
+    labels: dict[UUID, str]
+    files: dict[Ref, list[dict[str, Any]]]
 
 
-def _label(row: PaperBallot | Proxy | PaperRequest) -> str:
-    return queries.head_of(Ref(row.community_id, row.decision_id), row.head_id).label
+def _beside(rows: Sequence[PaperBallot | Proxy | PaperRequest], kind: str | None = None) -> _Beside:
+    if not rows:
+        return _Beside({}, {})
+    labels = queries.labels_of(Ref(rows[0].community_id, rows[0].decision_id), [row.head_id for row in rows])
+    refs = [Ref(row.community_id, row.id) for row in rows] if kind is not None else []
+    found = papers.of_each(kind or "", refs)
+    files = {
+        ref: [{"file_id": p.id, "kind": p.kind, "ready": p.is_ready} for p in some]
+        for ref, some in found.items()
+    }
+    return _Beside(labels, files)
 
 
 def _of_decision(ref: Ref, named: Ref | None) -> UUID | None:
@@ -53,12 +66,21 @@ def _head(ref: Ref, named: Ref) -> UUID:
 
 
 def _sheet(row: PaperBallot) -> dict[str, Any]:
+    return _sheets([row])[0]
+
+
+def _sheets(rows: Sequence[PaperBallot]) -> list[dict[str, Any]]:
+    beside = _beside(rows, paper.OBJECT_KIND)
+    return [_sheet_with(row, beside) for row in rows]
+
+
+def _sheet_with(row: PaperBallot, beside: _Beside) -> dict[str, Any]:
     ref = Ref(row.community_id, row.id)
     return {
         "paper_id": ref,
         "decision_id": Ref(row.community_id, row.decision_id),
         "head_id": Ref(row.community_id, row.head_id),
-        "label": _label(row),
+        "label": beside.labels[row.head_id],
         "status": row.status,
         "is_signed": row.is_signed,
         "invalid_reason": row.invalid_reason,
@@ -69,7 +91,7 @@ def _sheet(row: PaperBallot) -> dict[str, Any]:
         "entered_at": row.entered_at,
         "confirmed_at": row.confirmed_at,
         "rev": row.ballot_rev,
-        "files": _files(paper.OBJECT_KIND, ref),
+        "files": beside.files[ref],
         "version": row.version,
     }
 
@@ -120,7 +142,7 @@ def sheets(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
         acting_user=g.staff,
     )
     more = write_cursor(found[limit - 1].id) if len(found) > limit else None
-    return {"items": [_sheet(row) for row in found[:limit]], "next_cursor": more}
+    return {"items": _sheets(found[:limit]), "next_cursor": more}
 
 
 @blp.route("/paper-ballots/<ref(pbl):ref>", methods=["GET"])
@@ -183,22 +205,33 @@ def _content(kind: str, ref: Ref, file_id: UUID | None, action: str) -> Response
 
 
 def _proxy(row: Proxy) -> dict[str, Any]:
+    return _proxies([row])[0]
+
+
+def _proxies(rows: Sequence[Proxy]) -> list[dict[str, Any]]:
+    beside, known = _beside(rows, proxies.OBJECT_KIND), proxies.known_of(rows)
+    staff = proxies.names_of_property_staff(rows[0].community_id) if rows else ()
+    return [_proxy_with(row, beside, is_known=row.id in known, staff=staff) for row in rows]
+
+
+def _proxy_with(row: Proxy, beside: _Beside, *, is_known: bool, staff: Collection[str]) -> dict[str, Any]:
+    name = proxies.name_of(row)
     ref = Ref(row.community_id, row.id)
     return {
         "proxy_id": ref,
         "decision_id": Ref(row.community_id, row.decision_id),
         "head_id": Ref(row.community_id, row.head_id),
-        "label": _label(row),
+        "label": beside.labels[row.head_id],
         "capacity": row.capacity,
-        "name": proxies.name_of(row),
+        "name": name,
         "status": row.status,
         "reason": row.reason,
-        "is_known": proxies.is_known(row),
-        "same_name_as_property_staff": proxies.is_named_like_property_staff(row),
+        "is_known": is_known,
+        "same_name_as_property_staff": name in staff,
         "entered_by_me": row.entered_by == g.staff.id,
         "created_at": row.created_at,
         "decided_at": row.decided_at,
-        "files": _files(proxies.OBJECT_KIND, ref),
+        "files": beside.files[ref],
         "version": row.version,
     }
 
@@ -244,7 +277,7 @@ def proxy_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
         acting_user=g.staff,
     )
     more = write_cursor(found[limit - 1].id) if len(found) > limit else None
-    return {"items": [_proxy(row) for row in found[:limit]], "next_cursor": more}
+    return {"items": _proxies(found[:limit]), "next_cursor": more}
 
 
 @blp.route("/proxies/<ref(prx):ref>", methods=["GET"])
@@ -296,9 +329,18 @@ def proxy_content(body: dict[str, Any], ref: Ref) -> Response:
 
 
 def _request(row: PaperRequest) -> dict[str, Any]:
+    return _requests([row])[0]
+
+
+def _requests(rows: Sequence[PaperRequest]) -> list[dict[str, Any]]:
+    labels = _beside(rows).labels
+    return [_request_with(row, labels[row.head_id]) for row in rows]
+
+
+def _request_with(row: PaperRequest, label: str) -> dict[str, Any]:
     return {
         "head_id": Ref(row.community_id, row.head_id),
-        "label": _label(row),
+        "label": label,
         "wants": row.wants,
         "by_resident": row.resident_id is not None,
         "created_at": row.created_at,
@@ -324,8 +366,17 @@ def note_request(body: dict[str, Any], ref: Ref) -> Any:
 @blp.response(200, s.PaperRequestList)
 def requests(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Who wants a sheet or a visit, oldest first."""
-    found = paper.requests_of(ref, is_open=args["open"], acting_user=g.staff)
-    return {"items": [_request(row) for row in found], "next_cursor": None}
+    after = read_cursor(args["cursor"], UUID)
+    limit = args["limit"]
+    found = paper.requests_of(
+        ref,
+        is_open=args["open"],
+        limit=limit + 1,
+        after=after[0] if after else None,
+        acting_user=g.staff,
+    )
+    more = write_cursor(found[limit - 1].id) if len(found) > limit else None
+    return {"items": _requests(found[:limit]), "next_cursor": more}
 
 
 @blp.route("/decisions/<ref(dec):ref>/heads/<ref(hed):head>/paper-request/done", methods=["POST"])

@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from app.ids import Kind
 from app.voting.ballot_models import PaperStatus, ProxyStatus
-from bff.schemas import Choice, Date, PageQuery, Phone, Query, Schema, Text, Time, WireId
+from bff.schemas import Choice, Date, PageQuery, Phone, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -140,7 +140,7 @@ class PaperRequestOut(Schema):
     done_at = Time(required=True, allow_none=True)
 
 
-class PaperRequestQuery(Query):
+class PaperRequestQuery(PageQuery):
     open = f.Boolean(load_default=None)
 
 

@@ -33,7 +33,7 @@ from bff.papers import handed_out
 from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("staff-revenue", __name__, url_prefix="/admin/api/v1", description="Public revenue")
-_LINES = frozenset({"day_from", "day_to", "kind", "category", "contract", "q"})
+_LINES = frozenset({"day_from", "day_to", "kind", "account", "category", "no_category", "contract", "q"})
 
 
 # --- rules -----------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def revenue_voucher(ref: Ref, file_id: UUID) -> Response:
 def revenue_line(ref: Ref) -> dict[str, Any]:
     """A published line with its vouchers."""
     row = queries.one_for(g.staff, Allow.REVENUE_VIEW, RevenueLine, ref)
-    return shown.lines_out([row])[0] | {
+    return shown.line_detail(row) | {
         "vouchers": [voucher | {"file_id": UUID(voucher["id"])} for voucher in row.vouchers]
     }
 
@@ -279,19 +279,18 @@ def revenue_line(ref: Ref) -> dict[str, Any]:
 @requires(Allow.REVENUE_VIEW)
 @reads
 @blp.arguments(s.RevenueExportQuery, location="query")
-@blp.response(200, content_type="application/octet-stream")
+@blp.response(200, {"type": "string", "format": "binary"}, content_type="application/octet-stream")
 def export_revenue(args: dict[str, Any], ref: Ref) -> Response:
     """The published lines of a filter as a table, with the figures of the page."""
     queries.estate_for(g.staff, Allow.REVENUE_VIEW, ref)
     where = shown.filter_of(ref, {name: args[name] for name in _LINES})
     lines = shown.lines_out(queries.lines(where))
     names = [ids.encode(Kind.REVENUE_ENTRY, line["entry_id"]) for line in lines]
-    make, kind = WRITERS[args["format"]]
-    data = make(table(lines, shown.totals_out(queries.totals(where)), names))
+    data = WRITERS[args["format"]](table(lines, shown.totals_out(queries.totals(where)), names))
     name = f"revenue-{places.today().isoformat()}.{args['format']}"
     return Response(
         data,
-        content_type=kind,
+        content_type="application/octet-stream",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from flask import g, url_for
 
@@ -117,11 +119,13 @@ def correct_line(body: dict[str, Any], ref: Ref) -> Versioned:
     return versioned(draft_out(made), 201, Location=where)
 
 
-def _estate(view: EstateView) -> dict[str, Any]:
+def _estate(view: EstateView, names: Mapping[UUID, str]) -> dict[str, Any]:
     home = view.estate.community_id
     return {
         "estate_id": view.estate,
         "published_until": view.last.last_day if view.last is not None else None,
+        "published_at": view.last.published_at if view.last is not None else None,
+        "published_by": names.get(view.last.published_by) if view.last is not None else None,
         "closing_fen": view.last.closing_fen if view.last is not None else None,
         "oddities": [
             {
@@ -143,4 +147,6 @@ def _estate(view: EstateView) -> dict[str, Any]:
 @blp.response(200, s.RevenueOverviewOut)
 def revenue_overview() -> dict[str, Any]:
     """The estates of my area: what is published, who is late, open objections, and what looks odd, with the reason."""
-    return {"items": [_estate(view) for view in overview(registry_reach(g.staff, Allow.REVENUE_VIEW))]}
+    views = overview(registry_reach(g.staff, Allow.REVENUE_VIEW))
+    names = people.staff_names({view.last.published_by for view in views if view.last is not None})
+    return {"items": [_estate(view, names) for view in views]}

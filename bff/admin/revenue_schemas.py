@@ -7,10 +7,19 @@ from typing import Any
 import marshmallow as ma
 
 from app.ids import Kind
+from app.revenue.ledger_headings import Field
 from app.revenue.models import Account, EntryKind, Keeper
 from app.revenue.money import Rounding
 from app.revenue.spans import Rhythm
-from bff.revenue import KINDS, RevenueLineOut, RevenuePeriodOut, RevenueRulesOut, RevenueVoucherOut
+from bff.revenue import (
+    FIGURES,
+    KINDS,
+    RevenueLineDetailOut,
+    RevenuePageOut,
+    RevenuePeriodOut,
+    RevenueRulesOut,
+    RevenueVoucherOut,
+)
 from bff.schemas import Date, Fen, Query, Schema, Text, Time, WireId
 
 f = ma.fields
@@ -160,7 +169,7 @@ class RevenueDraftOut(Schema):
     version = f.Integer(required=True)
 
 
-class RevenueStaffLineOut(RevenueLineOut):
+class RevenueStaffLineOut(RevenueLineDetailOut):
     vouchers = f.List(f.Nested(RevenueVoucherOut), required=True)
 
 
@@ -208,10 +217,173 @@ class RevenueExportQuery(Query):
     day_from = Date(load_default=None, data_key="from")
     day_to = Date(load_default=None, data_key="to")
     kind = f.String(load_default=None, validate=v.OneOf(KINDS))
+    account = f.String(load_default=None, validate=v.OneOf(FIGURES))
     category = WireId(Kind.REVENUE_CATEGORY, load_default=None)
+    no_category = f.Boolean(load_default=False)
     contract = WireId(Kind.REVENUE_CONTRACT, load_default=None)
     q = Text(most=40, load_default=None)
     format = f.String(load_default="xlsx", validate=v.OneOf(["csv", "xlsx"]))
+
+
+MOST_BOXES = 200
+
+
+class RevenueBox(Schema):
+    page = f.Integer(required=True, strict=True, validate=v.Range(1, 20))
+    x = f.Integer(required=True, strict=True, validate=v.Range(0, 9_999))
+    y = f.Integer(required=True, strict=True, validate=v.Range(0, 9_999))
+    width = f.Integer(required=True, strict=True, validate=v.Range(1, 10_000))
+    height = f.Integer(required=True, strict=True, validate=v.Range(1, 10_000))
+
+    @ma.validates_schema
+    def _lies_on_the_page(self, data: dict[str, Any], **_: Any) -> None:
+        if data["x"] + data["width"] > 10_000 or data["y"] + data["height"] > 10_000:
+            raise ma.ValidationError("遮盖框超出页面。|The box leaves the page.")
+
+
+class RevenueCoverIn(Schema):
+    boxes = f.List(
+        f.Nested(RevenueBox),
+        required=True,
+        validate=v.Length(max=MOST_BOXES),
+        metadata={"description": "what is covered, in 1/10,000 of the page; empty where nothing is personal"},
+    )
+
+
+class RevenueCoverOut(Schema):
+    file_id = WireId(Kind.UPLOAD, required=True)
+    state = f.String(required=True, metadata={"description": "making | ready | failed"})
+    problem = f.String(required=True, allow_none=True)
+    reason = f.String(required=True, allow_none=True)
+    boxes = f.List(f.Nested(RevenueBox), required=True)
+    pages = f.List(f.Nested(RevenuePageOut), required=True)
+    asked_at = Time(required=True)
+    made_at = Time(required=True, allow_none=True)
+
+
+class RevenueScanList(Schema):
+    items = f.List(f.Nested(RevenueVoucherOut), required=True)
+
+
+class RevenuePlanIn(Schema):
+    category_id = WireId(Kind.REVENUE_CATEGORY, required=True)
+    amount_fen = Fen(least=1, required=True)
+    note = Text(most=200, load_default="")
+
+
+class RevenueBudgetIn(Schema):
+    year = f.Integer(required=True, strict=True, validate=v.Range(2000, 2100))
+    decision_id = WireId(
+        Kind.DECISION, load_default=None, metadata={"description": "the owners' certified decision"}
+    )
+    basis = Text(most=200, least=2, required=True)
+    lines = f.List(f.Nested(RevenuePlanIn), required=True, validate=v.Length(1, 100))
+
+
+class RevenueImportForm(Schema):
+    makes_categories = f.Boolean(
+        load_default=False,
+        metadata={"description": "add categories that the file names and the estate doesn't have"},
+    )
+
+
+class RevenueImportJob(Schema):
+    job_id = WireId(Kind.REVENUE_IMPORT, required=True)
+    status_url = f.String(required=True)
+
+
+class RevenueImportCell(Schema):
+    sheet = f.String(required=True)
+    row = f.Integer(required=True)
+    column = f.String(required=True, allow_none=True, metadata={"description": "its letter"})
+    field = f.String(required=True, allow_none=True)
+    code = f.String(required=True)
+    reason = f.String(required=True)
+
+
+class RevenueImportCells(Schema):
+    items = f.List(f.Nested(RevenueImportCell), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class RevenueHeading(Schema):
+    sheet = f.String(required=True)
+    column = f.String(required=True)
+    heading = f.String(required=True)
+    field = f.String(required=True, allow_none=True)
+
+
+class RevenueImportSums(Schema):
+    income = f.Integer(required=True)
+    cost = f.Integer(required=True)
+    use = f.Integer(required=True)
+    fund = f.Integer(required=True)
+
+
+class RevenueNewCategory(Schema):
+    kind = f.String(required=True)
+    name = f.String(required=True)
+
+
+class RevenueImportRow(Schema):
+    sheet = f.String(required=True)
+    row = f.Integer(required=True)
+    day = f.String(required=True)
+    kind = f.String(required=True)
+    category = f.String(required=True)
+    is_new_category = f.Boolean(required=True)
+    amount_fen = f.Integer(required=True)
+    counterparty = f.String(required=True)
+    note = f.String(required=True)
+
+
+class RevenueImportOut(Schema):
+    import_id = WireId(Kind.REVENUE_IMPORT, required=True)
+    estate_id = WireId(Kind.ESTATE, required=True)
+    state = f.String(
+        required=True, metadata={"description": "reading mapping previewed applying applied failed"}
+    )
+    done = f.Integer(required=True)
+    total = f.Integer(required=True)
+    message = f.String(required=True)
+    code = f.String(required=True, allow_none=True, metadata={"description": "why it failed or waits"})
+    file_sha256 = f.String(required=True)
+    created_at = Time(required=True)
+    applied_at = Time(required=True, allow_none=True)
+    headings = f.List(f.Nested(RevenueHeading), required=True)
+    fields_ = f.List(f.String(), required=True, data_key="fields", metadata={"description": "to map to"})
+    missing = f.List(f.String(), required=True, metadata={"description": "fields without a column"})
+    sheets_skipped = f.List(f.String(), required=True)
+    new = f.Integer(required=True, metadata={"description": "rows that would be entered"})
+    bad = f.Integer(required=True, metadata={"description": "rows that can't be"})
+    sums_fen = f.Nested(RevenueImportSums, required=True, allow_none=True)
+    new_categories = f.List(f.Nested(RevenueNewCategory), required=True)
+    rows = f.List(f.Nested(RevenueImportRow), required=True, metadata={"description": "the first fifty"})
+    problems = f.List(f.Nested(RevenueImportCell), required=True)
+    problems_total = f.Integer(required=True)
+    error_sheet_url = f.String(required=True, allow_none=True)
+
+
+class RevenueImportItem(Schema):
+    import_id = WireId(Kind.REVENUE_IMPORT, required=True)
+    state = f.String(required=True)
+    created_at = Time(required=True)
+    applied_at = Time(required=True, allow_none=True)
+
+
+class RevenueImportList(Schema):
+    items = f.List(f.Nested(RevenueImportItem), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
+class RevenueMappingIn(Schema):
+    mapping = f.Dict(
+        keys=f.String(validate=v.Length(1, 60)),
+        values=f.String(validate=v.OneOf([x.value for x in Field])),
+        required=True,
+        validate=v.Length(max=200),
+        metadata={"description": "heading → field"},
+    )
 
 
 class RevenueOddityOut(Schema):
@@ -226,6 +398,8 @@ class RevenueEstateOut(Schema):
     name = f.String(required=True)
     has_rules = f.Boolean(required=True)
     published_until = Date(required=True, allow_none=True)
+    published_at = Time(required=True, allow_none=True)
+    published_by = f.String(required=True, allow_none=True)
     closing_fen = f.Integer(required=True, allow_none=True)
     due_on = Date(
         required=True,

@@ -9,11 +9,9 @@ from typing import Any
 
 import xlsxwriter
 
-from app.places.import_sheets import XLSX
 from app.revenue.money import yuan
 from bff.admin.figure_csv import safe
 
-CSV = "text/csv; charset=utf-8"
 _KINDS = {"income": "收入", "cost": "成本", "use": "支出", "fund": "转入维修资金", "adjustment": "调整"}
 _HEAD = (
     *("日期", "类型", "项目", "科目", "对方", "说明", "凭证数", "冲正"),
@@ -86,4 +84,4 @@ def as_xlsx(rows: Sequence[Sequence[Cell]]) -> bytes:
     return out.getvalue()
 
 
-WRITERS = {"csv": (as_csv, CSV), "xlsx": (as_xlsx, XLSX)}
+WRITERS = {"csv": as_csv, "xlsx": as_xlsx}

@@ -12,6 +12,7 @@ from app.tickets.clocks import DayKind
 from app.tickets.grounds import Ground
 from app.tickets.models import BY_PEOPLE, Channel, Visibility
 from bff.schemas import AnyWireId, Date, PageQuery, Phone, Query, Schema, Text, Time, WireId
+from bff.ticket_objections import TicketObjectionOut
 
 f = ma.fields
 v = ma.validate
@@ -321,6 +322,11 @@ class SourceOfTicketOut(Schema):
 
 
 class TicketOut(TicketRow):
+    objection = f.Nested(
+        TicketObjectionOut,
+        allow_none=True,
+        metadata={"description": "the decision that it objects to; null for any other ticket"},
+    )
     closure_flags = f.List(
         f.Nested(ClosureFlagOut),
         required=True,

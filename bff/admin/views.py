@@ -27,6 +27,7 @@ from app.tickets.models import Extension, Part, Ticket
 from app.tickets.moves import AT_DESK, Move
 from bff.admin.dispatch_views import explained
 from bff.positions import location_out
+from bff.ticket_objections import objection_out
 
 # What a verifier reads beside a doubtful proof.
 FLAGS = {
@@ -156,6 +157,7 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         if rated
         else None,
         "reopened": ticket.reopened,
+        "objection": objection_out(ticket),
         "source": sources.origin_of(Ref(ticket.community_id, ticket.id)),
         "moves": [move.value for move in tickets.moves_open_to(asking, ticket)],
     }

@@ -1,13 +1,13 @@
-"""What needs no login: photos behind signed links, the logs of decisions, and the texts people agree to."""
+"""What needs no login: photos and vouchers behind signed links, logs of decisions, the texts people agree to."""
 
 from __future__ import annotations
 
 from flask import Flask, Response
 
 from bff import api
-from bff.public import decisions, photos
+from bff.public import decisions, photos, vouchers
 
-BLUEPRINTS = (photos.blp, decisions.blp)
+BLUEPRINTS = (photos.blp, vouchers.blp, decisions.blp)
 
 PHOTO_POSITION_1 = """<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>照片拍摄位置授权</title>

@@ -9,9 +9,11 @@ from bff.resident import (
     ballots,
     candidates,
     decisions,
+    home,
     inbox,
     me,
     memberships,
+    notices,
     openings,
     photos,
     places,
@@ -29,6 +31,7 @@ BLUEPRINTS = (
     places.blp,
     photos.blp,
     tickets.blp,
+    home.blp,
     inbox.blp,
     memberships.blp,
     revenue.blp,
@@ -38,6 +41,7 @@ BLUEPRINTS = (
     proxies.blp,
     decisions.blp,
     openings.blp,
+    notices.blp,
 )
 
 

@@ -22,12 +22,13 @@ blp = Blueprint("candidates", __name__, url_prefix="/bff/v1", description="Candi
 
 def _out(row: Decision, found: Sequence[Candidate]) -> list[dict[str, Any]]:
     joined = candidates.backed_by(g.resident_id, row, found)
+    mine = candidates.hers(g.resident_id, row.community_id, found)
     return [
         shown
         | {
-            "mine": c.resident_id == g.resident_id,
+            "mine": c.id in mine,
             "backed_by_me": c.id in joined,
-            "reason": c.reason if c.resident_id == g.resident_id else None,
+            "reason": c.reason if c.id in mine else None,
         }
         for shown, c in zip(views.candidates_out(row, found), found, strict=True)
     ]

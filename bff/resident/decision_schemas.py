@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from app.ids import Kind
 from app.voting.matters import Matter
+from app.voting.own_heads import MyBallot
 from bff.schemas import PageQuery, Schema, Text, Time, WireId
 
 f = ma.fields
@@ -30,7 +31,7 @@ class OwnDecisionRow(Schema):
     my_ballot = f.String(
         required=True,
         allow_none=True,
-        metadata={"description": "to_cast | cast | not_mine while it is open, else null"},
+        metadata={"description": " | ".join(MyBallot) + " while it is open, else null"},
     )
 
 
@@ -98,6 +99,9 @@ class BallotStateOut(Schema):
     rev = f.Integer(required=True)
     channel = f.String(required=True)
     cast_at = Time(required=True)
+    is_valid = f.Boolean(
+        required=True, metadata={"description": "false: a sheet that can't be counted; she may cast again"}
+    )
 
 
 class OwnHeadOut(Schema):
@@ -129,7 +133,9 @@ class OwnDecisionOut(OwnDecisionRow):
     posted_until = Time(required=True, allow_none=True, metadata={"description": "objections to the result"})
     previous_id = WireId(Kind.DECISION, required=True, allow_none=True)
     turnout = f.Dict(
-        required=True, allow_none=True, metadata={"description": "from the freeze on; never a choice"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "null before the freeze and where it is cast elsewhere; never a choice"},
     )
     my_roll_entry = f.Nested(MyRollOut, required=True)
     heads = f.List(f.Nested(OwnHeadOut), required=True)
@@ -167,6 +173,7 @@ class DecisionObjectionOut(Schema):
 
 class DecisionObjectionList(Schema):
     items = f.List(f.Nested(DecisionObjectionOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
 
 
 class PetitionMotionIn(Schema):
@@ -214,6 +221,7 @@ class PetitionRow(Schema):
 
 class PetitionList(Schema):
     items = f.List(f.Nested(PetitionRow), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
 
 
 class EstateQuery(PageQuery):

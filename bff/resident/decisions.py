@@ -15,21 +15,21 @@ from app.places import queries as places
 from app.voting import (
     deliveries,
     objections,
+    own_heads,
     petitions,
     queries,
     roll,
-    standing,
     texts,
     turnout,
     words,
 )
 from app.voting.drafting import MotionDraft
 from app.voting.matters import NAMES, Matter, threshold_of
-from app.voting.models import Candidate, Decision, DecisionStatus, Motion, Petition
+from app.voting.models import Candidate, Decision, DecisionStatus, LegalMode, Motion, Petition
 from app.voting.roll_models import RollHouse
 from bff.http import read_cursor, reads, revalidated, write_cursor, writes
 from bff.resident import decision_schemas as s
-from bff.schemas import Blueprint
+from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("decisions", __name__, url_prefix="/bff/v1", description="Decisions")
 
@@ -41,7 +41,8 @@ def _english() -> bool:
 # --- decisions -----------------------------------------------------------------------------------------------
 
 
-def _row(row: Decision, heads: list[standing.HeadView] | None = None) -> dict[str, Any]:
+def row_out(row: Decision, heads: list[own_heads.HeadView]) -> dict[str, Any]:
+    """A line of a list, with how far I am where it is open."""
     status = queries.status_of(row)
     return {
         "decision_id": queries.ref_of(row),
@@ -54,15 +55,8 @@ def _row(row: Decision, heads: list[standing.HeadView] | None = None) -> dict[st
         "announced_at": row.announced_at,
         "opens_at": row.opens_at,
         "closes_at": row.closes_at,
-        "my_ballot": _my_ballot(row, heads) if status is DecisionStatus.OPEN else None,
+        "my_ballot": own_heads.my_ballot(row, heads) if status is DecisionStatus.OPEN else None,
     }
-
-
-def _my_ballot(row: Decision, heads: list[standing.HeadView] | None) -> str:
-    mine = standing.heads_for(g.resident_id, row) if heads is None else heads
-    if any(head.may_cast and head.ballot is None for head in mine):
-        return "to_cast"
-    return "cast" if any(head.ballot is not None for head in mine) else "not_mine"
 
 
 def _motion(motion: Motion, candidates: list[Candidate]) -> dict[str, Any]:
@@ -104,7 +98,7 @@ def _my_roll(row: Decision) -> dict[str, Any]:
                 "is_voter": entry.is_voter,
                 "has_voter": entry.head.voter_id is not None,
             }
-            for entry in roll.entries_of(g.resident_id, row)
+            for entry in roll.entries_of(g.resident_id, row, with_vote=False)
         ]
     elif row.cancelled_at is None:
         entries = [
@@ -127,7 +121,7 @@ def _my_roll(row: Decision) -> dict[str, Any]:
 
 
 def _turnout(row: Decision) -> dict[str, Any] | None:
-    if row.frozen_at is None:
+    if row.frozen_at is None or row.legal_mode == LegalMode.OFFICIAL:  # nothing is cast here
         return None
     names = {building.id: building.name for building in places.buildings_of(queries.estate_of(row))}
     return turnout.as_json(turnout.of(row), names)
@@ -136,10 +130,10 @@ def _turnout(row: Decision) -> dict[str, Any] | None:
 def _detail(row: Decision) -> dict[str, Any]:
     ref = queries.ref_of(row)
     candidates = queries.candidates_of(ref)
-    heads = standing.heads_for(g.resident_id, row)
+    heads = own_heads.heads_for(g.resident_id, row)
     same = "text rules announced_closes_at extended_at extension_reason cancel_reason posted_until"
     return (
-        _row(row, heads)
+        row_out(row, heads)
         | {name: getattr(row, name) for name in same.split()}
         | {
             "motions": [_motion(motion, candidates) for motion in queries.motions_of(ref)],
@@ -174,8 +168,10 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
     )
     page = found[: args["limit"]]
     more = len(found) > len(page)
+    running = [row for row in page if queries.status_of(row) is DecisionStatus.OPEN]
+    heads = own_heads.heads_in(g.resident_id, running)
     return {
-        "items": [_row(row) for row in page],
+        "items": [row_out(row, heads.get(queries.ref_of(row), [])) for row in page],
         "next_cursor": write_cursor(page[-1].community_id, page[-1].id) if more else None,
     }
 
@@ -202,8 +198,8 @@ def read_decision(ref: Ref) -> dict[str, Any]:
 def roll_entry(ref: Ref, head: Ref) -> dict[str, Any]:
     """My entry of the frozen roll, with the proof that it is under the root that leaf 0 of the log fixes."""
     row = queries.decision_for(g.resident_id, ref)
-    mine = {entry.head.id for entry in roll.entries_of(g.resident_id, row)}
-    acting = {view.head_id.id for view in standing.heads_for(g.resident_id, row)}
+    mine = {entry.head.id for entry in roll.entries_of(g.resident_id, row, with_vote=False)}
+    acting = {view.head_id.id for view in own_heads.heads_for(g.resident_id, row)}
     if head.community_id != ref.community_id or head.id not in mine | acting:
         raise NotFound
     return roll.entry_of(ref, head.id)
@@ -243,10 +239,17 @@ def object_to(body: dict[str, Any], ref: Ref) -> Any:
 
 @blp.route("/decisions/<ref(dec):ref>/objections", methods=["GET"])
 @reads
+@blp.arguments(PageQuery, location="query")
 @blp.response(200, s.DecisionObjectionList)
-def my_objections(ref: Ref) -> dict[str, Any]:
-    """My objections to this decision."""
-    return {"items": [_objection(o) for o in objections.of_decision(ref, resident_id=g.resident_id)]}
+def my_objections(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """My objections to this decision, oldest first."""
+    after = read_cursor(args["cursor"], UUID)
+    limit = args["limit"]
+    found = objections.of_decision(
+        ref, limit=limit + 1, after=after[0] if after else None, resident_id=g.resident_id
+    )
+    more = write_cursor(found[limit - 1].row.id) if len(found) > limit else None
+    return {"items": [_objection(o) for o in found[:limit]], "next_cursor": more}
 
 
 # --- petitions ---------------------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def _petition(row: Petition) -> dict[str, Any]:
         "motions": row.motions,
         "status": petitions.status_of(row),
         "support": petitions.support_of(row)._asdict(),
-        "signed": petitions.has_signed(g.resident_id, ref),
+        "signed": row.id in petitions.signed_of(g.resident_id, row.community_id, [row.id]),
         "mine": row.started_by == g.resident_id,
         "expires_at": row.expires_at,
         "created_at": row.created_at,
@@ -293,18 +296,24 @@ def petition_list(args: dict[str, Any]) -> dict[str, Any]:
     """The petitions of an estate where I am bound, the newest first."""
     if args["estate_id"] not in memberships.my_estates(g.resident_id):
         raise NotFound
+    after = read_cursor(args["cursor"], UUID)
+    limit = args["limit"]
+    found = petitions.of_estate(args["estate_id"], limit=limit + 1, after=after[0] if after else None)
+    page = found[:limit]
+    signed = petitions.signed_of(g.resident_id, args["estate_id"].community_id, [row.id for row in page])
     return {
         "items": [
             {
                 "petition_id": Ref(row.community_id, row.id),
                 "title": row.title,
                 "status": petitions.status_of(row),
-                "signed": petitions.has_signed(g.resident_id, Ref(row.community_id, row.id)),
+                "signed": row.id in signed,
                 "expires_at": row.expires_at,
                 "created_at": row.created_at,
             }
-            for row in petitions.of_estate(args["estate_id"], limit=args["limit"])
-        ]
+            for row in page
+        ],
+        "next_cursor": write_cursor(page[-1].id) if len(found) > limit else None,
     }
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import g, request
 
 from app.ids import Ref
-from app.voting import disclosure, queries, results
+from app.voting import disclosure, queries, results, roll
 from bff import result_schemas as shown
 from bff import results as views
 from bff.http import read_cursor, reads, revalidated, write_cursor
@@ -47,9 +47,9 @@ def rooms(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     `by_room_to_owners`; else 404 `not_disclosed`.
     """
     limit = args["limit"]
-    after = read_cursor(args["cursor"], str, UUID)
+    after = read_cursor(args["cursor"], str, str, UUID)
     found = disclosure.rooms_for(
-        g.resident_id, ref, limit=limit + 1, after=(after[0], after[1]) if after else None
+        g.resident_id, ref, limit=limit + 1, after=roll.Place(*after) if after else None
     )
     page = found[:limit]
     return {
@@ -64,5 +64,5 @@ def rooms(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
             }
             for room in page
         ],
-        "next_cursor": write_cursor(page[-1].label, page[-1].head_id) if len(found) > limit else None,
+        "next_cursor": write_cursor(*page[-1].place) if len(found) > limit else None,
     }

@@ -13,6 +13,8 @@ from app.revenue.spans import Rhythm
 from app.revenue.summary import summary
 from bff import revenue as shown
 from bff.http import reads, revalidated, writes
+from bff.kept import until_published
+from bff.resident.auth import asks_itself, ensure_login
 from bff.schemas import Blueprint, PageQuery, Query, Schema, Text, WireId
 
 blp = Blueprint("revenue", __name__, url_prefix="/bff/v1", description="Public revenue")
@@ -27,6 +29,8 @@ class RevenueObjectionIn(Schema):
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/summary", methods=["GET"])
+@asks_itself
+@until_published(ensure_login)
 @revalidated
 @reads
 @blp.arguments(shown.RevenueSummaryQuery, location="query")
@@ -39,6 +43,8 @@ def revenue_summary(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/entries", methods=["GET"])
+@asks_itself
+@until_published(ensure_login)
 @revalidated
 @reads
 @blp.arguments(shown.RevenueEntryQuery, location="query")
@@ -52,10 +58,10 @@ def revenue_entries(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.route("/revenue/entries/<ref(rev):ref>", methods=["GET"])
 @revalidated
 @reads
-@blp.response(200, shown.RevenueLineOut)
+@blp.response(200, shown.RevenueLineDetailOut)
 def revenue_entry(ref: Ref) -> dict[str, Any]:
-    """One published line."""
-    return shown.lines_out([queries.line(ref)])[0]
+    """One published line with its vouchers: what is personal on them is covered."""
+    return shown.line_detail(queries.line(ref))
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/periods", methods=["GET"])
@@ -87,6 +93,27 @@ def revenue_contracts(ref: Ref) -> dict[str, Any]:
     """The contracts that bring income, with what fell due and what is missing at the last published day."""
     places.estate(ref)
     return shown.contracts_out(ref)
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/expected", methods=["GET"])
+@revalidated
+@reads
+@blp.arguments(shown.RevenueRangeQuery, location="query")
+@blp.response(200, shown.RevenueInstalmentList)
+def revenue_expected(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """What contracts let expect in a range, instalment by instalment, and what of it is missing."""
+    places.estate(ref)
+    return shown.expected_out(ref, args)
+
+
+@blp.route("/estates/<ref(est):ref>/revenue/budgets", methods=["GET"])
+@revalidated
+@reads
+@blp.response(200, shown.RevenueBudgetList)
+def revenue_budgets(ref: Ref) -> dict[str, Any]:
+    """What was planned for each year, and what came of it."""
+    places.estate(ref)
+    return shown.budgets_out(ref)
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/my-share", methods=["GET"])

@@ -8,8 +8,8 @@ from flask_smorest.fields import Upload
 from app.ids import Kind
 from app.places.coordinates import Crs
 from app.tickets.models import TicketStatus
-from bff.resident.membership_schemas import MembershipShort
 from bff.schemas import PageQuery, Phone, Query, Schema, Text, Time, WireId
+from bff.ticket_objections import TicketObjectionOut
 
 f = ma.fields
 v = ma.validate
@@ -311,6 +311,11 @@ class TicketOut(TicketRow):
     standing_until = Time(allow_none=True, metadata={"description": "paused until then"})
     merged_into = WireId(Kind.TICKET, allow_none=True)
     referred_to = WireId(Kind.TICKET, allow_none=True)
+    objection = f.Nested(
+        TicketObjectionOut,
+        allow_none=True,
+        metadata={"description": "the decision that it objects to; null for any other ticket"},
+    )
     version = f.Integer(required=True)
     anonymous = f.Boolean(required=True)
     answers = f.Dict()
@@ -395,22 +400,3 @@ class SubscriptionsIn(Schema):
         required=True,
         validate=v.Length(1, 10),
     )
-
-
-class HomeQuery(Query):
-    estate_id = WireId(Kind.ESTATE, load_default=None)
-
-
-class QuickAction(Schema):
-    key = f.String(required=True)
-    title = f.String(required=True)
-    path = f.String(required=True)
-
-
-class HomeOut(Schema):
-    me = f.Nested(ResidentOut, required=True)
-    estates = f.List(f.Nested(EstateOut), required=True)
-    unread = f.Integer(required=True)
-    memberships = f.List(f.Nested(MembershipShort), required=True)
-    open_tickets = f.List(f.Nested(TicketRow), required=True)
-    quick_actions = f.List(f.Nested(QuickAction), required=True)

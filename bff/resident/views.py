@@ -20,6 +20,7 @@ from app.tickets import queries as tickets
 from app.tickets.models import Ticket
 from app.tickets.moves import MOVES, OPEN, Move
 from bff.positions import location_out
+from bff.ticket_objections import objection_out
 
 # What a step is called on screen.
 TITLES = {
@@ -157,6 +158,7 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
         "referred_to": Ref(ticket.referred_community, ticket.referred_to)
         if ticket.referred_community is not None and ticket.referred_to is not None
         else None,
+        "objection": objection_out(ticket),
         "version": ticket.version,
         "anonymous": ticket.is_anonymous,
         "answers": ticket.answers,
@@ -251,6 +253,7 @@ def followed_out(ticket: Ticket) -> dict[str, Any]:
         **_NOT_HERS,
         **({} if is_told else _PRIVATE | {"handler": None}),
         "role": "follower",
+        "objection": None,
         "answers": {},
         "anonymous": True,
         "location": None,

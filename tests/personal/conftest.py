@@ -13,6 +13,7 @@ import pytest
 
 from app import clock, crypto, db, ids
 from app.ids import Kind, Ref
+from app.messaging import inbound
 from app.places import queries as places
 from app.places.identity import Party
 from app.places.registry_models import House as RegisteredHouse
@@ -24,6 +25,7 @@ from tests.intake.conftest import Hotline, hotline, machine, make_machine
 from tests.memberships.conftest import Estate, estate, paper
 from tests.patrol.conftest import Round, fix, lay_out
 from tests.registry.conftest import Clerk, add_house, clerk, id_number, workbook
+from tests.sms import staging
 from tests.voting import logs
 
 __all__ = ["add_house", "clerk", "estate", "hotline", "lay_out", "machine", "make_machine"]
@@ -108,6 +110,15 @@ def leave_a_vote(town: Town, *, name: str, phone: str, desk: Caller) -> None:
                 ),
             ]
         )
+
+
+def leave_texts(owner: psycopg.Connection[Any], town: Town, *, phone: str, desk: Caller) -> None:
+    """A number in a list, in a message, in a reply of its owner, and among those that want no messages."""
+    listed = desk.post("/recipient-lists", {"name": "名单", "rows": [{"phone": phone}]})
+    assert listed.status_code in {201, 202}, listed.text
+    assert desk.post("/opt-outs", {"phone": phone}).status_code in {200, 201}
+    staging.lay(owner, town.a.id, [phone])
+    inbound.store("aliyun", "reply", f'[{{"phone_number": "{phone}", "content": "TD"}}]'.encode())
 
 
 @pytest.fixture
@@ -229,6 +240,8 @@ def life(
     objected = li.post(f"/memberships/{bound}/objections", {"text": words[0]})
     assert objected.status_code in {200, 201}, objected.text
     leave_a_vote(town, name=names[2], phone=phones["dweller"], desk=desk)
+    with psycopg.connect(house.pg.url("owner", "house"), autocommit=True) as connection:
+        leave_texts(connection, town, phone=phones["dweller"], desk=desk)
     tail = f"{uuid4().int % 10**6:06d}"
     in_review = estate.waiting(li, flat, names[1], id_number_last6=tail, evidence_file_ids=[paper(li)])
     tickets = [first, waiting.json["ticket_id"], taken_in.json["ticket_id"], from_hotline]

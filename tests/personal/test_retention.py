@@ -27,6 +27,8 @@ FROM_MIGRATIONS = {
     "category_terms",
     "focus_kinds",
     "focus_kind_terms",
+    "sms_providers",
+    "sms_provider_caps",
 }
 # Gone with the account, which its own rule can't see beforehand; by the column that names the person.
 WITH_THE_ACCOUNT = {

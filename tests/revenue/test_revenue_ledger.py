@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Caller, Person, Town
+from tests.conftest import Caller, Person, Town, small_jpeg
 from tests.memberships.conftest import paper
 from tests.revenue.conftest import COST, EXPECTED, INCOME, OPENING, USE, Books, fen
 
@@ -158,10 +158,12 @@ def test_a_draft_is_changed_only_by_who_saw_its_last_version_and_never_seen_by_r
     assert books.clerk.get(path).status_code == 404
 
 
-def test_vouchers_stand_behind_a_line_and_an_executable_is_none(books: Books) -> None:
+def test_vouchers_stand_behind_a_line_and_an_executable_is_none(
+    books: Books, work: Callable[..., int]
+) -> None:
     refused = books.clerk.upload("/files", b"MZ\x90\x00" + b"\0" * 200, "invoice.pdf", purpose="evidence")
     assert refused.status_code == 422
-    file_id = paper(books.clerk)
+    file_id = paper(books.clerk, small_jpeg())
     draft = books.entered("2023-05-01", "income", "停车", 100, file_ids=[file_id])
     assert [v["file_id"] for v in draft["vouchers"]] == [file_id]
     again = books.enter("2023-05-02", "income", "停车", 100, file_ids=[file_id])
@@ -170,14 +172,17 @@ def test_vouchers_stand_behind_a_line_and_an_executable_is_none(books: Books) ->
     assert (
         books.enter("2023-05-02", "income", "停车", 100, file_ids=[theirs]).json["code"] == "voucher_unknown"
     )
+    shown = f"/revenue/entries/{draft['entry_id']}/vouchers/{file_id}/public"
+    assert books.clerk.post(shown, {"boxes": []}).status_code == 202
+    work()
     books.go(books.begin(first_day="2023-01-01", opening_fen=0))
     (line,) = books.lines(kind="income")
     assert line["voucher_count"] == 1
     kept = books.desk.get(f"/revenue/lines/{line['entry_id']}").json["vouchers"]
-    assert kept == [v | {"kind": "pdf"} for v in draft["vouchers"]]
+    assert kept == [v | {"kind": "jpeg"} for v in draft["vouchers"]]
     content = books.desk.post(f"/revenue/entries/{line['entry_id']}/vouchers/{file_id}/content")
     assert content.status_code == 200
-    assert content.data.startswith(b"%PDF")
+    assert content.data == small_jpeg()
 
 
 def test_who_entered_or_handed_in_does_not_review_and_two_reviewers_are_one(books: Books) -> None:

@@ -140,8 +140,10 @@ OUTLINE = {
 NOTHING = Call(const({}))  # the schema refuses it, after the role was let in
 TICKET = f"POST /tickets/<{Kind.TICKET}>"
 
+ENTRY = f"POST /delivery-entries/<{Kind.DELIVERY_ENTRY}>"
 SHEET, PROXY = f"POST /paper-ballots/<{Kind.PAPER_BALLOT}>", f"POST /proxies/<{Kind.PROXY}>"
 DECISION = f"POST /decisions/<{Kind.DECISION}>"
+NOTICE = f"/notices/<{Kind.NOTICE}>"
 
 
 def of_head(**more: Any) -> Make:
@@ -160,6 +162,27 @@ def to_heads() -> Make:
 
 
 CALLS: dict[str, Call] = {
+    "POST /sms-templates": Call(const({"name": "通知", "kind": "notice", "sign": "街道", "text": "您好"})),
+    "PATCH /sms-templates/<tpl>": Call(const({"name": "通知"})),
+    "POST /sms-templates/<tpl>/approve": Call(),
+    "POST /sms-templates/<tpl>/retire": Call(),
+    "PUT /sms-templates/<tpl>/mappings/<provider>": Call(
+        const({"vendor_code": "SMS_1", "state": "approved"})
+    ),
+    "PATCH /providers/<code>": NOTHING,
+    "GET /opt-outs": Call(query=const({"phone": PHONE})),
+    "POST /opt-outs": Call(const({"phone": PHONE})),
+    "POST /opt-outs/withdraw": Call(const({"phone": PHONE})),
+    "POST /recipient-lists": Call(
+        lambda h, _: {"name": "名单", "community_id": community_id(h), "rows": [{"phone": PHONE}]}, names=True
+    ),
+    "POST /campaigns": Call(lambda h, r: campaign_body(h, estate(h, r)), names=True),
+    "PATCH /campaigns/<cmp>": Call(const({"title": "停水通知"})),
+    **{
+        f"POST /campaigns/<cmp>/{move}": Call()
+        for move in ("preview", "submit", "approve", "launch", "pause", "resume", "cancel", "retry-failed")
+    },
+    "POST /campaigns/<cmp>/reject": Call(const({"reason": "写错了"})),
     "POST /decisions": Call(
         lambda h, r: {
             "estate_id": estate(h, r),
@@ -209,6 +232,9 @@ CALLS: dict[str, Call] = {
     ),
     f"{SHEET}/confirm": Call(const({})),
     f"{SHEET}/refuse": Call(const({"reason": "看不清"})),
+    f"{ENTRY}/confirm": Call(),
+    f"{ENTRY}/refuse": Call(const({"reason": "没有签字"})),
+    f"{ENTRY}/content": Call(const({})),
     f"{PROXY}/refuse": Call(const({"reason": "未签字"})),
     "GET /buildings": Call(query=lambda h, r: {"estate_id": estate(h, r)}, names=True),
     "POST /categories": NOTHING,
@@ -353,6 +379,15 @@ CALLS: dict[str, Call] = {
     "DELETE /revenue/entries/<rev>": Call(),
     "POST /revenue/entries/<rev>/vouchers/<upl>/content": Call(key="line"),
     "GET /revenue/lines/<rev>": Call(key="line"),
+    "GET /revenue/entries/<rev>/vouchers/<upl>/public": Call(key="line"),
+    "POST /revenue/entries/<rev>/vouchers/<upl>/public": Call(const({"boxes": []}), key="draft"),
+    "POST /revenue/lines/<rev>/vouchers/<upl>/public": Call(const({"boxes": []}), key="line"),
+    "GET /revenue/contracts/<rcn>/scans/<upl>/public": Call(key="scan"),
+    "POST /revenue/contracts/<rcn>/scans/<upl>/public": Call(const({"boxes": []}), key="scan"),
+    "POST /estates/<est>/revenue/budgets": Call(lambda h, _: budget_body(h)),
+    "DELETE /revenue/budgets/<rbg>": Call(),
+    "GET /estates/<est>/revenue/expected": Call(query=const({"from": "2026-01-01", "to": "2026-12-31"})),
+    "POST /estates/<est>/revenue/imports": Call(upload=True),
     "POST /estates/<est>/revenue/periods": Call(const({})),
     "POST /revenue/periods/<rpd>/submit": Call(),
     "POST /revenue/periods/<rpd>/review": Call(const({"passed": False})),
@@ -361,9 +396,39 @@ CALLS: dict[str, Call] = {
         lambda h, _: {"entry_id": h.things[Kind.REVENUE_ENTRY, "line"], "reason": "记错"}
     ),
     "POST /revenue/objections/<rob>/answer": Call(const({"text": "已说明"})),
+    "POST /notices": Call(lambda h, r: notice_body(estate(h, r)), names=True),
+    f"PATCH {NOTICE}": Call(const({"title": "改过的通知"})),
+    f"DELETE {NOTICE}": Call(),
+    f"POST {NOTICE}/publish": Call(),
+    f"POST {NOTICE}/withdraw": Call(const({"reason": "写错了"})),
+    f"GET {NOTICE}/files/<{Kind.UPLOAD}>": Call(key="out"),
     "GET /stats/items": Call(query=const({"metric": "closed_on_time", "share": "numerator"})),
     "POST /stats/assessments": NOTHING,
 }
+
+
+def notice_body(estate_id: str) -> dict[str, Any]:
+    return {"kind": "works", "title": "停水通知", "text": "周三停水。", "area_ids": [estate_id]}
+
+
+def put_notice(home: Home, callers: dict[Role, Caller]) -> None:
+    """A published notice with a file, and a draft of each who writes and doesn't publish."""
+
+    def drafted(role: Role, **more: Any) -> str:
+        answer = callers[role].post("/notices", notice_body(home.where.estate_id) | more)
+        assert answer.status_code == 201, answer.text
+        return str(answer.get_json()["notice_id"])
+
+    desk = callers[Role.COMMUNITY]
+    paper = desk.upload("/files", small_jpeg(), purpose="evidence").get_json()["file_id"]
+    notice = drafted(Role.COMMUNITY, file_ids=[paper])
+    out = desk.post(f"/notices/{notice}/publish", headers={"If-Match": "*"})
+    assert out.status_code == 200, out.text
+    for key in ("", "out"):
+        home.things[Kind.NOTICE, key] = notice
+    home.things[Kind.UPLOAD, "out"] = paper
+    for role in (Role.GRID, Role.PROPERTY):
+        home.things[Kind.NOTICE, role.value] = drafted(role)
 
 
 def community_id(home: Home) -> str:
@@ -386,7 +451,7 @@ def open_books(home: Home, clerk: Caller, desk: Caller) -> None:
     base = f"/estates/{home.where.estate_id}/revenue"
 
     def made(answer: TestResponse) -> dict[str, Any]:
-        assert answer.status_code in {200, 201}, answer.text
+        assert answer.status_code in {200, 201, 202}, answer.text
         return answer.get_json()
 
     put = home.things.__setitem__
@@ -395,17 +460,33 @@ def open_books(home: Home, clerk: Caller, desk: Caller) -> None:
     put((Kind.REVENUE_CATEGORY, ""), category)
     contract = made(clerk.post(f"{base}/contracts", contract_body(home)))
     put((Kind.REVENUE_CONTRACT, ""), contract["contract_id"])
-    paper = made(clerk.upload("/files", small_jpeg(), purpose="evidence"))["file_id"]
+    paper, scan, other = (
+        made(clerk.upload("/files", small_jpeg(), purpose="evidence"))["file_id"] for _ in range(3)
+    )
     put((Kind.UPLOAD, "line"), paper)
+    put((Kind.REVENUE_CONTRACT, "scan"), contract_with(home, made, clerk, base, scan))
+    put((Kind.UPLOAD, "scan"), scan)
     entry = entry_body(home) | {"day": "2023-05-01", "file_ids": [paper]}
     line = made(clerk.post(f"{base}/entries", entry))["entry_id"]
     put((Kind.REVENUE_ENTRY, "line"), line)
+    made(clerk.post(f"/revenue/entries/{line}/vouchers/{paper}/public", {"boxes": []}))
+    jobs.drain(home.where.id, Queue.MEDIA)
+    # Of a year that is published: nobody takes it away from who asks next.
+    put((Kind.REVENUE_BUDGET, ""), made(clerk.post(f"{base}/budgets", budget_body(home, 2023)))["budget_id"])
     first = made(clerk.post(f"{base}/periods", {"first_day": "2023-01-01", "opening_fen": 0}))["period_id"]
     made(clerk.post(f"/revenue/periods/{first}/submit"))
     made(desk.post(f"/revenue/periods/{first}/review", {"passed": True}))
     made(desk.post(f"/revenue/periods/{first}/publish"))
     put((Kind.REVENUE_PERIOD, ""), made(clerk.post(f"{base}/periods", {}))["period_id"])
     put((Kind.REVENUE_ENTRY, ""), made(clerk.post(f"{base}/entries", entry_body(home)))["entry_id"])
+    draft = made(clerk.post(f"{base}/entries", entry_body(home) | {"file_ids": [other]}))["entry_id"]
+    put((Kind.REVENUE_ENTRY, "draft"), draft)
+    put((Kind.UPLOAD, "draft"), other)
+    ledger = clerk.upload(
+        f"{base}/imports", "日期,类型,科目,金额\n2026-01-05,收入,停车,0\n".encode(), "台账.csv"
+    )
+    put((Kind.REVENUE_IMPORT, ""), made(ledger)["job_id"])
+    jobs.drain(home.where.id, Queue.IMPORTS)
     doubt = RevenueObjection(
         community_id=home.where.id,
         id=ids.new_id(),
@@ -421,9 +502,25 @@ def open_books(home: Home, clerk: Caller, desk: Caller) -> None:
     put((Kind.REVENUE_OBJECTION, ""), ids.encode(Kind.REVENUE_OBJECTION, ids.Ref(home.where.id, doubt.id)))
 
 
+def contract_with(
+    home: Home, made: Callable[[TestResponse], dict[str, Any]], clerk: Caller, base: str, scan: str
+) -> str:
+    """A contract with a scan that everybody may see."""
+    contract = made(clerk.post(f"{base}/contracts", contract_body(home) | {"file_ids": [scan]}))[
+        "contract_id"
+    ]
+    made(clerk.post(f"/revenue/contracts/{contract}/scans/{scan}/public", {"boxes": []}))
+    return str(contract)
+
+
 def entry_body(home: Home) -> dict[str, Any]:
     category = home.things[Kind.REVENUE_CATEGORY, ""]
     return {"day": places.today().isoformat(), "kind": "income", "amount_fen": 100, "category_id": category}
+
+
+def budget_body(home: Home, year: int = 2031) -> dict[str, Any]:
+    lines = [{"category_id": home.things[Kind.REVENUE_CATEGORY, ""], "amount_fen": 100}]
+    return {"year": year, "basis": "业主大会决定", "lines": lines}
 
 
 def contract_body(home: Home) -> dict[str, Any]:
@@ -601,6 +698,8 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
 
     open_books(home, keeper, desk)
     put_vote(home, desk)
+    put_notice(home, callers)
+    put_campaign(home, callers[Role.STREET], desk)
     source = CALLS["POST /api-keys"].body
     assert source is not None
     answer = callers[Role.STREET].post("/api-keys", source(home, Role.STREET))
@@ -611,6 +710,29 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
     found = auditor.get(f"/roles?staff_id={home.things[Kind.STAFF, '']}").get_json()["items"]
     put((Kind.ROLE, ""), found[0]["role_id"])
     return home
+
+
+def campaign_body(home: Home, estate_id: str) -> dict[str, Any]:
+    return {
+        "template_id": home.things[Kind.SMS_TEMPLATE, ""],
+        "audience": {"type": "estates", "ids": [estate_id]},
+    }
+
+
+def put_campaign(home: Home, street: Caller, desk: Caller) -> None:
+    """A template that two of the street have approved, a campaign with it, and a list of numbers."""
+    text = {"name": "通知", "kind": "notice", "sign": "街道", "text": "您好"}
+    path = "/sms-templates"
+    template = street.post(path, text).get_json()["template_id"]
+    approved = home.town.hire("street", home.where).post(f"{path}/{template}/approve")
+    assert approved.status_code == 200, approved.text
+    home.things[Kind.SMS_TEMPLATE, ""] = template
+    made = desk.post("/campaigns", campaign_body(home, home.where.estate_id))
+    assert made.status_code == 201, made.text
+    home.things[Kind.CAMPAIGN, ""] = campaign = made.get_json()["campaign_id"]
+    assert desk.post(f"/campaigns/{campaign}/preview").status_code == 202
+    numbers = desk.post("/recipient-lists", {"name": "名单", "rows": [{"phone": PHONE}]})
+    home.things[Kind.RECIPIENT_LIST, ""] = numbers.get_json()["job_id"]
 
 
 def put_result(home: Home, vote: Ref, motion: Ref) -> None:
@@ -700,6 +822,10 @@ def put_vote(home: Home, desk: Caller) -> None:
         answer = desk.post(f"{path}/{word}", {"head_id": head_id, "file_ids": [file]} | more[word])
         assert answer.status_code == 201, answer.text
         home.things[kind, ""] = str(answer.get_json()[key])
+    file = desk.upload("/files", small_jpeg(), purpose="evidence").get_json()["file_id"]
+    visit = desk.post(f"{path}/visits", {"head_ids": [head_id], "file_ids": [file]})
+    assert visit.status_code == 201, visit.text
+    home.things[Kind.DELIVERY_ENTRY, ""] = str(visit.get_json()["entry_id"])
 
 
 def in_a_while(desk: Caller, ticket: str) -> str:
@@ -738,7 +864,8 @@ def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestRespo
             named = named or home.thing(converter.kind, role)
             path = path.replace(f"<ref({converter.kind}):{argument}>", named)
         else:
-            path = path.replace(f"<{argument}>", home.group if "focus" in path else "lighting")
+            word = home.group if "focus" in path else "aliyun" if "provider" in path else "lighting"
+            path = path.replace(f"<{argument}>", word)
     more: dict[str, Any] = {"headers": dict(NO_VERSION)}
     if call.query is not None:
         more["query_string"] = call.query(home, role)
@@ -765,6 +892,9 @@ def found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "staff_by_token", functools.cache(people.staff_by_token))
 
 
+OF_THE_STREET = {"GET /sms-templates/<tpl>"}  # what all its communities use
+
+
 @pytest.mark.usefixtures("found_once")
 def test_each_role_does_what_the_table_says_at_home_and_finds_nothing_abroad(
     house: House, make_town: Callable[[], Town], subtests: pytest.Subtests
@@ -780,7 +910,9 @@ def test_each_role_does_what_the_table_says_at_home_and_finds_nothing_abroad(
             for endpoint in endpoints:
                 allowed = any(p in GRANTS[role] for p in endpoint.view._requires)  # type: ignore[attr-defined]
                 wrong += at_home(caller, endpoint, homes.own, role, allowed=allowed, strange=strange)
-                if names_a_thing(endpoint):
+                if names_a_thing(endpoint) and not (
+                    name_of(endpoint) in OF_THE_STREET and foreign.town is homes.own.town
+                ):
                     wrong += abroad(caller, endpoint, foreign, role, allowed=allowed)
             assert not wrong, "\n".join(wrong)
 

@@ -24,6 +24,7 @@ OPEN = {
     "/bff/v1/session/refresh": "the refresh token is the proof",
     "/admin/api/v1/session": "POST logs in",
     "/public/v1/photos/<signed>": "the link is signed",
+    "/public/v1/vouchers/<signed>": "the link is signed",
     "/public/consents/photo_position/1": "a text",
     "/public/v1/keys": "whoever checks a decision's log",
     "/public/v1/decisions/<ref(dec):ref>/board": "never a room, never a name",
@@ -34,6 +35,7 @@ OPEN = {
     "/public/v1/decisions/<ref(dec):ref>/anchor": "as the board",
     "/public/v1/decisions/<ref(dec):ref>/anchor.json": "as the board",
     "/callbacks/wechat/push": "WeChat signs",
+    "/callbacks/sms/<any(aliyun, tencent):vendor>/<token>/<any(report, reply):kind>": "the secret in the address",
     "/healthz": "for load balancers",
     "/readyz": "for load balancers",
     "/docs": "documentation",
@@ -101,8 +103,8 @@ BODIES: dict[str, Any] = {
     "responsibilities": {"community_id": ids.encode(Kind.COMMUNITY, UUID(int=7))},
 }
 # Writes that open their own transactions, because a call to WeChat or a counted failure stands between two.
-# `_cast` beside them opens it: a statement of its own, or a transaction.
-IN_A_HELPER = {"cast_for_head", "cast_only"}
+# `_cast` beside them opens it: a statement of its own, or a transaction. `hand_out` reads, and then asks the store.
+IN_A_HELPER = {"cast_for_head", "cast_only", "notice_file", "staff_notice_file"}
 OWN_TRANSACTIONS = {
     "log_in",
     "refresh",

@@ -119,7 +119,9 @@ def test_the_next_free_block_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     # Another launcher that is starting at the same moment does not get it as well.
     other, more_claims = run._choose_port(None)
     assert other == first + 30
-    with pytest.raises(ServerError, match=f"Port {first + 21} and {first + 22} cannot be used"):
+    with pytest.raises(
+        ServerError, match=f"Port {first + 21} and {first + 22} and {first + 23} cannot be used"
+    ):
         run._choose_port(str(first + 21))
     for claim in claims + more_claims:
         claim.close()

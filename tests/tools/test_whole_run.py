@@ -103,6 +103,7 @@ def run_(checkout: Path) -> Iterator[Run]:
         (checkout / name / "__init__.py").touch()
         (checkout / name / "__main__.py").write_text(code, encoding="utf-8")
     (checkout / "workers" / "sequencer.py").write_text(SLEEP, encoding="utf-8")
+    (checkout / "sandbox" / "sms.py").write_text(ANSWER, encoding="utf-8")
     # Not one that the system gives away by itself: a neighbour could be gone a moment later.
     run = Run(checkout, 20_000 + os.getpid() % 1000 * 10)
     yield run

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,39 @@ def test_an_honest_decision_passes_every_check(crime: Crime) -> None:
     assert "议题 1 重新计票与公布一致（passed）" in said
     for receipt in crime.receipts:
         assert "全部相符" in crime.verdict(receipt=receipt)
+
+
+def test_a_promise_of_another_time_or_that_was_kept_late_is_named(crime: Crime) -> None:
+    """The server signs whatever its operator wants; the terms are checked all the same."""
+
+    def promised(n: int, **changes: Any) -> dict[str, Any]:
+        receipt = crime.receipts[n]
+        promise = receipt["promise"] | changes
+        text = verify.promise_text(
+            key_id=promise["key_id"],
+            decision_id=crime.log.id,
+            leaf=receipt["receipt"],
+            promised_at=promise["promised_at"],
+            within_s=promise["within_s"],
+        )
+        return receipt | {"promise": promise | {"signature": crime.log.known.signer.sign(text)}}
+
+    assert "全部相符" in crime.verdict(receipt=promised(0))
+    for changes in ({"within_s": 6000}, {"within_s": 0}, {"promised_at": "gestern"}):
+        assert "[promise_terms]" in crime.verdict(receipt=promised(0, **changes))
+    early = clock.rfc3339(clock.now() - timedelta(days=1))
+    said = crime.verdict(receipt=promised(4, promised_at=early))
+    # Promised before the opening; and an anchor that was signed a day later leaves its leaf out.
+    assert "[promise_terms]" in said
+    assert "[promise_late]" in said
+
+
+def test_other_reasons_than_the_numbers_give_are_named(crime: Crime) -> None:
+    board = crime.served()
+    board["result"]["motions"][0]["why"][-1] = "两项都没有达到，未通过。"
+    said = crime.verdict(board=board, openings=crime.openings())
+    assert "[result_differs]" in said
+    assert "why" in said
 
 
 def leaf(crime: Crime, index: int, **changes: Any) -> str:

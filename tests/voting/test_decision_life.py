@@ -439,6 +439,8 @@ def test_a_cancelled_decision_says_why_and_takes_no_ballot(box: BallotBox) -> No
     vote = box.opened()
     assert vote.go("cancel", {}).json["code"] == "reason_needed"
     assert vote.go("cancel", {"reason": "公告有误"}).json["status"] == "cancelled"
+    file = box.house.app.test_client().get(f"/public/v1/decisions/{vote.id}/file")
+    assert (file.status_code, (file.json or {})["result"]) == (200, None)
     with db.reading():
         about, size = boards.sealed_file(vote.ref)
         assert about["cancelled_at"]
@@ -461,6 +463,30 @@ def test_a_cancelled_decision_says_why_and_takes_no_ballot(box: BallotBox) -> No
     running = box.announced()
     wrong = box.desk.patch(f"/decisions/{again.id}", {"previous_id": running.id}, headers={"If-Match": "*"})
     assert (wrong.status_code, wrong.json["code"]) == (422, "bad_previous")
+
+
+def test_a_decision_that_is_cancelled_after_its_close_stays_sealed(box: BallotBox) -> None:
+    (zhang,) = box.houses(10_000)
+    box.allow()
+    box.rules(electronic_admitted=True, disclosure="by_room_to_owners")
+    vote = box.opened()
+    box.again(zhang)
+    choices = {"choices": {vote.motions[0]: "for"}}
+    assert zhang.call("PUT", f"/decisions/{vote.id}/ballot", json=choices).status_code == 201
+    vote.close()
+    box.work()
+    assert vote.go("cancel", {"reason": "公告有误"}).json["status"] == "cancelled"
+    public = box.house.app.test_client()
+    file = public.get(f"/public/v1/decisions/{vote.id}/file")
+    assert (file.status_code, (file.json or {})["result"]) == (200, None)
+    assert (file.json or {})["cancelled_at"] is not None
+    box.again(zhang)
+    auditor = box.town.hire("auditor", box.town.a)
+    assert auditor.get(f"/decisions/{vote.id}/openings").json["code"] == "not_opened"
+    assert zhang.get(f"/decisions/{vote.id}/openings").status_code in {404, 409}
+    assert zhang.get(f"/decisions/{vote.id}/result").json["code"] == "not_certified"
+    assert box.reviewer.post(f"/decisions/{vote.id}/certify").status_code == 409
+    assert zhang.get(f"/decisions/{vote.id}/ballot").json["opening"]["choices"] == choices["choices"]
 
 
 def test_a_poll_is_posted_when_it_is_counted_and_archived_after_its_days(box: BallotBox) -> None:

@@ -99,6 +99,14 @@ def test_a_joint_nomination_needs_its_share_of_owners(stage: Stage) -> None:
     without = checked(stage, play, made["candidate_id"])
     done = checked(stage, play, made["candidate_id"], owner_id=nominee)
 
+    her = stage.voter(play.flats[2])
+    shown = {c["candidate_id"]: c["mine"] for c in her.get(f"/decisions/{play.id}/candidates").json["items"]}
+    by_another = second.post(f"{path}/withdraw")
+    by_herself = her.post(f"{path}/withdraw")
+
+    assert shown == {made["candidate_id"]: True}
+    assert by_another.status_code == 404
+    assert (by_herself.status_code, by_herself.json["status"]) == (200, "withdrawn")
     assert (made["backing"], made["backed_by_me"]) == ({"backed": 1, "needed": 2}, True)
     assert seen[made["candidate_id"]]["backed_by_me"] is False
     assert (early.status_code, early.json["code"]) == (409, "too_few_backers")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 
-from app import db, ids
+from app import clock, db, ids
 from app.ids import Kind, Ref
+from app.places import queries as places
 from app.voting import ballot_form, casting, queries, standing
 from app.voting.ballot_models import Ballot
 from app.voting.rules import PaperOverOnline
@@ -320,3 +322,104 @@ def test_a_sheet_or_a_visit_is_asked_for_once_and_ticked_off(box: BallotBox) -> 
         "not_found",
         404,
     )
+
+
+def test_a_sheet_that_cant_be_counted_is_no_vote_unless_the_rules_count_it(box: BallotBox) -> None:
+    wang, _ = box.houses(9_000, 8_000)
+    vote = box.opened()
+    box.again(wang)
+    head = head_of(vote, "101")
+    assert confirmed(vote, head, is_signed=False).status_code == 200
+    assert confirmed(vote, head_of(vote, "102"), "for").status_code == 200
+    turnout = wang.get(f"/decisions/{vote.id}").json["turnout"]
+    assert (turnout["heads"]["cast"], turnout["area"]["cast"]) == (1, 8_000)
+    refused(vote.go("close"), "too_early")
+    assert vote.go("reminders").status_code == 204
+    box.work()
+    kinds = [item["kind"] for item in wang.get("/inbox").json["items"]]
+    assert kinds.count("decision_reminder") == 1
+    assert cast(wang, vote, "for").status_code == 200
+    assert wang.get(f"/decisions/{vote.id}").json["turnout"]["heads"]["cast"] == 2
+    assert vote.go("close").json["status"] == "closed"
+
+
+def test_where_the_rules_count_invalid_sheets_all_have_cast(box: BallotBox) -> None:
+    (wang,) = box.houses(9_000)
+    rules(box, invalid_takes_part=True)
+    vote = box.opened()
+    box.again(wang)
+    assert confirmed(vote, head_of(vote, "101"), is_signed=False).status_code == 200
+    assert wang.get(f"/decisions/{vote.id}").json["turnout"]["heads"]["cast"] == 1
+    assert vote.go("close").json["status"] == "closed"
+
+
+def test_a_sheet_is_signed_between_the_announcement_and_today(box: BallotBox) -> None:
+    box.houses(9_000)
+    vote = box.opened()
+    head, today = head_of(vote, "101"), places.today()
+    announced_at = vote.row.announced_at
+    assert announced_at is not None
+    before = clock.in_shanghai(announced_at).date() - timedelta(days=1)
+    for day in (today + timedelta(days=1), before):
+        refused(sheet(vote, head, signed_on=day.isoformat()), "bad_signing_day", 422)
+    assert sheet(vote, head, signed_on=today.isoformat()).status_code == 201
+
+
+def test_attempts_are_read_by_the_desk_with_rooms_and_reasons(box: BallotBox) -> None:
+    wang, li = box.houses(9_000, 8_000)
+    vote = box.opened()
+    box.again(wang, li)
+    for answer in ("for", "against"):
+        cast(wang, vote, answer)
+    assert cast(li, vote, "for").status_code == 201
+    refused(sheet(vote, head_of(vote, "102"), is_signed=False), "already_voted")
+    path = f"/decisions/{vote.id}/attempts"
+    first = box.desk.get(path, query_string={"limit": 1}).json
+    rest = box.desk.get(path, query_string={"cursor": first["next_cursor"]}).json
+    said = [(a["label"], a["why"], a["by_resident"]) for a in first["items"] + rest["items"]]
+    assert said == [("1栋101", "already_voted", True), ("1栋102", "paper_after_ballot", False)]
+    one = box.desk.get(path, query_string={"head_id": head_of(vote, "102")}).json["items"]
+    assert [a["rev"] for a in one] == [1]
+    assert "against" not in box.desk.get(path).text
+    assert box.town.staff("property").get(path).status_code in {403, 404}
+
+
+def test_requests_come_by_pages_and_rooms_in_the_order_of_their_numbers(box: BallotBox) -> None:
+    for building in ("10栋", "2栋", "1栋"):
+        box.flat("1002", owner_(), building=building)
+        box.flat("201", owner_(), building=building)
+    vote = box.opened()
+    labels = [f"{building}{room}" for building in ("1栋", "2栋", "10栋") for room in (201, 1002)]
+    first = box.desk.get(f"/decisions/{vote.id}/roll", query_string={"limit": 4}).json
+    rest = box.desk.get(f"/decisions/{vote.id}/roll", query_string={"cursor": first["next_cursor"]}).json
+    assert [head["label"] for head in first["items"] + rest["items"]] == labels
+    doors = box.desk.get(f"/decisions/{vote.id}/visit-list").json["items"]
+    assert [door["label"] for door in doors] == labels
+    turnout = box.desk.get(f"/decisions/{vote.id}/turnout").json
+    assert [b["building"] for b in turnout["buildings"]] == ["1栋", "2栋", "10栋"]
+    for head in first["items"][:2]:
+        asked = box.desk.post(
+            f"/decisions/{vote.id}/paper-requests", {"head_id": head["head_id"], "wants": "paper"}
+        )
+        assert asked.status_code == 201, asked.text
+    page = box.desk.get(f"/decisions/{vote.id}/paper-requests", query_string={"limit": 1}).json
+    more = box.desk.get(
+        f"/decisions/{vote.id}/paper-requests", query_string={"cursor": page["next_cursor"]}
+    ).json
+    assert [r["label"] for r in page["items"] + more["items"]] == labels[:2]
+
+
+def test_one_persons_authorisations_are_counted_also_under_another_phone(box: BallotBox) -> None:
+    people_ = box.houses(*[9_000] * 2)
+    rules(box, proxies_per_person=1)
+    vote = box.opened()
+    number = phone()
+    zhao = known(box, number)
+    box.again(*people_)
+    first = give(people_[0], vote, number).json["proxy_id"]
+    assert box.desk.post(f"/proxies/{first}/approve", {}).status_code == 200
+    box.again(zhao)
+    other = phone()
+    minted = box.house.order("codes", name=zhao.name, kind="phone", phone=other)
+    assert zhao.post("/session/phone", {"code": minted["code"]}).status_code in {200, 201}
+    refused(give(people_[1], vote, other), "too_many_proxies")

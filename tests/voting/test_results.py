@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from python_calamine import CalamineWorkbook
 
-from app import db
-from app.voting import tally
+from app import db, ids
+from app.people.models import StaffRole
+from app.places import queries as places
+from app.voting import tally, verify
+from app.voting.ledger_models import PollResult
 from app.voting.models import DecisionKind, LegalMode
 from app.voting.rules import Unreturned
 from app.voting.seats import Weight
@@ -59,7 +64,13 @@ class Plays:
         told = self.visitor.post(
             f"/decisions/{self.unbacked.id}/visits", {"head_ids": doors, "file_ids": [paper(self.visitor)]}
         )
-        assert told.json == {"new": 2}, told.text
+        assert (told.status_code, told.json["heads"]) == (201, 2), told.text
+        entry = f"/delivery-entries/{told.json['entry_id']}"
+        self.by_herself = self.visitor.post(f"{entry}/confirm", {})
+        self.reader = stage.town.hire("community", stage.town.a)
+        self.reading_account = acting(self.reader).account
+        confirmed = self.reader.post(f"{entry}/confirm", {})
+        assert confirmed.status_code == 200, confirmed.text
         self.visiting_account = acting(self.visitor).account
         self.midway = stage.box.desk.get(f"/decisions/{self.plain.id}/turnout")
         stage.close(self.all)
@@ -125,12 +136,12 @@ def test_who_announced_it_does_not_certify_it(plays: Plays) -> None:
     assert (answer.status_code, answer.json["code"]) == (403, "second_person")
 
 
-def test_who_entered_a_proof_of_delivery_that_counts_does_not_certify(plays: Plays) -> None:
-    visitor = plays.stage.town.log_in(plays.visiting_account)
+def test_who_brought_or_read_a_proof_of_delivery_that_counts_does_not_certify(plays: Plays) -> None:
+    for account in (plays.visiting_account, plays.reading_account):
+        answer = plays.stage.certify(plays.unbacked, plays.stage.town.log_in(account))
 
-    answer = plays.stage.certify(plays.unbacked, visitor)
-
-    assert (answer.status_code, answer.json["code"]) == (403, "second_person")
+        assert (answer.status_code, answer.json["code"]) == (403, "second_person")
+    assert plays.by_herself.json["code"] == "second_person"
 
 
 def test_a_head_without_a_voter_never_counts_as_one_that_returned_nothing(plays: Plays) -> None:
@@ -237,8 +248,8 @@ def test_the_authoritys_result_comes_with_its_file_and_is_certified(plays: Plays
     )
     other = desk.post(path, official_body(play, paper(desk)) | {"roll": weight(64_000, 4)})
     stated = {"roll": weight(64_000, 4), "roll_reason": "主管部门未计入架空层"}
-    assert desk.post(path, official_body(play, paper(desk)) | stated).status_code == 201
     entered = desk.post(path, official_body(play, paper(desk)))
+    assert desk.post(path, official_body(play, paper(desk)) | stated).status_code == 201
     same_person = plays.stage.certify(play)
     certified = plays.stage.certify(play, plays.stage.box.reviewer)
 
@@ -252,6 +263,11 @@ def test_the_authoritys_result_comes_with_its_file_and_is_certified(plays: Plays
     assert certified.status_code == 200, certified.text
     assert (certified.json["source"], certified.json["reference"]) == ("official", "渝表决〔2026〕77号")
     assert certified.json["motions"][0]["outcome"] == "passed"
+    read = plays.owner(play).get(f"/decisions/{play.id}/result").json
+    assert (read["roll_reason"], read["totals"]["area_centi"]) == ("主管部门未计入架空层", 64_000)
+    # Nothing was cast here, and nothing here says that somebody still has to.
+    turnout = plays.owner(play).get(f"/decisions/{play.id}").json["turnout"]
+    assert turnout is None
 
 
 # --- who sees rooms --------------------------------------------------------------------------------------------
@@ -273,6 +289,69 @@ def test_rooms_with_choices_are_shown_to_owners_where_the_rules_say_so(plays: Pl
     ]
     assert rooms[0]["choices"] == {plays.shown.motions[0]: "for"}
     assert rooms[3]["choices"] is None
+
+
+def test_an_owner_opens_every_ballot_by_room_where_the_rules_say_so_and_verifies_it(
+    plays: Plays, tmp_path: Path
+) -> None:
+    mine = plays.owner(plays.shown)
+    openings = mine.get(f"/decisions/{plays.shown.id}/openings")
+    board = plays.stage.house.app.test_client().get(f"/public/v1/decisions/{plays.shown.id}/file")
+    for name, answer in (("board", board), ("openings", openings)):
+        assert answer.status_code == 200, answer.text
+        (tmp_path / f"{name}.json").write_bytes(answer.get_data())
+
+    report = verify.check(tmp_path / "board.json", openings=tmp_path / "openings.json")
+
+    assert not report.faults
+    assert {entry["rooms"] for entry in openings.json["roll"]} == {f"1栋{n}" for n in range(101, 105)}
+    tenant = plays.stage.box.resident(plays.shown.flats[0], level=None)
+    totals = plays.owner(plays.plain)
+    for who, play in ((tenant, plays.shown), (totals, plays.plain), (plays.stage.log_in(), plays.shown)):
+        assert who.get(f"/decisions/{play.id}/openings").status_code == 404
+
+
+def test_nobody_sees_rooms_and_choices_also_not_one_after_the_other(plays: Plays) -> None:
+    town, path = plays.stage.town, f"/decisions/{plays.shown.id}"
+    auditor, clerk = town.hire("auditor", town.a), town.hire("community", town.a)
+    assert auditor.get(f"{path}/roll").status_code == 403
+    assert auditor.get(f"{path}/openings").status_code == 200
+    before = {"auditor": acting(auditor), "clerk": acting(clerk)}
+    with db.transaction() as session:
+        for role in session.query(StaffRole).filter(StaffRole.staff_id.in_([a.id for a in before.values()])):
+            # What she was until yesterday, she is no more: each has the other's office.
+            role.role = "community" if role.staff_id == before["auditor"].id else "auditor"
+            session.add(
+                StaffRole(
+                    id=ids.new_id(),
+                    staff_id=role.staff_id,
+                    role="auditor" if role.role == "community" else "community",
+                    region_id=role.region_id,
+                    org_id=role.org_id,
+                    valid_from=role.valid_from,
+                    valid_to=places.today() + timedelta(days=1),
+                )
+            )
+    refused = [
+        town.log_in(before["auditor"].account).get(f"{path}/roll"),
+        town.log_in(before["clerk"].account).get(f"{path}/openings"),
+    ]
+    assert [(answer.status_code, answer.json["code"]) for answer in refused] == [
+        (403, "separate_duties"),
+        (403, "separate_duties"),
+    ]
+
+
+def test_a_polls_result_is_counted_once(plays: Plays) -> None:
+    ref = plays.poll.vote.ref  # type: ignore[union-attr]
+    with db.reading() as session:
+        kept = session.get_one(PollResult, ref)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tally, "answers_of", lambda _: pytest.fail("counted again"))
+        read = plays.owner(plays.poll).get(f"/decisions/{plays.poll.id}/result").json
+        board = plays.stage.house.app.test_client().get(f"/public/v1/decisions/{plays.poll.id}/board").json
+    assert read["motions"][0]["answers"] == kept.result["motions"][0]["answers"]
+    assert (board or {})["result"]["motions"][0]["answers"] == kept.result["motions"][0]["answers"]
 
 
 def test_rooms_stay_hidden_where_only_totals_are_disclosed_and_from_tenants(plays: Plays) -> None:

@@ -97,7 +97,13 @@ def test_an_objection_to_the_roll_is_a_ticket_due_before_the_opening(box: Ballot
     weak = box.resident(flat, level=Level.WEAK)
     vote = box.announced()
     where, body = f"/decisions/{vote.id}/objections", {"about": "roll", "text": "面积少了十平米"}
-    assert weak.post(where, body).json["code"] == "weak_identity"
+    # Who is only weakly known reads her own entry, and may say that it is wrong; a tenant has none.
+    (entry,) = weak.get(f"/decisions/{vote.id}").json["my_roll_entry"]["entries"]
+    assert (entry["area_centi"], entry["is_voter"]) == (10_000, True)
+    assert weak.post(where, body).status_code == 201
+    assert weak.post(where, body | {"about": "candidate"}).json["code"] == "weak_identity"
+    tenant = box.resident(flat, level=None)
+    assert tenant.post(where, body).json["code"] == "weak_identity"
     assert box.log_in().post(where, body).status_code == 404
     assert zhang.post(where, body | {"about": "result"}).json["code"] == "objections_over"
     made = zhang.post(where, body)
@@ -108,7 +114,12 @@ def test_an_objection_to_the_roll_is_a_ticket_due_before_the_opening(box: Ballot
     assert zhang.post(where, body).json["code"] == "already_objected"
     ticket = box.desk.get(f"/tickets/{made.json['ticket_id']}").json
     assert "面积少了十平米" in ticket["text"]
-    (seen,) = box.desk.get(where).json["items"]
+    linked = {"decision_id": vote.id, "title": "业主大会", "about": "roll", "due_at": made.json["due_at"]}
+    assert ticket["objection"] == linked
+    assert zhang.get(f"/tickets/{made.json['ticket_id']}").json["objection"] == linked
+    first = box.desk.get(where, query_string={"limit": 1}).json
+    (seen,) = box.desk.get(where, query_string={"cursor": first["next_cursor"]}).json["items"]
+    assert (len(first["items"]), seen["about"]) == (1, "roll")
     assert (seen["ticket_id"], seen["about"], seen["status"]) == (made.json["ticket_id"], "roll", "received")
     assert zhang.get(where).json["items"][0]["number"] == ticket["number"]
     assert row.objections_until is not None
@@ -183,16 +194,27 @@ def test_staff_see_whom_nobody_reached_and_enter_their_visits(box: BallotBox) ->
     keeper, grid = box.town.staff("property"), box.town.staff("grid")
     assert told(keeper, "visits", heads["1栋901"]).status_code == 403
     assert told(grid, "visits", heads["1栋901"], file_ids=[]).status_code == 422
-    assert told(grid, "visits", heads["1栋901"]).json == {"new": 1}
-    assert told(grid, "visits", heads["1栋901"]).json == {"new": 0}
+    visit = told(grid, "visits", heads["1栋901"])
+    assert (visit.status_code, visit.json["status"], visit.json["labels"]) == (201, "entered", ["1栋901"])
     # A notice is for whom nothing else reaches: not who was visited, not who reads messages.
     for reached in ("1栋901", "1栋101"):
         refused = told(box.desk, "posted-notices", heads["1栋902"], heads[reached])
         assert (refused.status_code, refused.json["code"]) == (409, "reached_otherwise")
-    assert told(box.desk, "posted-notices", heads["1栋902"]).json == {"new": 1}
+    notice = told(box.desk, "posted-notices", heads["1栋902"]).json
     foreign = encode(Kind.HEAD, Ref(box.town.b.id, vote.ref.id))
     assert told(grid, "visits", foreign).status_code == 404
     assert box.desk.get(f"{where}/visit-list").json["items"] == []
+    # Proof it is once somebody else has read the receipt, or seen the notice.
+    assert box.desk.get(f"{where}/deliveries").json["items"] == []
+    entry = f"/delivery-entries/{visit.json['entry_id']}"
+    assert grid.post(f"{entry}/confirm", {}).status_code == 403
+    assert box.desk.post(f"{entry}/content", {}).data[:5] == b"%PDF-"
+    assert box.desk.post(f"{entry}/confirm", {}).json["status"] == "confirmed"
+    assert box.desk.post(f"{entry}/confirm", {}).json["code"] == "illegal_move"
+    assert box.desk.post(f"{entry}/content", {}).status_code == 409
+    own = f"/delivery-entries/{notice['entry_id']}"
+    assert box.desk.post(f"{own}/confirm", {}).json["code"] == "second_person"
+    assert box.reviewer.post(f"{own}/confirm", {}).status_code == 200
     proofs = box.desk.get(f"{where}/deliveries").json
     assert [(p["label"], p["way"]) for p in proofs["items"]] == [("1栋901", "visit"), ("1栋902", "posted")]
     totals = {"wechat": 0, "sms": 0, "visit": 1, "login": 0, "posted": 1, "any": 2, "none": 1}
@@ -201,8 +223,17 @@ def test_staff_see_whom_nobody_reached_and_enter_their_visits(box: BallotBox) ->
     asked = zhang.post(f"{where}/paper-request", {"wants": "visit"})
     assert asked.status_code in {200, 201}, asked.text
     assert [d["why"] for d in box.desk.get(f"{where}/visit-list").json["items"]] == [["visit"]]
-    assert told(grid, "visits", heads["1栋101"]).json == {"new": 1}
+    third = told(grid, "visits", heads["1栋101"]).json["entry_id"]
     assert box.desk.get(f"{where}/visit-list").json["items"] == []
+    # One whose papers don't show it proves nothing.
+    refuse = f"/delivery-entries/{third}/refuse"
+    assert box.desk.post(refuse, {"reason": ""}).status_code == 422
+    assert box.desk.post(refuse, {"reason": "没有签字"}).json["status"] == "refused"
+    waiting = box.desk.get(f"{where}/delivery-entries?status=entered").json["items"]
+    assert (waiting, box.desk.get(f"{where}/deliveries").json["totals"]["visit"]) == ([], 1)
+    late = told(grid, "visits", heads["1栋101"]).json["entry_id"]
+    vote.close()
+    assert box.desk.post(f"/delivery-entries/{late}/confirm", {}).json["code"] == "illegal_move"
 
 
 def test_a_notice_that_hangs_for_less_than_seven_days_reaches_nobody(box: BallotBox) -> None:
@@ -298,7 +329,16 @@ def test_owners_of_a_fifth_of_heads_and_area_start_a_draft(box: BallotBox) -> No
     assert people[0].post(f"/petitions/{petition}/sign").json["code"] == "already_signed"
     # 2 of 12 heads, 40,000 of 122,000: enough area, not enough heads.
     assert people[9].post(f"/petitions/{petition}/sign").json["status"] == "open"
+    # Within the hour it isn't counted anew, but for what would be enough.
+    box.flat("997", owner(), area=1_000)
+    assert people[3].get(f"/petitions/{petition}").json["support"] == {
+        "heads": 2,
+        "total_heads": 12,
+        "area_centi": 40_000,
+        "total_area_centi": 122_000,
+    }
     done = people[1].post(f"/petitions/{petition}/sign").json
+    assert (done["support"]["total_heads"], done["support"]["total_area_centi"]) == (13, 123_000)
     assert (done["status"], done["support"]["heads"], done["signed"]) == ("reached", 3, True)
     assert people[2].post(f"/petitions/{petition}/sign").json["code"] == "petition_over"
     (draft,) = box.desk.get("/decisions").json["items"]

@@ -28,7 +28,7 @@ from tools import processes, servers
 from tools.processes import Identity
 
 DATABASE = "plant"
-NAMES = ("critical", "default", "media", "imports", "periodic", "schedule")
+NAMES = ("critical", "default", "media", "imports", "sms", "periodic", "schedule")
 # Short leases and sweeps: what is tested is that they end, not how long a production lease is.
 QUICK = {"LEASE_S": "3", "SWEEP_S": "1", "RING_BELLS": "1"}
 

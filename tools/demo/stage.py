@@ -19,6 +19,7 @@ from app.media import imaging
 from app.media import service as media
 from app.media.models import CheckState, OwnerKind, PhotoStatus, Upload
 from app.messaging import service as messaging
+from app.notices import telling
 from app.people.scopes import StaffActor
 from app.places.coordinates import Point
 from app.queue import Queue
@@ -27,7 +28,8 @@ from app.tickets import service as tickets
 from app.tickets.grounds import Ground
 from app.tickets.models import Channel, TextCheck, Ticket, Visibility
 from app.tickets.moves import Move
-from tools.demo import acting, rounds, shifts, sketches, town, travel, turns
+from app.voting import pushing
+from tools.demo import acting, books, notices, rounds, shifts, sketches, town, travel, turns, votes
 from tools.demo.stories import SPAN, STATES, Step, Story
 from tools.demo.town import COMMUNITIES, ESTATES, Town, desk_of
 
@@ -75,6 +77,11 @@ class Album:
 
     def _put(self, job: tuple[str, bytes]) -> None:
         self._storage.put(*job, imaging.CONTENT_TYPE)
+
+    def keep(self, key: str, data: bytes, content_type: str) -> None:
+        """Store something else that rows are about to name."""
+        self._storage.put(key, data, content_type)
+        self._stored.append(key)
 
     def discard(self) -> None:
         """Remove what was stored: no row will name it."""
@@ -410,12 +417,7 @@ class Stage:
         for community_id in COMMUNITIES:
             while rows := outbox.lease(community_id, Queue.DEFAULT, limit=500, seconds=60):
                 for row in rows:
-                    ticket = Ref(community_id, UUID(row.payload["ticket_id"]))
-                    if row.kind == intake.MATCH:
-                        duplicates.remember(ticket)
-                    else:
-                        assert row.kind == tickets.CHECK_TEXT
-                        tickets.text_checked(ticket, verdict=TextCheck.PASSED)
+                    _keep_promise(row)
                     outbox.done(row)
             tickets.erase_photo_positions(community_id=community_id)
         media.expire_uploads()
@@ -424,6 +426,21 @@ class Stage:
             messaging.mark_read(
                 resident_id=resident_id, message_ids=None, all_before=clock.now() - timedelta(days=4)
             )
+
+
+def _keep_promise(row: outbox.Leased) -> None:
+    if row.kind == pushing.TELL:
+        votes.tell(row)
+        return
+    if row.kind == telling.TELL:
+        notices.tell(row)
+        return
+    ticket = Ref(row.community_id, UUID(row.payload["ticket_id"]))
+    if row.kind == intake.MATCH:
+        duplicates.remember(ticket)
+    else:
+        assert row.kind == tickets.CHECK_TEXT
+        tickets.text_checked(ticket, verdict=TextCheck.PASSED)
 
 
 def fill(seed: int, told: list[Story], album: Album, hands: travel.Traveller, now: datetime) -> str:
@@ -440,10 +457,14 @@ def fill(seed: int, told: list[Story], album: Album, hands: travel.Traveller, no
         stage.play(told, now)
     rounds.walk(here, hands, now, seed)
     shifts.keep(here, hands, now)
+    votes.hold(here, album, hands, now)
+    notices.tell_all(here, hands, now)
+    books.keep(here, hands, now, seed)
     hands.to(now)
     stage.settle()
     return (
         f"Demonstration data: 1 street, {len(town.COMMUNITIES)} communities, {len(here.estates)} estates, "
         f"{len(here.staff)} staff, {len(here.residents)} residents, {sum(STATES.values())} tickets, "
-        f"{album.count} photos"
+        f"{album.count} photos, 1 open vote, "
+        f"{len(notices.NOTICES)} notices"
     )

@@ -1,0 +1,341 @@
+"""Receipts and replies: stored raw before they are acknowledged, applied in a job, many at once.
+
+Nobody signs a push, so it is believed only of messages that are ours, and only forwards: what is final stays final, the
+first word counts. A receipt may come before our own record of the call, late, twice, or for what we never sent.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.types import SmallInteger, String
+
+from app import clock, crypto, db, ids, queue
+from app.ids import Ref
+from app.messaging import opt_outs
+from app.messaging.inbound_models import InboundState
+from app.messaging.sms_models import OptOutSource
+from app.places import identity
+
+log = logging.getLogger(__name__)
+
+# A receipt may be here before our record of the call that it is about.
+_PAUSES = (2, 10, 60, 600, 3600)
+Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+_tokens: tuple[bytes, ...] = ()
+_networks: Networks = ()
+
+
+class Push(NamedTuple):
+    """A stored push, held by the caller until its lease ends."""
+
+    id: UUID
+    vendor: str
+    kind: str
+    body: bytes
+    attempts: int
+
+
+class Report(NamedTuple):
+    """One entry of a report. `batch`: ours, where the entry names it; else the vendor's own number has to tell."""
+
+    batch: Ref | None
+    vendor_id: str | None
+    phone: str
+    state: str
+    code: str
+    segments: int | None
+
+
+class Tally(NamedTuple):
+    """What became of the entries of a push; see `SmsInbound`."""
+
+    known: int = 0
+    again: int = 0
+    strange: int = 0
+    against: int = 0
+    unread: int = 0
+
+
+def configure(tokens: Sequence[str], networks: Networks) -> None:
+    """The secrets in the callbacks' addresses (the newest and, while they rotate, the one before), and from which
+    networks they may be called; none: from any (called once by `app.boot`).
+    """
+    global _tokens, _networks
+    _tokens, _networks = tuple(token.encode() for token in tokens), tuple(networks)
+
+
+def is_expected(token: str, address: str | None) -> bool:
+    """Does this caller know a secret of ours, and come from where the vendors do? Takes the same time for any guess."""
+    given = token.encode("utf-8", "replace")
+    knows = False
+    for one in _tokens:
+        knows = hmac.compare_digest(one, given) or knows
+    return knows and _is_allowed(address)
+
+
+def _is_allowed(address: str | None) -> bool:
+    if not _networks:
+        return True
+    try:
+        at = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    return any(at in network for network in _networks)
+
+
+_STORE = text(
+    "INSERT INTO sms_inbound (id, vendor, kind, sealed, not_before, received_at)"
+    " VALUES (:id, :vendor, :kind, :sealed, :now, :now)"
+)
+
+
+def store(vendor: str, kind: str, body: bytes) -> None:
+    """Keep a push before it is acknowledged; whatever it is. One statement, committed by itself.
+
+    The bell is rung for the first push of a second at most: those that follow are applied with it.
+    """
+    id_, now = ids.new_id(), clock.now()
+    sealed = crypto.keys().encrypt(body, f"sms_inbound:{id_}")
+    with db.statements() as connection:
+        connection.execute(_STORE, {"id": id_, "vendor": vendor, "kind": kind, "sealed": sealed, "now": now})
+    queue.ring_once(queue.Queue.DEFAULT, queue.Job.DRAIN_INBOUND, every_ms=1000)
+
+
+_LEASE = text(
+    """
+    WITH due AS (
+        SELECT i.id FROM sms_inbound i
+        WHERE i.state = 'waiting' AND i.not_before <= :now AND (i.lease_until IS NULL OR i.lease_until <= :now)
+        ORDER BY i.not_before LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms_inbound AS i SET lease_until = :until, attempts = i.attempts + 1
+    FROM due WHERE i.id = due.id
+    RETURNING i.id, i.vendor, i.kind, i.sealed, i.attempts
+    """
+)
+
+
+def lease(*, most: int, seconds: int) -> list[Push]:
+    """Up to `most` pushes that wait, the oldest first, held for `seconds`."""
+    now = clock.now()
+    rows = db.session().execute(_LEASE, {"now": now, "until": now + timedelta(seconds=seconds), "most": most})
+    keys = crypto.keys()
+    pushes = [
+        Push(id_, vendor, kind, keys.decrypt(sealed, f"sms_inbound:{id_}"), attempts)
+        for id_, vendor, kind, sealed, attempts in rows
+    ]
+    return sorted(pushes, key=lambda push: push.id)
+
+
+def are_due() -> bool:
+    """Is a push waiting? For the sweeper."""
+    found = db.session().scalar(
+        text(
+            "SELECT 1 FROM sms_inbound i WHERE i.state = 'waiting' AND i.not_before <= :now"
+            " AND (i.lease_until IS NULL OR i.lease_until <= :now) LIMIT 1"
+        ),
+        {"now": clock.now()},
+    )
+    return found is not None
+
+
+_APPLY = text(
+    """
+    WITH told AS (
+        SELECT DISTINCT ON (t.batch_id, t.phone_hash) t.*
+        FROM unnest(:batches, :hashes, :states, :codes, :vendor_ids, :segments)
+             WITH ORDINALITY AS t(batch_id, phone_hash, state, code, vendor_id, segments, at)
+        ORDER BY t.batch_id, t.phone_hash, t.at
+    )
+    UPDATE sms_messages AS m
+    SET state = told.state, code = told.code, settled_at = :now,
+        fault = CASE WHEN told.state = 'failed' THEN 'number' END,
+        vendor_id = coalesce(m.vendor_id, told.vendor_id), segments = coalesce(told.segments, m.segments)
+    FROM told
+    WHERE m.community_id = :community_id AND m.batch_id = told.batch_id AND m.phone_hash = told.phone_hash
+      AND m.state IN ('queued', 'sending', 'accepted', 'unknown')
+    RETURNING m.batch_id, m.phone_hash
+    """
+)
+_STAND = text(
+    """
+    SELECT t.at, m.id, m.state, m.batch_id = t.batch_id AS is_same
+    FROM unnest(:batches, :hashes) WITH ORDINALITY AS t(batch_id, phone_hash, at)
+    JOIN sms_batches AS b ON b.community_id = :community_id AND b.id = t.batch_id
+    JOIN sms_messages AS m ON m.community_id = b.community_id AND m.campaign_id = b.campaign_id
+                       AND m.phone_hash = t.phone_hash
+    WHERE m.community_id = :community_id
+    """
+)
+_ARRAYS: dict[str, ARRAY[Any]] = {
+    "batches": ARRAY(PG_UUID(as_uuid=True)),
+    "hashes": ARRAY(BYTEA),
+    "states": ARRAY(String),
+    "codes": ARRAY(String),
+    "vendor_ids": ARRAY(String),
+    "segments": ARRAY(SmallInteger),
+}
+_APPLY = _APPLY.bindparams(*(bindparam(name, type_=kind) for name, kind in _ARRAYS.items()))
+_STAND = _STAND.bindparams(*(bindparam(name, type_=_ARRAYS[name]) for name in ("batches", "hashes")))
+
+
+def apply(community_id: int, reports: Sequence[Report]) -> Tally:
+    """Write the fate of messages of one community; all of `reports` name a batch. In the caller's transaction."""
+    reports = [report for report in reports if report.batch is not None]
+    keyed = [
+        (report.batch.id if report.batch else UUID(int=0), identity.phone_hash(report.phone))
+        for report in reports
+    ]
+    rows = db.session().execute(
+        _APPLY,
+        {
+            "community_id": community_id,
+            "now": clock.now(),
+            "batches": [batch_id for batch_id, _ in keyed],
+            "hashes": [phone_hash for _, phone_hash in keyed],
+            "states": [report.state for report in reports],
+            "codes": [report.code[:80] for report in reports],
+            "vendor_ids": [report.vendor_id[:64] if report.vendor_id else None for report in reports],
+            "segments": [report.segments for report in reports],
+        },
+    )
+    news = {(batch_id, bytes(phone_hash)) for batch_id, phone_hash in rows}
+    others = [(key, report) for key, report in zip(keyed, reports, strict=True) if key not in news]
+    doubled = len(reports) - len(others) - len(news)
+    if not others:
+        return Tally(known=len(news), again=doubled)
+    return _stand(community_id, others, Tally(known=len(news), again=doubled))
+
+
+def _stand(community_id: int, others: Sequence[tuple[tuple[UUID, bytes], Report]], so_far: Tally) -> Tally:
+    """What the entries that changed nothing mean: told before, against what is final, about an earlier attempt, or not
+    ours at all.
+    """
+    found = db.session().execute(
+        _STAND,
+        {
+            "community_id": community_id,
+            "batches": [key[0] for key, _ in others],
+            "hashes": [key[1] for key, _ in others],
+        },
+    )
+    tally = Counter(so_far._asdict())
+    seen: set[int] = set()
+    for at, message_id, state, is_same in found:
+        seen.add(at)
+        report = others[at - 1][1]
+        if not is_same and state == "queued":
+            # An attempt that was settled as not sent arrived after all: what was to go out again must not.
+            tally["known" if _stop(community_id, message_id, report) else "again"] += 1
+        elif state == report.state:
+            tally["again"] += 1
+        else:
+            tally["against"] += 1
+            log.warning(
+                "a receipt says %s of a message that is %s",
+                report.state,
+                state,
+                extra={"message_id": str(message_id), "community_id": community_id},
+            )
+    tally["strange"] += len(others) - len(seen)
+    return Tally(**tally)
+
+
+def _stop(community_id: int, message_id: UUID, report: Report) -> bool:
+    rows = db.session().execute(
+        text(
+            "UPDATE sms_messages AS m SET state = :state, code = :code, settled_at = :now"
+            " WHERE m.community_id = :community_id AND m.id = :id AND m.state = 'queued' RETURNING m.id"
+        ),
+        {
+            "community_id": community_id,
+            "id": message_id,
+            "state": report.state,
+            "code": report.code[:80],
+            "now": clock.now(),
+        },
+    )
+    return rows.first() is not None
+
+
+# --- the vendor's own numbers ----------------------------------------------------------------------------
+
+
+def remember(batch: Ref, serials: Iterable[str]) -> None:
+    """The vendor's numbers for messages of this batch, so that receipts without our name find it."""
+    serials = sorted(set(serials))
+    if serials:
+        db.session().execute(
+            text(
+                "INSERT INTO sms_serials (serial, community_id, batch_id, created_at)"
+                " SELECT s, :community_id, :batch_id, :now FROM unnest(:serials) AS s ON CONFLICT DO NOTHING"
+            ).bindparams(bindparam("serials", type_=ARRAY(String))),
+            {
+                "community_id": batch.community_id,
+                "batch_id": batch.id,
+                "serials": serials,
+                "now": clock.now(),
+            },
+        )
+
+
+def batches_of(serials: Iterable[str]) -> dict[str, Ref]:
+    """Which batch these numbers of a vendor's mean; those nobody knows are absent."""
+    rows = db.session().execute(
+        text(
+            "SELECT s.serial, s.community_id, s.batch_id FROM sms_serials s WHERE s.serial = ANY(:serials)"
+        ).bindparams(bindparam("serials", type_=ARRAY(String))),
+        {"serials": sorted(set(serials))},
+    )
+    return {serial: Ref(community_id, batch_id) for serial, community_id, batch_id in rows}
+
+
+# --- replies ---------------------------------------------------------------------------------------------
+
+
+def answered(phone: str, said: str) -> bool:
+    """Somebody answered a message. True when it is the wish for no more, and was not known."""
+    if not opt_outs.says_stop(said):
+        return False
+    return opt_outs.opt_out(phone, source=OptOutSource.REPLY, word=said.strip().upper())
+
+
+# --- the end of a push -----------------------------------------------------------------------------------
+
+
+def finish(push: Push, tally: Tally, *, may_be_early: bool) -> None:
+    """The push is applied. `may_be_early`: entries named a number nobody knows yet; then it is applied once more, a
+    few times, because our own record may be on its way.
+    """
+    now = clock.now()
+    again = may_be_early and push.attempts <= len(_PAUSES)
+    read = tally.known + tally.again + tally.strange + tally.against
+    state = InboundState.MALFORMED if tally.unread and not read else InboundState.APPLIED
+    due: datetime = now + timedelta(seconds=_PAUSES[min(push.attempts, len(_PAUSES)) - 1])
+    db.session().execute(
+        text(
+            "UPDATE sms_inbound AS i SET state = :state, lease_until = NULL, not_before = :due, applied_at = :now,"
+            " known = i.known + :known, again = :again, strange = :strange, against = :against, unread = :unread"
+            " WHERE i.id = :id AND i.attempts = :attempts AND i.state = 'waiting'"
+        ),
+        {
+            **tally._asdict(),
+            "id": push.id,
+            "attempts": push.attempts,
+            "state": (InboundState.WAITING if again else state).value,
+            "due": due,
+            "now": now,
+        },
+    )

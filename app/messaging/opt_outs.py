@@ -1,0 +1,99 @@
+"""Numbers whose owners want no messages (回复 R 或 TD 退订). What must reach them is said in `must_go_out`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import LargeBinary, any_, delete, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from app import audit, clock, crypto, db, ids
+from app.messaging.sms_models import OptOut, OptOutSource, TemplateKind
+from app.people.scopes import StaffActor
+from app.places import identity
+
+# Of these every owner is told, whatever she wishes, when the decision has effect in law.
+_OF_DECISIONS = frozenset(
+    {
+        TemplateKind.DECISION_ANNOUNCED,
+        TemplateKind.DECISION_OPENED,
+        TemplateKind.DECISION_EXTENDED,
+        TemplateKind.DECISION_RESULT,
+    }
+)
+WORDS = frozenset({"R", "TD", "T", "N", "退订"})
+
+
+def must_go_out(kind: str, *, must_reach: bool) -> bool:
+    """Does a message of this kind go also to who opted out? `must_reach`: its audience are the owners of a decision
+    above `poll`. Reminders, tickets, notices and revenue never do.
+    """
+    return kind == TemplateKind.EMERGENCY or (kind in _OF_DECISIONS and must_reach)
+
+
+def says_stop(text: str) -> bool:
+    """Is an answer to a message the wish for no more?"""
+    return text.strip().upper() in WORDS
+
+
+def opted_out(phone_hashes: Collection[bytes]) -> set[bytes]:
+    """Those of these numbers that opted out."""
+    if not phone_hashes:
+        return set()
+    query = select(OptOut.phone_hash).where(
+        OptOut.phone_hash == any_(literal(list(phone_hashes), ARRAY(LargeBinary)))
+    )
+    return set(db.session().scalars(query))
+
+
+def of(phone: str) -> OptOut | None:
+    """The opt-out of a number."""
+    return db.session().get(OptOut, identity.phone_hash(phone))
+
+
+def opt_out(
+    phone: str, *, source: OptOutSource, word: str | None = None, entered_by: UUID | None = None
+) -> bool:
+    """No more messages to this number (11 digits); False when that was known already."""
+    added = db.session().scalar(
+        insert(OptOut)
+        .values(
+            phone_hash=identity.phone_hash(phone),
+            phone_sealed=crypto.keys().encrypt(phone.encode(), "opt_out"),
+            source=source,
+            word=word[:8] if word is not None else None,
+            entered_by=entered_by,
+            at=clock.now(),
+        )
+        .on_conflict_do_nothing(index_elements=["phone_hash"])
+        .returning(OptOut.at)
+    )
+    return added is not None
+
+
+def enter(phone: str, *, acting_user: StaffActor) -> bool:
+    """Somebody said at the desk that she wants no messages; audited. False when that was known already."""
+    added = opt_out(phone, source=OptOutSource.DESK, entered_by=acting_user.id)
+    _record("sms.opted_out", acting_user)
+    return added
+
+
+def withdraw(phone: str, *, acting_user: StaffActor) -> bool:
+    """She wants messages again; audited. False when she had not opted out."""
+    gone = db.session().scalar(
+        delete(OptOut).where(OptOut.phone_hash == identity.phone_hash(phone)).returning(OptOut.at)
+    )
+    _record("sms.opted_in", acting_user)
+    return gone is not None
+
+
+def _record(action: str, staff: StaffActor) -> None:
+    # The number itself never stands in the log; who entered what, and when, is enough to ask about it.
+    audit.record(
+        staff.actor,
+        action,
+        community_id=ids.lane_of(staff.id),
+        object_kind="opt_out",
+        object_id=None,
+    )

@@ -1,0 +1,152 @@
+"""How far a campaign is: counted in one statement each time, so that the states always add up to the total."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import case, extract, func, or_, select
+
+from app import clock, crypto, db
+from app.ids import Ref
+from app.messaging.campaign_models import Campaign
+from app.messaging.campaigns import parts_of
+from app.messaging.sms_models import Channel, MessageState, SmsBatch, SmsMessage, SmsTemplate
+
+_MINUTE = timedelta(minutes=1)
+_BAD = (MessageState.REFUSED, MessageState.FAILED, MessageState.UNKNOWN)
+
+
+class Share(NamedTuple):
+    """What a provider did for a campaign. `share`: of the messages that left; `p95_ms`: of its calls."""
+
+    name: str
+    share: float
+    p95_ms: int | None
+    errors: int
+
+
+class Progress(NamedTuple):
+    """How far it is. `is_expanding`: more messages are still being written; `excluded`: who gets none, by reason."""
+
+    total: int
+    by_status: dict[str, int]
+    excluded: dict[str, int]
+    is_expanding: bool
+    rate_per_s: float
+    eta: datetime | None
+    providers: list[Share]
+
+
+def of(row: Campaign) -> Progress:
+    """How far a campaign is at this moment."""
+    now = clock.now()
+    m = SmsMessage
+    counted = dict.fromkeys((state.value for state in MessageState), 0)
+    lately = 0
+    for state, n, last_minute in db.session().execute(
+        select(m.state, func.count(), func.count().filter(m.sent_at > now - _MINUTE))
+        .where(m.community_id.in_(row.communities), m.campaign_id == row.id)
+        .group_by(m.state)
+    ):
+        counted[state] = n
+        lately += last_minute
+    parts = parts_of(row)
+    began = max(row.started_at or now, now - _MINUTE)
+    rate = lately / max((now - began).total_seconds(), 1.0)
+    left = counted[MessageState.QUEUED] + counted[MessageState.SENDING]
+    return Progress(
+        total=sum(counted.values()),
+        by_status=counted,
+        excluded=dict(sum((Counter(part.excluded) for part in parts), Counter[str]())),
+        is_expanding=any(part.expanded_at is None for part in parts),
+        rate_per_s=round(rate, 2),
+        eta=now + timedelta(seconds=left / rate) if left and rate else None,
+        providers=_shares(row),
+    )
+
+
+def _shares(row: Campaign) -> list[Share]:
+    m, b = SmsMessage, SmsBatch
+    rows = db.session().execute(
+        select(m.provider_code, func.count(), func.sum(case((m.state.in_(_BAD), 1), else_=0)))
+        .where(m.community_id.in_(row.communities), m.campaign_id == row.id, m.provider_code.is_not(None))
+        .group_by(m.provider_code)
+        .order_by(m.provider_code)
+    )
+    found = [(code, int(n), int(bad)) for code, n, bad in rows]
+    took = extract("epoch", b.done_at - b.sent_at)
+    slow: dict[str | None, float] = dict(
+        db.session()
+        .execute(
+            select(b.provider_code, func.percentile_disc(0.95).within_group(took))
+            .where(
+                b.community_id.in_(row.communities),
+                b.campaign_id == row.id,
+                b.sent_at.is_not(None),
+                b.done_at.is_not(None),
+            )
+            .group_by(b.provider_code)
+        )
+        .all()
+    )
+    total = sum(n for _, n, _ in found)
+    return [
+        Share(
+            code,
+            round(n / total, 4),
+            round(float(slow[code]) * 1000) if slow.get(code) is not None else None,
+            bad,
+        )
+        for code, n, bad in found
+    ]
+
+
+def messages(row: Campaign, *, status: str | None, limit: int, after: Ref | None = None) -> list[SmsMessage]:
+    """Its messages by community, in the order in which they were written."""
+    m = SmsMessage
+    query = (
+        select(m)
+        .where(m.community_id.in_(row.communities), m.campaign_id == row.id)
+        .order_by(m.community_id, m.id)
+        .limit(limit)
+    )
+    if status is not None:
+        query = query.where(m.state == status)
+    if after is not None:
+        query = query.where(
+            or_(
+                m.community_id > after.community_id,
+                (m.community_id == after.community_id) & (m.id > after.id),
+            )
+        )
+    return list(db.session().scalars(query))
+
+
+def phone_of(message: SmsMessage) -> str:
+    """The number in clear; faces show it masked."""
+    return crypto.keys().decrypt(message.phone_sealed, f"sms_phone:{message.id}").decode()
+
+
+def told_of_decision(community_id: int, decision_id: UUID, *, before: datetime | None) -> set[bytes]:
+    """Hashes of the numbers to which a text message of this decision (announced, opened, extended, result) was
+    delivered before that time: proof that who holds them was told.
+    """
+    m, c, t = SmsMessage, Campaign, SmsTemplate
+    query = (
+        select(m.phone_hash)
+        .join(c, (c.community_id == community_id) & (c.id == m.campaign_id))
+        .join(t, t.id == c.template_id)
+        .where(
+            m.community_id == community_id,
+            c.audience["spec"]["decision"][1].astext == str(decision_id),
+            t.kind.startswith("decision_"),
+            m.channel == Channel.SMS,
+            m.state == MessageState.DELIVERED,
+        )
+    )
+    if before is not None:
+        query = query.where(m.settled_at < before)
+    return set(db.session().scalars(query))

@@ -1,0 +1,178 @@
+"""Lists of numbers that staff hand in, and the audience that is made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, text
+
+from app import audit, clock, crypto, db, ids
+from app.errors import NotFound
+from app.ids import Kind, Ref
+from app.messaging import audience
+from app.messaging.audience import Number, Page, Recipient, Spec
+from app.messaging.campaign_models import ListState, RecipientList, RecipientListEntry
+from app.messaging.providers import communities_of
+from app.messaging.sifting import is_mobile
+from app.messaging.sms_errors import EmptyList, NoCommunity
+from app.people.permissions import Permission
+from app.people.scopes import StaffActor
+from app.places import identity
+from app.places.identity import BadValue
+
+MOST_ROWS = 20_000
+MOST_PROBLEMS = 100
+_PAGE = 2_000
+
+_INSERT = text(
+    "INSERT INTO recipient_list_entries (community_id, list_id, phone_hash, seq, phone_sealed, fields)"
+    " SELECT :community, :list, h, n, p, f FROM unnest(CAST(:hashes AS bytea[]), CAST(:seqs AS integer[]),"
+    " CAST(:sealed AS bytea[]), CAST(:fields AS jsonb[])) AS new (h, n, p, f)"
+)
+
+
+class Row(NamedTuple):
+    """A row as it was handed in."""
+
+    phone: str
+    fields: Mapping[str, str]
+
+
+def hand_in(
+    *, name: str, community_id: int | None, rows: Sequence[Row], acting_user: StaffActor
+) -> RecipientList:
+    """A list of a community (her only one, unless said): each number once; rows that can't be written to are named
+    by their position (from 1) with a reason, never with the number.
+
+    Raises NotFound, NoCommunity, EmptyList.
+    """
+    mine = communities_of(acting_user, Permission.CAMPAIGN_EDIT)
+    if community_id is None:
+        if len(mine) != 1:
+            raise NoCommunity(errors={"community_id": [(NoCommunity.zh, NoCommunity.en)]})
+        (community_id,) = mine
+    if community_id not in mine:
+        raise NotFound
+    list_id = ids.new_id()
+    good, problems = _sorted_out(rows)
+    if not good:
+        raise EmptyList(extra={"problems": problems[:MOST_PROBLEMS]})
+    made = RecipientList(
+        community_id=community_id,
+        id=list_id,
+        name=name,
+        state=ListState.READY,
+        columns=sorted({field for _, row in good.values() for field in row.fields}),
+        total=len(rows),
+        good=len(good),
+        problems=problems[:MOST_PROBLEMS],
+        created_by=acting_user.id,
+        created_at=clock.now(),
+    )
+    db.session().add(made)
+    db.session().flush()  # its entries point to it
+    _write(made, good)
+    audit.record(
+        acting_user.actor,
+        "recipient_list.handed_in",
+        community_id=community_id,
+        object_kind="recipient_list",
+        object_id=list_id,
+        rows=len(rows),
+        good=len(good),
+    )
+    return made
+
+
+def _sorted_out(rows: Sequence[Row]) -> tuple[dict[str, tuple[int, Row]], list[dict[str, Any]]]:
+    good: dict[str, tuple[int, Row]] = {}
+    problems: list[dict[str, Any]] = []
+    for position, row in enumerate(rows, 1):
+        try:
+            phone = identity.phone(row.phone)
+        except BadValue as e:
+            problems.append({"row": position, "code": e.code})
+            continue
+        if not is_mobile(phone):
+            problems.append({"row": position, "code": "not_a_mobile"})
+        elif phone in good:
+            problems.append({"row": position, "code": "twice"})
+        else:
+            good[phone] = (position, row)
+    return good, problems
+
+
+def _write(made: RecipientList, good: Mapping[str, tuple[int, Row]]) -> None:
+    keys = crypto.keys()
+    wanted = list(good.items())
+    for at in range(0, len(wanted), _PAGE):
+        part = wanted[at : at + _PAGE]
+        db.session().execute(
+            _INSERT,
+            {
+                "community": made.community_id,
+                "list": made.id,
+                "hashes": [identity.phone_hash(phone) for phone, _ in part],
+                "seqs": [seq for _, (seq, _) in part],
+                "sealed": [keys.encrypt(phone.encode(), _context(made.id, seq)) for phone, (seq, _) in part],
+                "fields": [_json(row.fields) for _, (_, row) in part],
+            },
+        )
+
+
+def _context(list_id: object, seq: int) -> str:
+    return f"list_phone:{list_id}:{seq}"
+
+
+def _json(fields: Mapping[str, str]) -> str:
+    return json.dumps(dict(fields), ensure_ascii=False)
+
+
+def list_for(staff: StaffActor, ref: Ref, permission: Permission = Permission.CAMPAIGN_VIEW) -> RecipientList:
+    """A list of one's communities. Raises NotFound."""
+    found = db.session().get(RecipientList, ref)
+    if found is None or ref.community_id not in communities_of(staff, permission):
+        raise NotFound
+    return found
+
+
+class ListAudience(audience.Informal):
+    """The numbers of handed-in lists."""
+
+    def resolve(self, staff: StaffActor, ids_: Sequence[str]) -> Spec:
+        """See `Audience.resolve`: lists of one's communities."""
+        found = audience.refs(Kind.RECIPIENT_LIST, ids_)
+        for ref in found:
+            list_for(staff, ref, Permission.CAMPAIGN_EDIT)
+        return {"refs": [[ref.community_id, str(ref.id)] for ref in found]}
+
+    def communities(self, spec: Spec) -> list[int]:
+        """See `Audience.communities`."""
+        return sorted({community_id for community_id, _ in spec["refs"]})
+
+    def page(self, spec: Spec, community_id: int, *, after: str | None, limit: int, at: datetime) -> Page:  # noqa: ARG002  the Protocol's
+        """See `Audience.page`: by list and row, whenever."""
+        e = RecipientListEntry
+        lists = [list_id for home, list_id in spec["refs"] if home == community_id]
+        query = (
+            select(e.list_id, e.seq, e.phone_hash, e.phone_sealed, e.fields)
+            .where(e.community_id == community_id, e.list_id.in_(lists))
+            .order_by(e.list_id, e.seq)
+            .limit(limit)
+        )
+        if after is not None:
+            list_id, _, seq = after.partition("/")
+            query = query.where((e.list_id > list_id) | ((e.list_id == list_id) & (e.seq > int(seq))))
+        rows = db.session().execute(query).all()
+        return Page(
+            [
+                Recipient(
+                    (Number(row.phone_hash, row.phone_sealed, _context(row.list_id, row.seq)),), row.fields
+                )
+                for row in rows
+            ],
+            f"{rows[-1].list_id}/{rows[-1].seq}" if len(rows) == limit else None,
+        )

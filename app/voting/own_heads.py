@@ -1,0 +1,207 @@
+"""A resident's heads in decisions as she sees them: for which she may cast, why not, and how far each ballot is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+
+from app import db
+from app.ids import Ref
+from app.memberships import queries as memberships
+from app.voting import queries, standing
+from app.voting.ballot_models import Ballot
+from app.voting.ledger_models import BallotLeaf
+from app.voting.models import Decision, DecisionStatus, LegalMode
+from app.voting.rules import Rules
+from app.voting.standing import Standing
+
+
+class MyBallot(StrEnum):
+    """How far somebody is with an open decision, all her heads together."""
+
+    TO_CAST = "to_cast"  # she may cast for a head that has no ballot that counts
+    CAST = "cast"
+    ON_PAPER = "on_paper"  # only signed sheets count, and one of her heads has none
+    ELSEWHERE = "elsewhere"  # in the authority's own system
+    NOT_MINE = "not_mine"  # nothing to cast for her, or something has to be settled first
+
+
+class BallotState(NamedTuple):
+    """That a head has cast: `accepted`, or in the log (`sealed`). `is_valid`: no sheet that can't be counted."""
+
+    state: str
+    receipt: str
+    rev: int
+    channel: str
+    cast_at: datetime
+    is_valid: bool
+
+
+class HeadView(NamedTuple):
+    """A head as its people see it. `ballot`: that one was cast and its receipt, never what it says."""
+
+    head_id: Ref
+    label: str
+    area_centi: int
+    as_: str
+    ballot: BallotState | None
+    may_cast: bool
+    why_not: str | None
+    reason: str | None
+    held_until: datetime | None
+
+
+class OpenVote(NamedTuple):
+    """An open decision with what she has still to do in it."""
+
+    decision: Decision
+    my_ballot: MyBallot
+    heads: list[HeadView]
+
+
+def open_for(resident_id: UUID, estate: Ref) -> list[OpenVote]:
+    """The decisions of an estate that are open at this moment, with this resident's ballot state; what she has still to
+    cast comes first, then what closes first.
+
+    For her first screen: as many queries for ten decisions as for one. Of an estate where she isn't bound only those in
+    which she acts for somebody.
+    """
+    now = queries.database_now()
+    rows = db.session().scalars(
+        select(Decision).where(
+            Decision.community_id == estate.community_id,
+            Decision.estate_id == estate.id,
+            Decision.status.in_([DecisionStatus.ANNOUNCED, DecisionStatus.OPEN]),
+            Decision.frozen_at.is_not(None),
+            Decision.opens_at <= now,
+            Decision.closes_at > now,
+        )
+    )
+    found = list(rows)
+    heads = heads_in(resident_id, found)
+    is_bound = bool(found) and estate in memberships.my_estates(resident_id)
+    seen = [
+        OpenVote(row, my_ballot(row, mine), mine)
+        for row in found
+        if (mine := heads[queries.ref_of(row)]) or is_bound
+    ]
+    return sorted(
+        seen, key=lambda v: (v.my_ballot is not MyBallot.TO_CAST, v.decision.closes_at, v.decision.id)
+    )
+
+
+def my_ballot(row: Decision, heads: Iterable[HeadView]) -> MyBallot:
+    """How far she is with an open decision."""
+    mine = list(heads)
+    if row.legal_mode == LegalMode.OFFICIAL:
+        return MyBallot.ELSEWHERE if mine else MyBallot.NOT_MINE
+    waiting = [head for head in mine if head.ballot is None or not head.ballot.is_valid]
+    if any(head.may_cast for head in waiting):
+        return MyBallot.TO_CAST
+    if any(head.why_not == "paper_only" for head in waiting):
+        return MyBallot.ON_PAPER
+    return MyBallot.CAST if len(waiting) < len(mine) else MyBallot.NOT_MINE
+
+
+def heads_for(resident_id: UUID, decision: Decision) -> list[HeadView]:
+    """The heads of a frozen roll for which she votes, or can't although they are hers, and why not; empty before."""
+    return heads_in(resident_id, [decision])[queries.ref_of(decision)]
+
+
+def heads_in(resident_id: UUID, decisions: Sequence[Decision]) -> dict[Ref, list[HeadView]]:
+    """The same in each of several decisions, in as many queries as for one of each community."""
+    found: dict[Ref, list[HeadView]] = {queries.ref_of(row): [] for row in decisions}
+    frozen = [row for row in decisions if row.frozen_at is not None]
+    if not frozen:
+        return found
+    now = queries.database_now()
+    standings = standing.standings_in(resident_id, frozen)
+    for community_id in {row.community_id for row in frozen}:
+        here = [row for row in frozen if row.community_id == community_id]
+        mine = {row.id: [s for s in standings[queries.ref_of(row)] if s.is_hers] for row in here}
+        cast = _cast(community_id, {s.head.id for some in mine.values() for s in some}, mine.keys())
+        for row in here:
+            found[queries.ref_of(row)] = [
+                _view(s, cast, resident_id, queries.rules_of(row), _shut(row, now)) for s in mine[row.id]
+            ]
+    return found
+
+
+class _Cast(NamedTuple):
+    """The last ballot of each head, which of them are in the log, and which are sheets that can't be counted."""
+
+    ballots: dict[UUID, Ballot]
+    sealed: set[tuple[UUID, int]]
+    void: set[UUID]
+
+
+def _cast(community_id: int, heads: Collection[UUID], decisions: Collection[UUID]) -> _Cast:
+    if not heads:
+        return _Cast({}, set(), set())
+    rows = db.session().scalars(
+        select(Ballot)
+        .where(
+            Ballot.community_id == community_id,
+            Ballot.decision_id.in_(decisions),
+            Ballot.head_id.in_(heads),
+        )
+        .order_by(Ballot.rev)
+    )
+    ballots = {ballot.head_id: ballot for ballot in rows}
+    named = [(ballot.head_id, ballot.rev) for ballot in ballots.values()]
+    sealed = db.session().execute(
+        select(BallotLeaf.head_id, BallotLeaf.rev).where(
+            BallotLeaf.community_id == community_id,
+            BallotLeaf.decision_id.in_(decisions),
+            tuple_(BallotLeaf.head_id, BallotLeaf.rev).in_(named),
+        )
+    )
+    return _Cast(
+        ballots,
+        {(head_id, rev) for head_id, rev in sealed if head_id is not None and rev is not None},
+        standing.void_sheets(community_id, ballots.values()),
+    )
+
+
+def _shut(row: Decision, now: datetime) -> str | None:
+    """Why nobody casts in it here at this moment, by the code that casting is refused with."""
+    status = queries.status_of(row, now)
+    if status is DecisionStatus.CANCELLED:
+        return "cancelled"
+    if row.legal_mode == LegalMode.OFFICIAL:
+        return "cast_elsewhere"
+    if status is DecisionStatus.ANNOUNCED:
+        return "not_open"
+    if status is not DecisionStatus.OPEN:
+        return "closed"
+    return "paper_only" if queries.is_paper_only(row) else None
+
+
+def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str | None) -> HeadView:
+    state, why_not = None, s.why_not
+    ballot = cast.ballots.get(s.head.id)
+    if ballot is not None:
+        word = "sealed" if (ballot.head_id, ballot.rev) in cast.sealed else "accepted"
+        is_void = ballot.paper_id in cast.void
+        state = BallotState(
+            word, ballot.leaf_hash.hex(), ballot.rev, ballot.channel, ballot.cast_at, not is_void
+        )
+        if s.may and not standing.may_replace(s, ballot, resident_id, rules, is_void=is_void):
+            why_not = "already_voted"
+    why_not = why_not or shut
+    return HeadView(
+        Ref(s.head.community_id, s.head.id),
+        s.head.label,
+        s.head.area_centi,
+        s.as_,
+        state,
+        why_not is None,
+        why_not,
+        s.reason,
+        s.held_until,
+    )

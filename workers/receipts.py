@@ -1,0 +1,104 @@
+"""Pushes of the SMS vendors, applied: what they tell is read by the adapter and written by community."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from app import db
+from app.adapters.sms import DeliveryState, Receipt, Vendor, out_id
+from app.adapters.sms.receipts import receipts, replies
+from app.messaging import inbound
+from app.messaging.inbound import Push, Report, Tally
+from app.messaging.inbound_models import InboundKind
+from workers.batches import Shift, committed
+
+ByCommunity = dict[int, list[tuple[int, Report]]]  # community → (number of the push, entry)
+
+PUSHES = 40  # of a transaction: 4,000 receipts as Alibaba sends them
+
+
+def apply_waiting(shift: Shift, *, lease_s: int) -> bool:
+    """Apply what waits, until nothing does or the shift is over; whether something is left."""
+    while not shift.is_over():
+        pushes = committed(inbound.lease, most=PUSHES, seconds=lease_s)
+        if not pushes:
+            return False
+        committed(_apply, pushes)
+    return True
+
+
+def _apply(pushes: list[Push]) -> None:
+    """In one transaction: the entries of all pushes, set by set, and the end of each push."""
+    of_push: dict[int, Counter[str]] = {n: Counter() for n in range(len(pushes))}
+    waiting: ByCommunity = defaultdict(list)
+    unnamed: list[tuple[int, Report]] = []
+    for n, push in enumerate(pushes):
+        if push.kind == InboundKind.REPLY:
+            of_push[n] += _answer(push)
+            continue
+        parsed = receipts(Vendor(push.vendor), push.body)
+        of_push[n]["unread"] += len(parsed.malformed)
+        for receipt in parsed.items:
+            report = _report(receipt)
+            if report is None:
+                of_push[n]["strange"] += 1
+            elif report.batch is not None:
+                waiting[report.batch.community_id].append((n, report))
+            else:
+                unnamed.append((n, report))
+    early = _name(unnamed, waiting)
+    for n in early.elements():
+        of_push[n]["strange"] += 1
+    # In the order of the communities, so that two workers never wait for each other's rows.
+    for community_id, reports in sorted(waiting.items()):
+        by_push: dict[int, list[Report]] = defaultdict(list)
+        for n, report in reports:
+            by_push[n].append(report)
+        if len(by_push) == 1:
+            (n,) = by_push
+            of_push[n].update(inbound.apply(community_id, by_push[n])._asdict())
+            continue
+        whole = inbound.apply(community_id, [report for _, report in reports])
+        # What was told together is counted with the push that told most of it.
+        most = max(by_push, key=lambda n: len(by_push[n]))
+        of_push[most].update(whole._asdict())
+    for n, push in enumerate(pushes):
+        inbound.finish(push, Tally(**of_push[n]), may_be_early=n in early)
+
+
+def _name(unnamed: list[tuple[int, Report]], waiting: ByCommunity) -> Counter[int]:
+    """Put entries that carry the vendor's own number where they belong; how many of each push nobody knows (yet)."""
+    known = inbound.batches_of(r.vendor_id for _, r in unnamed if r.vendor_id) if unnamed else {}
+    early: Counter[int] = Counter()
+    for n, report in unnamed:
+        batch = known.get(report.vendor_id or "")
+        if batch is None:
+            early[n] += 1
+        else:
+            waiting[batch.community_id].append((n, report._replace(batch=batch)))
+    return early
+
+
+def _report(receipt: Receipt) -> Report | None:
+    """The entry for our rows; None when it can't be about a message of ours, or says nothing of its end."""
+    batch = out_id.decode(receipt.out_id)
+    if receipt.state is DeliveryState.WAITING or (batch is None and receipt.out_id is not None):
+        return None
+    if batch is None and receipt.vendor_id is None:
+        return None
+    state = "delivered" if receipt.state is DeliveryState.DELIVERED else "failed"
+    return Report(batch, receipt.vendor_id, receipt.phone, state, receipt.code, receipt.segments)
+
+
+def _answer(push: Push) -> Counter[str]:
+    parsed = replies(Vendor(push.vendor), push.body)
+    told: Counter[str] = Counter(unread=len(parsed.malformed))
+    for reply in parsed.items:
+        told["known" if inbound.answered(reply.phone, reply.text) else "again"] += 1
+    return told
+
+
+def waiting() -> bool:
+    """Is a push waiting? For the sweeper."""
+    with db.reading():
+        return inbound.are_due()
