@@ -40,7 +40,7 @@ from tests.structure.test_routes import BODIES, Endpoint, staff_endpoints
 from workers import jobs
 
 # Two thousand requests; neighbours may be slow.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 PREFIX = "/admin/api/v1"
 # A version that no thing has: what is allowed gets as far as 412 and changes nothing.
 NO_VERSION = {"If-Match": '"999999999"'}
