@@ -34,7 +34,7 @@ _OVER = frozenset({PartState.CANCELLED, PartState.FINISHED})
 
 def _columns(**types: str) -> str:
     """A page's columns, each bound as one text whose values are parted by the unit separator, which stands in none of
-    them. The driver's own arrays look for what to escape in each value, which was half of its work on a page.
+    them. The driver's own arrays look for what to escape in each value.
     """
     return ", ".join(
         f"CAST(string_to_array(:{name}, chr(31), '') AS {kind}[])" for name, kind in types.items()
