@@ -11,7 +11,6 @@ three. Values from before that begin with the key version (1 to 255) and are AES
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 AES_256_GCM = 1  # algorithms by their byte; a second one (SM4) would get the next number
 _MARKED = 0  # the first byte of a value that names its algorithm; no key version is 0
 _NONCE = 12
+_BLOCK = 64  # bytes of SHA-256's
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,7 +37,8 @@ class Keyring:
     def __init__(self, data_keys: dict[int, bytes], hash_key: bytes) -> None:
         self._ciphers = {version: AESGCM(key) for version, key in data_keys.items()}
         self._newest = max(data_keys)
-        self._hash_key = hash_key
+        key = (hashlib.sha256(hash_key).digest() if len(hash_key) > _BLOCK else hash_key).ljust(_BLOCK, b"\0")
+        self._inner, self._outer = (hashlib.sha256(bytes(byte ^ pad for byte in key)) for pad in (0x36, 0x5C))
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """The value under the newest key; it begins with `newest_prefix`."""
@@ -67,7 +68,11 @@ class Keyring:
 
     def keyed_hash(self, value: str, purpose: str) -> bytes:
         """HMAC-SHA256 for lookup: 32 bytes; equal values under one purpose are equal, nothing else shows."""
-        return hmac.digest(self._hash_key, f"{purpose}\0{value}".encode(), hashlib.sha256)
+        # RFC 2104 by hand: the library begins with the key each time, which takes four times as long.
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{purpose}\0{value}".encode())
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def seal(cipher: AESGCM, plain: bytes, context: str) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -28,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +115,8 @@ BigInt = BigInteger
 Bare = Connection  # for faces, which hold no SQL
 
 _engine: Engine | None = None
+_reading: Engine | None = None  # the same connections, for questions
+_statements: Engine | None = None  # and for single statements
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
 
 # SQLSTATEs after which the same unit of work may simply be run again: serialization, deadlock,
@@ -121,24 +125,30 @@ _PASSING = ("40001", "40P01", "08", "57P01", "57P02", "57P03")
 
 
 def configure(url: str, *, pool_size: int = 12) -> Engine:
-    """Make `url` the process's database. Connections are opened on first use, checked before reuse."""
-    global _engine
+    """Make `url` the process's database. Connections are opened on first use, checked before reuse when they have
+    rested for more than a second.
+    """
+    global _engine, _reading, _statements
     if _engine is not None:
         _engine.dispose()
-    _engine = create_engine(
+    _engine = engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=10,
-        pool_pre_ping=True,
         pool_recycle=1800,
         # An error's text would quote what a person wrote, and end in a log.
         hide_parameters=True,
         connect_args={"connect_timeout": 5, "application_name": "jiayuan"},
     )
 
-    @event.listens_for(_engine, "connect")
-    def _guards(connection: Any, _: Any) -> None:
+    # Made once: an engine with options costs as much as a statement.
+    _reading = engine.execution_options(postgresql_readonly=True)
+    _statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(engine, "connect")
+    def _guards(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTED_SINCE] = time.monotonic()
         # A forgotten transaction or a lock held too long hurts everyone; a request never needs longer.
         with connection.cursor() as cursor:
             cursor.execute(
@@ -147,14 +157,36 @@ def configure(url: str, *, pool_size: int = 12) -> Engine:
             )
         connection.commit()
 
-    return _engine
+    @event.listens_for(engine, "checkin")
+    def _rests(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTED_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _still_there(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        # `pool_pre_ping` asks at every use, which is a way to the server and back more for each request.
+        if time.monotonic() - record.info[_RESTED_SINCE] < RESTS_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as e:
+            raise InvalidatePoolError from e  # all that were opened before are tried no more
+
+    return engine
+
+
+_RESTED_SINCE = "rested_since"
+RESTS_S = 1.0  # a server that was restarted is met by connections older than this
 
 
 def engine() -> Engine:
     """The process's engine."""
-    if _engine is None:
+    return _configured(_engine)
+
+
+def _configured(one: Engine | None) -> Engine:
+    if one is None:
         raise RuntimeError("app.boot() has not run")
-    return _engine
+    return one
 
 
 def dispose_after_fork() -> None:
@@ -199,9 +231,7 @@ def reading() -> Iterator[Session]:
     """A read-only session for one question; PostgreSQL refuses writes in it."""
     if _current.get() is not None:
         raise RuntimeError("reading() does not nest")
-    current = Session(
-        engine().execution_options(postgresql_readonly=True), expire_on_commit=False, autoflush=False
-    )
+    current = Session(_configured(_reading), expire_on_commit=False, autoflush=False)
     token = _current.set(current)
     try:
         with current:
@@ -217,8 +247,69 @@ def statements() -> Iterator[Connection]:
     """
     if _current.get() is not None:
         raise RuntimeError("statements() does not nest")
-    with engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with _configured(_statements).connect() as connection:
         yield connection
+
+
+class Plain:
+    """A statement that goes to the driver as it is, and is a transaction by itself: for the few that thousands ask a
+    minute, and of which SQLAlchemy's handling costs more than everything else in the request. Values by `:name`.
+    """
+
+    made: ClassVar[
+        list[Plain]
+    ] = []  # a test reads them all, as nothing that listens to SQLAlchemy hears of them
+
+    def __init__(self, statement: str) -> None:
+        """Kept for the life of the process: make it a constant."""
+        self.sql = _NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))
+        self.made.append(self)
+
+    def ask(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of a question, which is asked once more where its connection turns out to be broken."""
+        try:
+            return self.row(values)
+        except DBAPIError as e:
+            if not e.connection_invalidated:
+                raise
+        engine().dispose()  # the others broke with it
+        return self.row(values)
+
+    def row(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Its first row. Not inside transaction() or reading(). Raises DBAPIError."""
+        if _current.get() is not None:
+            raise RuntimeError("a plain statement is no part of a unit of work")
+        pooled: PoolProxiedConnection | None = None
+        is_lost = False
+        try:
+            pooled = engine().raw_connection()
+            driver = pooled.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            try:
+                driver.autocommit = True
+                return driver.execute(self.sql, values).fetchone()
+            finally:
+                is_lost = driver.closed
+                if not is_lost:
+                    driver.autocommit = False
+        except psycopg.Error as e:
+            if pooled is not None and is_lost:
+                pooled.invalidate(e)
+            raise DBAPIError.instance(
+                self.sql,
+                None,
+                e,
+                psycopg.Error,
+                hide_parameters=True,
+                connection_invalidated=is_lost,
+                dialect=engine().dialect,
+            ) from e
+        finally:
+            if pooled is not None:
+                pooled.close()
+
+
+_NAMED = re.compile(r"(?<!:):([a-z]\w*)")
 
 
 @contextmanager
@@ -226,15 +317,23 @@ def in_bulk() -> Iterator[None]:
     """Work on a hundred thousand rows that are newer than the database's statistics, in this unit of work.
 
     By old statistics a new decision's rows are few, and the planner looks each one up: by any index that begins with
-    its keys, through all of them. Joined as wholes they can't take longer than both are long. And what is read and
-    written stays, so that Python needn't look through it for garbage again and again.
+    its keys, through all of them. Joined as wholes they can't take longer than both are long.
+    """
+    with uncollected():
+        session().execute(text("SET LOCAL enable_nestloop = off"))
+        yield
+        session().execute(text("SET LOCAL enable_nestloop TO DEFAULT"))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """For work on thousands of rows at once: what is read and written stays until its end, so that Python needn't look
+    through it for garbage again and again (a quarter of the time).
     """
     collects = gc.isenabled()
     gc.disable()
     try:
-        session().execute(text("SET LOCAL enable_nestloop = off"))
         yield
-        session().execute(text("SET LOCAL enable_nestloop TO DEFAULT"))
     finally:
         if collects:
             gc.enable()

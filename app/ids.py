@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import struct
 import threading
 import zlib
 from datetime import datetime
@@ -72,6 +73,7 @@ class Kind(StrEnum):
     ASSESSMENT = "asm"
     ROLE = "rol"
     SMS_TEMPLATE = "tpl"
+    PREVIEW = "pvw"
 
 
 class Ref(NamedTuple):
@@ -120,6 +122,25 @@ def new_id() -> UUID:
             if bits >> _RANDOM_BITS:  # used up, once in a lifetime: the next millisecond
                 ms, bits = ms + 1, bits & (2**32 - 1)
         _last = ms, bits
+    return _made(ms, bits)
+
+
+def new_ids(count: int) -> list[UUID]:
+    """So many as `new_id` would make one after the other, for a fraction of its time."""
+    global _last
+    steps = struct.unpack(f"{count}I", os.urandom(4 * count))
+    bits = int.from_bytes(os.urandom(9), "big")  # two bits less than there are: room for all steps
+    with _making:
+        ms = int(clock.now().timestamp() * 1000) & (2**48 - 1)
+        last_ms, last_bits = _last
+        if ms <= last_ms:
+            ms, bits = (last_ms, last_bits) if not last_bits >> _RANDOM_BITS - 1 else (last_ms + 1, bits)
+        made = [_made(ms, bits := bits + 1 + step) for step in steps]
+        _last = ms, bits
+    return made
+
+
+def _made(ms: int, bits: int) -> UUID:
     return UUID(int=ms << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0b10 << 62 | bits & (2**62 - 1))
 
 

@@ -70,6 +70,7 @@ QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every writ
 _redis: Redis | None = None
 _ring = True
 _quiet_until = 0.0
+_asked: dict[Job, float] = {}  # bells that ring once, and until when this process needn't ask again
 
 
 def configure(url: str, *, ring_bells: bool = True) -> Redis:
@@ -124,8 +125,10 @@ def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
     the last ones bring is found by the job that runs, or by the sweeper.
     """
     global _quiet_until
-    if not _ring or time.monotonic() < _quiet_until:
+    now = time.monotonic()
+    if not _ring or now < max(_quiet_until, _asked.get(job, 0.0)):
         return
+    _asked[job] = now + every_ms / 4000  # hundreds in a second need not all ask Redis whether somebody rang
     try:
         if redis().set(f"bell:{job.name.lower()}", 1, nx=True, px=every_ms):
             enqueue(name, job)

@@ -16,6 +16,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import statistics
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ from app.voting import casting, ledger
 from bench import harness, load, vote_town
 from bench.harness import Report, Target, Yardstick
 from bench.load import Clients, Load
-from bench.vote_town import Vote
+from bench.vote_town import Owner, Vote
 from tools import development, servers
 from tools.postgres_server import find_postgres
 
@@ -150,16 +151,18 @@ def casts(vote: Vote, tokens: Mapping[Any, str]) -> Iterator[bytes]:
 # --- pgbench with the same SQL ---------------------------------------------------------------------------
 
 
-def pgbench_script(dsn: str, vote: Vote, folder: Path) -> Path:
+def pgbench_script(dsn: str, vote: Vote, everyone: Sequence[Owner], folder: Path) -> Path:
     """The statement of `casting.take` for pgbench: each transaction the next owner of a table made for it."""
     with psycopg.connect(dsn) as connection:
         connection.execute("CREATE SEQUENCE bench_next")
-        connection.execute("CREATE TABLE bench_owners (n bigint PRIMARY KEY, resident_id uuid, head_id uuid)")
+        connection.execute(
+            "CREATE TABLE bench_owners (n bigint PRIMARY KEY, resident_id uuid, session_id uuid, head_id uuid)"
+        )
         with connection.cursor().copy("COPY bench_owners FROM STDIN") as copy:
-            for n, (resident, head) in enumerate(vote.head_of.items(), 1):
-                copy.write_row((n, resident, head))
+            for n, who in enumerate(everyone, 1):
+                copy.write_row((n, who.resident, who.session, vote.head_of[who.resident]))
         connection.execute("GRANT ALL ON bench_owners, bench_next TO PUBLIC")
-    statement = str(casting.TAKE.text).replace("\n", " ")
+    statement = casting.TAKE.sql.replace("\n", " ")
     given = {
         "community_id": str(vote.ref.community_id),
         "decision_id": f"'{vote.ref.id}'",
@@ -175,10 +178,11 @@ def pgbench_script(dsn: str, vote: Vote, folder: Path) -> Path:
         "within_s": "600",
         "signature": "'" + "00" * 64 + "'",
     }
-    for name in sorted(given, key=len, reverse=True):
-        statement = statement.replace(f":{name}", given[name])
+    for name, value in given.items():
+        statement = statement.replace(f"%({name})s", value)
+    statement = re.sub(r"%\((\w+)\)s", r":\1", statement)  # the owner's, of the line before
     script = folder / "cast.sql"
-    pick = "SELECT resident_id, head_id FROM bench_owners WHERE n = (SELECT nextval('bench_next')) \\gset\n"
+    pick = "SELECT resident_id, session_id, head_id FROM bench_owners WHERE n = (SELECT nextval('bench_next')) \\gset\n"
     script.write_text(pick + statement.strip() + ";\n", encoding="utf-8")
     return script
 
@@ -367,7 +371,7 @@ def _measure(
         f"{len(everyone):,} owners, {len(votes)} decisions: {time.perf_counter() - began:.0f} s", flush=True
     )
     twins = {**environment, "BENCH_DECISIONS": json.dumps([ids.encode(Kind.DECISION, votes[0].ref)])}
-    script = pgbench_script(dsn, votes[1], folder)
+    script = pgbench_script(dsn, votes[1], everyone, folder)
     casts_each = len(everyone) // (harness.ROUNDS * SLICES * 8)
     report = Report("vote")
     with (
@@ -421,11 +425,15 @@ def _everybody(
     clients, web = at
     dsn = pg.url("owner", DATABASE)
     with sequencing(*running):
+        requests = casts(vote, tokens)
+        first = clients.drive(itertools.islice(requests, 1))
+        wait_sealed(dsn, vote.ref)  # the sequencer is there, as it is long before a vote opens
         used, postgres = web.cpu_seconds(), _postgres_cpu(pg)
-        everyone: Load = clients.drive(casts(vote, tokens))
+        everyone: Load = clients.drive(requests)
         cpu = web.cpu_seconds() - used + _postgres_cpu(pg) - postgres
         wait_sealed(dsn, vote.ref)
-    good = [json.loads(answer.body)["receipt"] for answer in everyone.answers if answer.status == 201]
+    answers = first.answers + everyone.answers
+    good = [json.loads(answer.body)["receipt"] for answer in answers if answer.status == 201]
     lost, double = recount(dsn, vote.ref, Counter(good))
     half, most = sealed_after(dsn, vote.ref)
     slower = yardstick.slowdown

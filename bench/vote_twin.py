@@ -1,7 +1,7 @@
 """The twin that `bench.vote` measures against: the real application, without a database behind casting.
 
 Same server, same routes, token, reading of the body, rules of the ballot, commitment, signed promise and answer. What
-is left out is every statement: whether the login still holds, the head's area, and taking the ballot. The decision
+is left out is the statement that takes the ballot. The decision
 comes from the environment, read once.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -19,26 +18,17 @@ from app.voting import ballot_form, casting, queries
 from app.voting.ballot_form import Choices, Form
 from app.voting.ballot_models import Capacity, Channel
 from bench.vote_town import AREA
-from bff.resident import ballots
 from wsgi import app
 
 __all__ = ["app"]
 
 
-def _no_database(_connection: Any, form: Form, head_id: UUID, choices: Choices, **_: Any) -> casting.Taken:
+def _no_database(form: Form, head_id: UUID, choices: Choices, **_: Any) -> casting.Taken:
+    area = form.areas.of(head_id) or AREA
     made = casting.prepare(
-        form.keys, head_id=head_id, rev=1, choices=choices, area_centi=AREA, channel=Channel.ONLINE
+        form.keys, head_id=head_id, rev=1, choices=choices, area_centi=area, channel=Channel.ONLINE
     )
     return casting.Taken(made, clock.now(), Capacity.OWNER)
-
-
-def _leave_out_the_database() -> None:
-    for module, name, instead in (
-        (casting, "take", _no_database),
-        (ballots, "ensure_login", lambda _: None),
-        (db, "statements", nullcontext),
-    ):
-        setattr(module, name, instead)
 
 
 def _remember(name: str) -> None:
@@ -48,4 +38,4 @@ def _remember(name: str) -> None:
 
 for _name in json.loads(os.environ["BENCH_DECISIONS"]):
     _remember(_name)
-_leave_out_the_database()
+casting.take = _no_database

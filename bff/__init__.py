@@ -79,8 +79,7 @@ def _end(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if response.content_type == "application/json":
         response.headers.setdefault("Cache-Control", "no-store")
-    metrics.REQUESTS.labels(endpoint, str(response.status_code)).inc()
-    metrics.SECONDS.labels(endpoint).observe(took)
+    metrics.answered(endpoint, response.status_code, took)
     # The rule, not the path: a path may hold a signed link or an id.
     rule = request.url_rule.rule if request.url_rule else "-"
     log.info(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
@@ -26,6 +27,22 @@ SECONDS = Histogram(
     ["endpoint"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+
+@lru_cache(maxsize=4096)
+def _counter(endpoint: str, status: int) -> Counter:
+    return REQUESTS.labels(endpoint, str(status))
+
+
+@lru_cache(maxsize=1024)
+def _clock(endpoint: str) -> Histogram:
+    return SECONDS.labels(endpoint)
+
+
+def answered(endpoint: str, status: int, seconds: float) -> None:
+    """Count an answer and its time."""
+    _counter(endpoint, status).inc()
+    _clock(endpoint).observe(seconds)
 
 
 class Backlog(Collector):

@@ -515,21 +515,6 @@ def pages_out(made: RevenueRendering) -> list[dict[str, Any]]:
     ]
 
 
-def line_page(estate: Ref, args: dict[str, Any]) -> dict[str, Any]:
-    """A page of published lines with the figures of all that the filter finds."""
-    where = filter_of(estate, args)
-    after = read_cursor(args["cursor"], date.fromisoformat, UUID)
-    limit = args["limit"]
-    rows = queries.lines(where, limit=limit + 1, after=(after[0], after[1]) if after else None)
-    page = rows[:limit]
-    last = page[-1] if len(rows) > limit else None
-    return {
-        "total": totals_out(queries.totals(where)),
-        "items": lines_out(page),
-        "next_cursor": write_cursor(last.day.isoformat(), last.id) if last is not None else None,
-    }
-
-
 def period_out(view: PeriodView) -> dict[str, Any]:
     """A period with its figures, once there are any."""
     period, row = view.period, view.statement

@@ -4,13 +4,16 @@ From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, M
 """
 
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 metrics_port = int(os.environ.get("METRICS_PORT") or 0)
 _own_metrics_folder = ""
@@ -30,10 +33,25 @@ from app import db, logs  # noqa: E402 - nothing may import prometheus_client be
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
-# Two processes with eight threads answered as many requests as gevent did, and keep ordinary blocking code.
-worker_class = "gthread"
+
+class FairWorker(ThreadWorker):
+    """gthread that leaves a new connection to the process that has the fewest.
+
+    All processes wake up for it and the quickest takes it: kept alive, one may hold them all while the other idles.
+    So each waits 10 µs for every connection it has, 0.3 ms at most, before it reaches out.
+    """
+
+    def accept(self, listener: Any) -> None:
+        """Take it, unless a colleague did."""
+        time.sleep(min(self.nr_conns * 10e-6, 3e-4))
+        super().accept(listener)
+
+
+worker_class = FairWorker
+# Ordinary blocking code in threads answered as many requests as gevent did. More than four threads in a process wait
+# for one another: with 64 casting owners 99 of 100 were answered within 226 ms by four, within 310 ms by eight.
 workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "8"))
+threads = int(os.environ.get("WEB_THREADS", "4"))
 preload_app = True
 
 # A request that takes longer is broken; on a stop, those that run may finish (a photo upload takes seconds).
@@ -74,6 +92,10 @@ logger_class = JsonErrors
 
 def when_ready(server: Any) -> None:
     """Serve the metrics of all workers from the parent, which lives as long as the server does."""
+    # What the application is made of stays to the end. Python needn't look through it for garbage, which stops a
+    # worker for a tenth of a second each time and copies the memory that parent and workers share.
+    gc.collect()
+    gc.freeze()
     if not metrics_port:
         return
     from bff.metrics import serve_metrics

@@ -8,10 +8,12 @@ one of them with a photographed sign, one left out. What she found, a resident r
 in is one problem: merged, urged, supervised, returned, extended, paused, sent back, rated badly, closed at last.
 A post with a roster and a rule take the next one and say why; the figures add up to the tickets behind them.
 A register is imported, its owners bind to their houses, staff approve and refuse, a house is sold. Owners decide: one
-votes online, one on paper, one by proxy; the result is certified, and checked without the server. A notice goes to two
-estates; three read it, and the list of who has not is exactly the rest. An estate's books are imported, published with
-covered vouchers, read to the fen, doubted and corrected.
-Imports nothing of the software: it speaks HTTP to the web server at PORT and to the WeChat stand-in at PORT + 1.
+votes online, one on paper, one by proxy; the result is certified, and checked without the server. Five hundred who
+haven't voted get a text message each, paused in the middle. A notice goes to two estates; three read it, exactly the
+rest gets a text message. An estate's books are imported, published with covered vouchers, read to the fen, doubted
+and corrected.
+Imports nothing of the software: it speaks HTTP to the web server at PORT, to the WeChat stand-in at PORT + 1 and to
+the text-message gateways' stand-in at PORT + 3.
 Each run uses new names, so it may be repeated against the same server. Exit code 0 when all is as
 promised, 1 after a line that says what is not.
 """
@@ -32,6 +34,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # started by its path, not as a module
 
 from tools import (
+    smoke_campaigns,
     smoke_desk,
     smoke_dispatch,
     smoke_figures,
@@ -48,6 +51,7 @@ from tools import (
     smoke_staff,
     smoke_voting,
 )
+from tools.smoke_campaigns import Mail
 from tools.smoke_desk import Desk
 from tools.smoke_dispatch import Duty
 from tools.smoke_http import Deviation, tally
@@ -78,7 +82,7 @@ def make_photos(world: World) -> None:
 def story() -> list[Step]:
     """The steps in their order."""
     desk, patrol, loop, duty, registry = Desk(), Patrol(), Loop(), Duty(), Registry()
-    voting, told, revenue = Voting(), Notices(), Revenue()
+    voting, told, revenue, mail = Voting(), Notices(), Revenue(), Mail()
 
     def by_staff(step: Callable[..., None], *more: object) -> Callable[[World], None]:
         return functools.partial(_with, step=step, more=(desk, *more))
@@ -147,13 +151,18 @@ def story() -> list[Step]:
         ("approve, refuse, object", by_staff(smoke_registry.review, registry)),
         ("voter, sale", by_staff(smoke_registry.sell, registry)),
         ("vote: announce", by_staff(smoke_voting.announce, voting)),
+        ("vote: a large one", by_staff(smoke_campaigns.summon, mail, voting)),
         ("vote: open", by_staff(smoke_voting.open_it, voting)),
         ("vote: online, paper, proxy", by_staff(smoke_voting.cast, voting)),
         ("vote: close, certify", by_staff(smoke_voting.certify, voting)),
         ("vote: verify offline", by_staff(smoke_voting.verify, voting)),
+        ("campaign: who hasn't voted", by_staff(smoke_campaigns.write, mail)),
+        ("campaign: launch, pause", by_staff(smoke_campaigns.pause, mail)),
+        ("campaign: resume", by_staff(smoke_campaigns.resume, mail)),
         ("notice: to two estates", by_staff(smoke_notices.publish, told)),
         ("notice: read by three", by_staff(smoke_notices.read, told)),
         ("notice: who has not", by_staff(smoke_notices.unread, told)),
+        ("notice: text to the rest", by_staff(smoke_campaigns.tell_the_rest, told)),
         ("notice: corrected, back", by_staff(smoke_notices.correct, told)),
         ("revenue: import", by_staff(smoke_revenue.load, revenue)),
         ("revenue: review, publish", by_staff(smoke_revenue.review, revenue)),

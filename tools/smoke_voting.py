@@ -78,6 +78,12 @@ def announce(world: World, desk: Desk, vote: Voting) -> None:
     vote.street.post(f"/estates/{estate}/procedure-rules", adopted).ok(201)
     mode = {"mode": "paper_backed", "document": "街道〔2026〕1号", "file_ids": [_file(vote.street)]}
     vote.street.post(f"/estates/{estate}/voting-mode", mode).ok(201)
+    call(world, vote)
+
+
+def call(world: World, vote: Voting) -> None:
+    """The owners of the vote's building are called to it."""
+    estate = world.estate["estate_id"]
     buildings = vote.clerk.get(f"/buildings?estate_id={estate}").ok()["items"]
     mine = [b["building_id"] for b in buildings if b["name"] == vote.owners.building]
     body = {

@@ -23,7 +23,7 @@ from app.media import imaging, links, papers
 from app.media import queries as media_queries
 from app.media import service as media
 from app.media.models import CheckState, PhotoStatus
-from app.messaging import campaigns, previews
+from app.messaging import campaigns, previews, recipient_lists
 from app.messaging import service as messaging
 from app.messaging.service import LeasedNotice
 from app.messaging.sms_errors import NoProvider
@@ -39,7 +39,7 @@ from app.tickets.models import TextCheck
 from app.voting import deliveries, ledger, pushing, results
 from app.voting import service as voting
 from app.voting.errors import NothingOnRoll
-from workers import config, drawings, imports, ledgers, mailing
+from workers import config, drawings, imports, ledgers, mailing, number_lists
 
 log = logging.getLogger(__name__)
 
@@ -350,6 +350,8 @@ HANDLERS: dict[str, Callable[[Leased], None]] = {
     deliveries.COLLECT: collect_receipts,
     notices.TELL: tell_of_notice,
     previews.PREVIEW: mailing.preview,
+    recipient_lists.READ: number_lists.read,
+    recipient_lists.DISCARD: number_lists.discard,
     campaigns.EXPAND: expand_campaign,
     campaigns.FALL_BACK: fall_back_to_sms,
 }

@@ -10,7 +10,8 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -20,8 +21,10 @@ from app import queue
 from app.messaging import failover
 from app.messaging.failover import Call, Standing
 
-KEPT_CALLS = 200
-_CALLS, _STANDINGS, _JUDGING = "sms:calls", "sms:standings", "sms:judging"
+KEPT_CALLS = (
+    2 * failover.LAST
+)  # of each provider: a busy one must not push out what one on its trickle showed
+_CALLS, _STANDINGS, _JUDGING = "sms:calls:", "sms:standings", "sms:judging"
 _EVERY_S = 0.5  # between two looks at what other workers saw
 
 # One moving point in time for each bucket (GCRA): no counter to refill, and the clock is Redis's own.
@@ -49,7 +52,7 @@ class Pace:
         self._running: dict[int, tuple[str, float]] = {}
         self._last: dict[str, float] = {}
         self._own_due: dict[str, float] = {}
-        self._calls: list[Call] = []
+        self._calls: dict[str, deque[Call]] = {}
         self._standings: dict[str, Standing] = {}
         self._looked_at = 0.0
         self._numbers = 0
@@ -97,34 +100,35 @@ class Pace:
             provider, at = self._running.pop(number)
         call = Call(provider, at, (now - at) * 1000, failed)
         try:
-            pipe = queue.redis().pipeline(transaction=False)
-            pipe.lpush(_CALLS, orjson.dumps(list(call)))
-            pipe.ltrim(_CALLS, 0, KEPT_CALLS - 1)
-            pipe.expire(_CALLS, 300)
+            key, pipe = _CALLS + provider, queue.redis().pipeline(transaction=False)
+            pipe.lpush(key, orjson.dumps(list(call)))
+            pipe.ltrim(key, 0, KEPT_CALLS - 1)
+            pipe.expire(key, 300)
             pipe.execute()
         except RedisError:
             with self._lock:
-                self._calls = [call, *self._calls[: KEPT_CALLS - 1]]
+                self._calls.setdefault(provider, deque(maxlen=KEPT_CALLS)).append(call)
 
     def standings(self) -> dict[str, Standing]:
         """As this process knows them."""
         with self._lock:
             return dict(self._standings)
 
-    def _look(self, names: Iterable[str], now: float) -> None:
+    def _look(self, names: Collection[str], now: float) -> None:
         """Every half second: read what all workers saw, judge, and leave the judgement for them."""
         with self._lock:
             if now - self._looked_at < _EVERY_S:
                 return
             self._looked_at = now
             running = [Call(p, at, (now - at) * 1000, False) for p, at in self._running.values()]
-            own = list(self._calls)
+            own = [call for calls in self._calls.values() for call in calls]
             known = dict(self._standings)
         try:
             redis = queue.redis()
-            told, kept = redis.lrange(_CALLS, 0, -1), redis.get(_STANDINGS)
-            calls = [Call(*orjson.loads(line)) for line in told]
+            kept = redis.get(_STANDINGS)
             known = {n: Standing(*s) for n, s in orjson.loads(kept).items()} if kept else {}
+            told = [line for name in {*names, *known} for line in redis.lrange(_CALLS + name, 0, -1)]
+            calls = [Call(*orjson.loads(line)) for line in told]
             mine = bool(redis.set(_JUDGING, 1, nx=True, px=int(_EVERY_S * 800)))
         except (RedisError, orjson.JSONDecodeError, TypeError):
             calls, mine = own, True

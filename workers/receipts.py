@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 
 from app import db
 from app.adapters.sms import DeliveryState, Receipt, Vendor, out_id
 from app.adapters.sms.receipts import receipts, replies
 from app.messaging import inbound
-from app.messaging.inbound import Push, Report, Tally
+from app.messaging.inbound import Ended, Push, Report, Tally
 from app.messaging.inbound_models import InboundKind
 from workers.batches import Shift, committed
 
 ByCommunity = dict[int, list[tuple[int, Report]]]  # community → (number of the push, entry)
 
-PUSHES = 40  # of a transaction: 4,000 receipts as Alibaba sends them
+PUSHES = 100  # of a transaction: 10,000 receipts as Alibaba sends them
+# They come in floods, and the bell rings once a second: who has just applied some looks again before he goes.
+LINGERS, LINGER_S = 2, 0.1
 
 
 def apply_waiting(shift: Shift, *, lease_s: int) -> bool:
     """Apply what waits, until nothing does or the shift is over; whether something is left."""
+    looks = 1
     while not shift.is_over():
         pushes = committed(inbound.lease, most=PUSHES, seconds=lease_s)
-        if not pushes:
+        if pushes:
+            with db.uncollected():
+                committed(_apply, pushes)
+            looks = 1 + LINGERS
+            continue
+        looks -= 1
+        if not looks:
             return False
-        committed(_apply, pushes)
+        time.sleep(LINGER_S)
     return True
 
 
@@ -62,8 +72,7 @@ def _apply(pushes: list[Push]) -> None:
         # What was told together is counted with the push that told most of it.
         most = max(by_push, key=lambda n: len(by_push[n]))
         of_push[most].update(whole._asdict())
-    for n, push in enumerate(pushes):
-        inbound.finish(push, Tally(**of_push[n]), may_be_early=n in early)
+    inbound.finish([Ended(push, Tally(**of_push[n]), n in early) for n, push in enumerate(pushes)])
 
 
 def _name(unnamed: list[tuple[int, Report]], waiting: ByCommunity) -> Counter[int]:

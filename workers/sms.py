@@ -86,9 +86,10 @@ class Drain:
             communities = pipeline.due_communities(is_open=windows.is_open(clock.now()))
         unknown: list[Task] = []
         tasks: list[Task] = []
-        for community_id in communities:
-            committed(settling.expire, community_id)
-            if len(unknown) < to_settle:
+        for community_id, has_queued, has_begun in communities:
+            if has_begun:
+                committed(settling.expire, community_id)
+            if has_begun and len(unknown) < to_settle:
                 leased = committed(
                     settling.lease,
                     community_id,
@@ -98,7 +99,7 @@ class Drain:
                 )
                 unknown += [_task(self._settle, batch) for batch in leased]
             room = self._ahead - len(tasks)
-            if room <= 0:
+            if room <= 0 or not has_queued:
                 continue
             until = time.monotonic() + self._lease_s
             batches = committed(

@@ -6,18 +6,19 @@ message, and a page that is run again finds its people claimed. Whole pages are 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import select, text, update
 
 from app import clock, crypto, db, ids, queue
 from app.ids import Ref
-from app.messaging import audience, opt_outs, providers, service, templates, windows
+from app.messaging import audience, columns, opt_outs, providers, service, templates, windows
 from app.messaging import queries as messages
 from app.messaging.campaign_models import AsOf, Campaign, CampaignPart, PartState
 from app.messaging.models import NoticeKind
@@ -27,36 +28,27 @@ from app.messaging.sms_errors import NoProvider
 from app.messaging.sms_models import Channel, MessageState, SmsMessage, SmsTemplate
 from app.people import queries as people
 
-PAGE = 2_000
+PAGE = 5_000
 PAGE_WITH_WECHAT = 200  # each is told by statements of her own
 _OVER = frozenset({PartState.CANCELLED, PartState.FINISHED})
-
-
-def _columns(**types: str) -> str:
-    """A page's columns, each bound as one text whose values are parted by the unit separator, which stands in none of
-    them. The driver's own arrays look for what to escape in each value.
-    """
-    return ", ".join(
-        f"CAST(string_to_array(:{name}, chr(31), '') AS {kind}[])" for name, kind in types.items()
-    )
 
 
 _CLAIM = text(
     "INSERT INTO campaign_recipients (campaign_id, phone_hash, community_id, message_id)"  # noqa: S608  columns and types from here
     " SELECT :campaign, h, :community, m"
-    " FROM unnest(" + _columns(hashes="bytea", ids="uuid") + ") AS new (h, m)"
+    " FROM unnest(" + columns.unnested(hashes="bytea", ids="uuid") + ") AS new (h, m)"
     " ON CONFLICT (campaign_id, phone_hash) DO NOTHING RETURNING phone_hash"
 )
 _COUNT_DAY = text(
     "INSERT INTO sms_number_days (phone_hash, day, count)"  # noqa: S608  columns and types from here
-    " SELECT h, :day, 1 FROM unnest(" + _columns(hashes="bytea") + ") AS new (h)"
+    " SELECT h, :day, 1 FROM unnest(" + columns.unnested(hashes="bytea") + ") AS new (h)"
     " ON CONFLICT (phone_hash, day) DO UPDATE SET count = sms_number_days.count + 1"
 )
 _BATCHES = text(
     "INSERT INTO sms_batches (community_id, id, campaign_id, state, priority, size, is_personal, attempts,"  # noqa: S608  columns and types from here
     " not_before, created_at)"
     " SELECT :community, i, :campaign, 'queued', :priority, s, :personal, 0, :not_before, :now"
-    " FROM unnest(" + _columns(ids="uuid", sizes="smallint") + ") AS new (i, s)"
+    " FROM unnest(" + columns.unnested(ids="uuid", sizes="smallint") + ") AS new (i, s)"
 )
 _MESSAGES = text(
     "INSERT INTO sms_messages (community_id, id, campaign_id, batch_id, phone_sealed, phone_hash, params,"  # noqa: S608  columns and types from here
@@ -64,29 +56,17 @@ _MESSAGES = text(
     " SELECT :community, i, :campaign, b, p, h, v, c, r, s, 0, :now,"
     " CASE WHEN s = 'accepted' THEN CAST(:now AS timestamptz) END"
     " FROM unnest("
-    + _columns(ids="uuid", batches="uuid", sealed="bytea", hashes="bytea", params="jsonb")
+    + columns.unnested(ids="uuid", batches="uuid", sealed="bytea", hashes="bytea", params="jsonb")
     + ", "
-    + _columns(channels="text", residents="uuid", states="text")
+    + columns.unnested(channels="text", residents="uuid", states="text")
     + ") AS new (i, b, p, h, v, c, r, s)"
 )
 _PUT_INTO = text(
     "UPDATE sms_messages SET batch_id = new.b, channel = 'sms', state = 'queued', provider_code = NULL,"  # noqa: S608  columns and types from here
     " vendor_id = NULL, code = NULL, fault = NULL, segments = NULL, sent_at = NULL, settled_at = NULL"
-    " FROM unnest(" + _columns(ids="uuid", batches="uuid") + ") AS new (i, b)"
+    " FROM unnest(" + columns.unnested(ids="uuid", batches="uuid") + ") AS new (i, b)"
     " WHERE sms_messages.community_id = :community AND sms_messages.id = new.i"
 )
-
-
-def _joined(values: Iterable[str]) -> str:
-    return "\x1f".join(values)
-
-
-def _ids(values: Iterable[UUID | None]) -> str:
-    return _joined("" if value is None else value.hex for value in values)
-
-
-def _bytes(values: Iterable[bytes]) -> str:
-    return _joined("\\x" + value.hex() for value in values)
 
 
 def sieve_of(row: Campaign, template: SmsTemplate, *, usable: Sequence[Route], at: datetime) -> Sieve:
@@ -137,12 +117,24 @@ def batch_size(usable: Sequence[Route], *, personal: bool) -> int:
     return provider.batch_personal if personal else provider.batch_same
 
 
-def expand(ref: Ref) -> bool:
+def parts_of(campaign_id: UUID, *, beside: Ref) -> list[Ref]:
+    """The communities of the campaign of which `beside` is a part, those that come after its community first."""
+    part = db.session().get(CampaignPart, beside)
+    if part is None:
+        return []
+    row = db.session().get_one(Campaign, (part.home_id, campaign_id))
+    homes = sorted(row.communities, key=lambda home: (home <= beside.community_id, home))
+    return [Ref(home, campaign_id) for home in homes]
+
+
+def expand(ref: Ref, *, patient: bool = True) -> bool:
     """Write one page of a part; False when nothing is left to do. May run twice.
 
-    `ref`: community and campaign. Raises NoProvider: somebody has to see to that first.
+    `ref`: community and campaign. `patient`: wait for somebody who works on it just now; else that is no work left.
+    Raises NoProvider: somebody has to see to that first.
     """
-    part = db.session().get(CampaignPart, ref, with_for_update=True, populate_existing=True)
+    lock: Any = True if patient else {"skip_locked": True}
+    part = db.session().get(CampaignPart, ref, with_for_update=lock, populate_existing=True)
     if part is None or part.expanded_at is not None or part.state in _OVER:
         return False
     row = db.session().get_one(Campaign, (part.home_id, part.campaign_id))
@@ -151,16 +143,17 @@ def expand(ref: Ref) -> bool:
     usable = providers.usable(template)
     if Channel.SMS in row.channels and not usable:
         raise NoProvider
-    page = audience.of(row.audience["type"]).page(
-        row.audience["spec"],
-        ref.community_id,
-        after=part.cursor,
-        limit=page_size(row),
-        at=now if row.as_of == AsOf.EACH_PAGE else part.started_at,
-    )
-    chosen, left_out = sieve_of(row, template, usable=usable, at=now).sift(page.recipients)
-    writing = _Writing(part, row, template, usable, now)
-    part.taken += writing.write(chosen, left_out)
+    with db.uncollected():
+        page = audience.of(row.audience["type"]).page(
+            row.audience["spec"],
+            ref.community_id,
+            after=part.cursor,
+            limit=page_size(row),
+            at=now if row.as_of == AsOf.EACH_PAGE else part.started_at,
+        )
+        chosen, left_out = sieve_of(row, template, usable=usable, at=now).sift(page.recipients)
+        writing = _Writing(part, row, template, usable, now)
+        part.taken += writing.write(chosen, left_out)
     part.excluded = dict(Counter(part.excluded) + left_out)
     part.cursor = page.cursor
     if page.cursor is None:
@@ -189,13 +182,17 @@ class _Writing:
         if any(c.no_sms is None for _, c in mine):
             hashes = sorted(c.phone_hash for _, c in mine if c.no_sms is None)
             day = clock.in_shanghai(self._not_before).date()
-            db.session().execute(_COUNT_DAY, {"hashes": _bytes(hashes), "day": day})
+            db.session().execute(_COUNT_DAY, {"hashes": columns.binary(hashes), "day": day})
         told = [(i, c) for i, c in mine if c.phone_hash in holders]
         by_sms = [i for i, c in mine if c.phone_hash not in holders]
         batch_of = make_batches(
             self.part, by_sms, usable=self.usable, personal=templates.is_personal(self.template), now=self.now
         )
+        # The check of each message's batch is planned once for the connection, maybe while there are hardly any
+        # batches: reading through all of them would be kept as its way.
+        db.session().execute(text("SET LOCAL enable_seqscan = off"))
         self._insert(mine, batch_of, holders)
+        db.session().execute(text("SET LOCAL enable_seqscan TO DEFAULT"))
         for _, c in told:
             self._tell(holders[c.phone_hash], c)
         return len(mine)
@@ -207,17 +204,19 @@ class _Writing:
     def _claim(self, chosen: Sequence[Chosen]) -> list[tuple[UUID, Chosen]]:
         # In one order everywhere: two communities' pages that share numbers wait for each other, never in a circle.
         ordered = sorted(chosen, key=lambda c: c.phone_hash)
-        names = {c.phone_hash: ids.new_id() for c in ordered}
+        names = dict(zip((c.phone_hash for c in ordered), ids.new_ids(len(ordered)), strict=True))
         won = set(
-            db.session().scalars(
+            db.session()
+            .scalars(
                 _CLAIM,
                 {
                     "campaign": self.part.campaign_id,
                     "community": self.part.community_id,
-                    "hashes": _bytes(names),
-                    "ids": _ids(names.values()),
+                    "hashes": columns.binary(names),
+                    "ids": columns.uuids(names.values()),
                 },
             )
+            .all()
         )
         return [(names[c.phone_hash], c) for c in ordered if c.phone_hash in won]
 
@@ -233,17 +232,15 @@ class _Writing:
                 "community": self.part.community_id,
                 "campaign": self.part.campaign_id,
                 "now": self.now,
-                "ids": _ids(i for i, _ in mine),
-                "batches": _ids(batch_of.get(i) for i, _ in mine),
-                "sealed": _bytes(keys.encrypt(c.phone.encode(), f"sms_phone:{i}") for i, c in mine),
-                "hashes": _bytes(c.phone_hash for _, c in mine),
-                "params": _joined(
-                    json.dumps(c.values, ensure_ascii=False) if personal else "" for _, c in mine
-                ),
-                "channels": _joined(Channel.SMS if r is None else Channel.WECHAT for r in residents),
-                "residents": _ids(residents),
+                "ids": columns.uuids(i for i, _ in mine),
+                "batches": columns.uuids(batch_of.get(i) for i, _ in mine),
+                "sealed": columns.binary(keys.encrypt(c.phone.encode(), f"sms_phone:{i}") for i, c in mine),
+                "hashes": columns.binary(c.phone_hash for _, c in mine),
+                "params": columns.texts(orjson.dumps(c.values).decode() if personal else "" for _, c in mine),
+                "channels": columns.texts(Channel.SMS if r is None else Channel.WECHAT for r in residents),
+                "residents": columns.uuids(residents),
                 # Told in WeChat alone: that is all that will be done. Else it waits whether she reads it.
-                "states": _joined(
+                "states": columns.texts(
                     MessageState.ACCEPTED if r is not None and c.no_sms is not None else MessageState.QUEUED
                     for r, (_, c) in zip(residents, mine, strict=True)
                 ),
@@ -286,8 +283,8 @@ def make_batches(
             "personal": personal,
             "not_before": windows.next_open(now, kind=kind),
             "now": now,
-            "ids": _ids(batch for batch, _ in named),
-            "sizes": _joined(str(len(group)) for _, group in named),
+            "ids": columns.uuids(batch for batch, _ in named),
+            "sizes": columns.texts(str(len(group)) for _, group in named),
         },
     )
     # One bell a second is enough for whatever is written meanwhile.
@@ -350,5 +347,9 @@ def put_into(community_id: int, batch_of: dict[UUID, UUID]) -> None:
     """Queue these messages in their (new) batches; what an earlier try said is wiped out."""
     db.session().execute(
         _PUT_INTO,
-        {"community": community_id, "ids": _ids(batch_of), "batches": _ids(batch_of.values())},
+        {
+            "community": community_id,
+            "ids": columns.uuids(batch_of),
+            "batches": columns.uuids(batch_of.values()),
+        },
     )

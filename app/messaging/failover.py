@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 WINDOW_S = 15.0
+LAST = 24  # calls that tell: of hundreds in the window the good ones from before would hide for long what goes wrong
 FEWEST = 3  # calls before anything is concluded
 BAD_SHARE = 0.3
 STEPS = (0.0, 0.1, 0.3, 1.0)  # of its usual share
@@ -57,8 +58,9 @@ class Health(NamedTuple):
 
 
 def health(calls: Sequence[Call], provider: str, *, since: float, slow_ms: float) -> Health:
-    """Of the calls begun at or after `since`; slow is what took `slow_ms` or more."""
-    taken = [c for c in calls if c.provider == provider and c.at >= since]
+    """Of the last calls begun at or after `since`; slow is what took `slow_ms` or more."""
+    lately = sorted((c for c in calls if c.provider == provider and c.at >= since), key=lambda c: -c.at)
+    taken = lately[:LAST]
     times = sorted(c.ms for c in taken)
     p95 = times[min(len(times) - 1, int(len(times) * 0.95))] if times else 0.0
     return Health(len(taken), sum(c.failed or c.ms >= slow_ms for c in taken), p95)

@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.types import SmallInteger, String
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import String
 
 from app import clock, crypto, db, ids, queue
 from app.ids import Ref
-from app.messaging import opt_outs
+from app.messaging import columns, opt_outs
 from app.messaging.inbound_models import InboundState
 from app.messaging.sms_models import OptOutSource
 from app.places import identity
@@ -95,9 +94,9 @@ def _is_allowed(address: str | None) -> bool:
     return any(at in network for network in _networks)
 
 
-_STORE = text(
+_STORE = db.Plain(
     "INSERT INTO sms_inbound (id, vendor, kind, sealed, not_before, received_at)"
-    " VALUES (:id, :vendor, :kind, :sealed, :now, :now)"
+    " VALUES (:id, :vendor, :kind, :sealed, :now, :now) RETURNING id"
 )
 
 
@@ -108,8 +107,7 @@ def store(vendor: str, kind: str, body: bytes) -> None:
     """
     id_, now = ids.new_id(), clock.now()
     sealed = crypto.keys().encrypt(body, f"sms_inbound:{id_}")
-    with db.statements() as connection:
-        connection.execute(_STORE, {"id": id_, "vendor": vendor, "kind": kind, "sealed": sealed, "now": now})
+    _STORE.row({"id": id_, "vendor": vendor, "kind": kind, "sealed": sealed, "now": now})
     queue.ring_once(queue.Queue.DEFAULT, queue.Job.DRAIN_INBOUND, every_ms=1000)
 
 
@@ -151,75 +149,67 @@ def are_due() -> bool:
     return found is not None
 
 
+# The entries that changed nothing come back by their place; `told` counts each message once.
 _APPLY = text(
-    """
+    f"""
     WITH told AS (
         SELECT DISTINCT ON (t.batch_id, t.phone_hash) t.*
-        FROM unnest(:batches, :hashes, :states, :codes, :vendor_ids, :segments)
+        FROM unnest({columns.unnested(batches="uuid", hashes="bytea", states="text", codes="text")},
+                    {columns.unnested(vendor_ids="text", segments="smallint")})
              WITH ORDINALITY AS t(batch_id, phone_hash, state, code, vendor_id, segments, at)
         ORDER BY t.batch_id, t.phone_hash, t.at
+    ), written AS (
+        UPDATE sms_messages AS m
+        SET state = told.state, code = coalesce(told.code, ''), settled_at = :now,
+            fault = CASE WHEN told.state = 'failed' THEN 'number' END,
+            vendor_id = coalesce(m.vendor_id, told.vendor_id), segments = coalesce(told.segments, m.segments)
+        FROM told
+        WHERE m.community_id = :community_id AND m.batch_id = told.batch_id AND m.phone_hash = told.phone_hash
+          AND m.batch_id = ANY({columns.unnested(these="uuid")})
+          AND m.state IN ('queued', 'sending', 'accepted', 'unknown')
+        RETURNING told.at
     )
-    UPDATE sms_messages AS m
-    SET state = told.state, code = told.code, settled_at = :now,
-        fault = CASE WHEN told.state = 'failed' THEN 'number' END,
-        vendor_id = coalesce(m.vendor_id, told.vendor_id), segments = coalesce(told.segments, m.segments)
-    FROM told
-    WHERE m.community_id = :community_id AND m.batch_id = told.batch_id AND m.phone_hash = told.phone_hash
-      AND m.state IN ('queued', 'sending', 'accepted', 'unknown')
-    RETURNING m.batch_id, m.phone_hash
-    """
+    SELECT (SELECT count(*) FROM told),
+           ARRAY(SELECT told.at FROM told WHERE told.at NOT IN (SELECT written.at FROM written) ORDER BY told.at)
+    """  # noqa: S608  columns and types from here
 )
 _STAND = text(
-    """
+    f"""
     SELECT t.at, m.id, m.state, m.batch_id = t.batch_id AS is_same
-    FROM unnest(:batches, :hashes) WITH ORDINALITY AS t(batch_id, phone_hash, at)
+    FROM unnest({columns.unnested(batches="uuid", hashes="bytea")})
+         WITH ORDINALITY AS t(batch_id, phone_hash, at)
     JOIN sms_batches AS b ON b.community_id = :community_id AND b.id = t.batch_id
     JOIN sms_messages AS m ON m.community_id = b.community_id AND m.campaign_id = b.campaign_id
                        AND m.phone_hash = t.phone_hash
     WHERE m.community_id = :community_id
-    """
+    """  # noqa: S608  columns and types from here
 )
-_ARRAYS: dict[str, ARRAY[Any]] = {
-    "batches": ARRAY(PG_UUID(as_uuid=True)),
-    "hashes": ARRAY(BYTEA),
-    "states": ARRAY(String),
-    "codes": ARRAY(String),
-    "vendor_ids": ARRAY(String),
-    "segments": ARRAY(SmallInteger),
-}
-_APPLY = _APPLY.bindparams(*(bindparam(name, type_=kind) for name, kind in _ARRAYS.items()))
-_STAND = _STAND.bindparams(*(bindparam(name, type_=_ARRAYS[name]) for name in ("batches", "hashes")))
 
 
 def apply(community_id: int, reports: Sequence[Report]) -> Tally:
     """Write the fate of messages of one community; all of `reports` name a batch. In the caller's transaction."""
-    reports = [report for report in reports if report.batch is not None]
-    keyed = [
-        (report.batch.id if report.batch else UUID(int=0), identity.phone_hash(report.phone))
-        for report in reports
-    ]
-    rows = db.session().execute(
-        _APPLY,
-        {
-            "community_id": community_id,
-            "now": clock.now(),
-            "batches": [batch_id for batch_id, _ in keyed],
-            "hashes": [phone_hash for _, phone_hash in keyed],
-            "states": [report.state for report in reports],
-            "codes": [report.code[:80] for report in reports],
-            "vendor_ids": [report.vendor_id[:64] if report.vendor_id else None for report in reports],
-            "segments": [report.segments for report in reports],
-        },
-    )
-    news = {(batch_id, bytes(phone_hash)) for batch_id, phone_hash in rows}
-    others = [(key, report) for key, report in zip(keyed, reports, strict=True) if key not in news]
-    doubled = len(reports) - len(others) - len(news)
-    if not others:
-        return Tally(known=len(news), again=doubled)
-    return _stand(community_id, others, Tally(known=len(news), again=doubled))
+    keyed = [(r, r.batch.id, identity.phone_hash(r.phone)) for r in reports if r.batch is not None]
+    if not keyed:
+        return Tally()
+    asked = {
+        "community_id": community_id,
+        "now": clock.now(),
+        "batches": columns.uuids(batch_id for _, batch_id, _ in keyed),
+        "these": columns.uuids({batch_id for _, batch_id, _ in keyed}),
+        "hashes": columns.binary(phone_hash for _, _, phone_hash in keyed),
+        "states": columns.texts(report.state for report, _, _ in keyed),
+        "codes": columns.texts(columns.plain(report.code)[:80] for report, _, _ in keyed),
+        "vendor_ids": columns.texts(columns.plain(report.vendor_id or "")[:64] for report, _, _ in keyed),
+        "segments": columns.texts(str(report.segments or "") for report, _, _ in keyed),
+    }
+    # By old statistics a campaign's messages are few, and each receipt would be looked up among all of them.
+    with db.in_bulk():
+        told, unmoved = db.session().execute(_APPLY, asked).one()
+    so_far = Tally(known=told - len(unmoved), again=len(keyed) - told)
+    return _stand(community_id, [keyed[at - 1] for at in unmoved], so_far) if unmoved else so_far
 
 
-def _stand(community_id: int, others: Sequence[tuple[tuple[UUID, bytes], Report]], so_far: Tally) -> Tally:
+def _stand(community_id: int, others: Sequence[tuple[Report, UUID, bytes]], so_far: Tally) -> Tally:
     """What the entries that changed nothing mean: told before, against what is final, about an earlier attempt, or not
     ours at all.
     """
@@ -227,15 +217,15 @@ def _stand(community_id: int, others: Sequence[tuple[tuple[UUID, bytes], Report]
         _STAND,
         {
             "community_id": community_id,
-            "batches": [key[0] for key, _ in others],
-            "hashes": [key[1] for key, _ in others],
+            "batches": columns.uuids(batch_id for _, batch_id, _ in others),
+            "hashes": columns.binary(phone_hash for _, _, phone_hash in others),
         },
     )
     tally = Counter(so_far._asdict())
     seen: set[int] = set()
     for at, message_id, state, is_same in found:
         seen.add(at)
-        report = others[at - 1][1]
+        report = others[at - 1][0]
         if not is_same and state == "queued":
             # An attempt that was settled as not sent arrived after all: what was to go out again must not.
             tally["known" if _stop(community_id, message_id, report) else "again"] += 1
@@ -315,27 +305,38 @@ def answered(phone: str, said: str) -> bool:
 # --- the end of a push -----------------------------------------------------------------------------------
 
 
-def finish(push: Push, tally: Tally, *, may_be_early: bool) -> None:
-    """The push is applied. `may_be_early`: entries named a number nobody knows yet; then it is applied once more, a
-    few times, because our own record may be on its way.
+class Ended(NamedTuple):
+    """A push that was applied. `may_be_early`: entries named a number nobody knows yet; then it is applied once more,
+    a few times, because our own record may be on its way.
     """
-    now = clock.now()
+
+    push: Push
+    tally: Tally
+    may_be_early: bool
+
+
+_FINISH = text(
+    "UPDATE sms_inbound AS i SET state = :state, lease_until = NULL, not_before = :due, applied_at = :now,"
+    " known = i.known + :known, again = :again, strange = :strange, against = :against, unread = :unread"
+    " WHERE i.id = :id AND i.attempts = :attempts AND i.state = 'waiting'"
+)
+
+
+def finish(ended: Sequence[Ended]) -> None:
+    """These pushes are done with, or wait for another time."""
+    if ended:
+        db.session().execute(_FINISH, [_end(*one, now=clock.now()) for one in ended])
+
+
+def _end(push: Push, tally: Tally, may_be_early: bool, *, now: datetime) -> dict[str, Any]:
     again = may_be_early and push.attempts <= len(_PAUSES)
     read = tally.known + tally.again + tally.strange + tally.against
     state = InboundState.MALFORMED if tally.unread and not read else InboundState.APPLIED
-    due: datetime = now + timedelta(seconds=_PAUSES[min(push.attempts, len(_PAUSES)) - 1])
-    db.session().execute(
-        text(
-            "UPDATE sms_inbound AS i SET state = :state, lease_until = NULL, not_before = :due, applied_at = :now,"
-            " known = i.known + :known, again = :again, strange = :strange, against = :against, unread = :unread"
-            " WHERE i.id = :id AND i.attempts = :attempts AND i.state = 'waiting'"
-        ),
-        {
-            **tally._asdict(),
-            "id": push.id,
-            "attempts": push.attempts,
-            "state": (InboundState.WAITING if again else state).value,
-            "due": due,
-            "now": now,
-        },
-    )
+    return {
+        **tally._asdict(),
+        "id": push.id,
+        "attempts": push.attempts,
+        "state": (InboundState.WAITING if again else state).value,
+        "due": now + timedelta(seconds=_PAUSES[min(push.attempts, len(_PAUSES)) - 1]),
+        "now": now,
+    }

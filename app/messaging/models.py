@@ -57,6 +57,7 @@ class NoticeKind(StrEnum):
     NOTICE_CORRECTED = "notice_corrected"  # she read it before
     NOTICE_WITHDRAWN = "notice_withdrawn"
     PROXY_ENTERED = "proxy_entered"  # staff took in an authorisation to vote for her
+    REVENUE_ANSWERED = "revenue_answered"  # her objection to a line of the public revenue
     CAMPAIGN = "campaign"  # what is sent to many; who hasn't read it here may get a text message
 
 

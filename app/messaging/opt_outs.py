@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, any_, delete, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import delete, text
+from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, crypto, db, ids
+from app.messaging import columns
 from app.messaging.sms_models import OptOut, OptOutSource, TemplateKind
 from app.people.scopes import StaffActor
 from app.places import identity
@@ -23,6 +24,10 @@ _OF_DECISIONS = frozenset(
     }
 )
 WORDS = frozenset({"R", "TD", "T", "N", "退订"})
+_OPTED_OUT = text(
+    "SELECT o.phone_hash FROM unnest(" + columns.unnested(hashes="bytea") + ") AS asked (h)"  # noqa: S608  columns and types from here
+    " JOIN opt_outs AS o ON o.phone_hash = h"
+)
 
 
 def must_go_out(kind: str, *, must_reach: bool) -> bool:
@@ -41,10 +46,7 @@ def opted_out(phone_hashes: Collection[bytes]) -> set[bytes]:
     """Those of these numbers that opted out."""
     if not phone_hashes:
         return set()
-    query = select(OptOut.phone_hash).where(
-        OptOut.phone_hash == any_(literal(list(phone_hashes), ARRAY(LargeBinary)))
-    )
-    return set(db.session().scalars(query))
+    return set(db.session().scalars(_OPTED_OUT, {"hashes": columns.binary(phone_hashes)}))
 
 
 def of(phone: str) -> OptOut | None:

@@ -17,10 +17,11 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.types import SmallInteger, String
+from sqlalchemy.types import String
 
 from app import clock, crypto, db, ids
 from app.ids import Ref
+from app.messaging import columns
 from app.messaging.sms_models import MappingState, SmsProvider, SmsTemplate, SmsTemplateMapping
 
 # How long something may be tried that the vendor puts off again and again.
@@ -92,7 +93,7 @@ class Result(NamedTuple):
 
 _DUE = text(
     """
-    SELECT b.community_id, min(b.priority) AS first
+    SELECT b.community_id, min(b.priority) AS first, bool_or(b.state = 'queued'), bool_or(b.state <> 'queued')
     FROM sms_batches AS b JOIN campaign_parts AS p USING (community_id, campaign_id)
     WHERE (b.lease_until IS NULL OR b.lease_until <= :now)
       AND ((b.state = 'queued' AND b.not_before <= :now AND p.state = 'running' AND (b.priority = 0 OR :is_open))
@@ -103,14 +104,22 @@ _DUE = text(
 )
 
 
-def due_communities(*, is_open: bool) -> list[int]:
+class Due(NamedTuple):
+    """A community in which something is due: to leave, to be settled, or both."""
+
+    community_id: int
+    to_send: bool
+    to_settle: bool
+
+
+def due_communities(*, is_open: bool) -> list[Due]:
     """Communities with something to send or to settle, the most urgent first. `is_open`: the hour allows more than
     emergencies. For the sweeper and the drain; across communities, without locks.
     """
     rows = db.session().execute(
         _DUE.execution_options(cross_community="sweeper"), {"now": clock.now(), "is_open": is_open}
     )
-    return [int(community_id) for community_id, _ in rows]
+    return [Due(int(community_id), to_send, to_settle) for community_id, _, to_send, to_settle in rows]
 
 
 _LEASE = text(
@@ -286,11 +295,13 @@ def _values(
     return tuple((own[at] if own is not None and own[at] is not None else common[at]) or "" for at in order)
 
 
-_RECORD = text(
-    """
+_RECORD = db.Plain(
+    f"""
     WITH told AS (
-        SELECT * FROM unnest(:ids, :states, :codes, :faults, :vendor_ids, :segments)
-        AS t(id, state, code, fault, vendor_id, segments)
+        SELECT *
+        FROM unnest({columns.unnested(ids="uuid", states="text", codes="text")},
+                    {columns.unnested(faults="text", vendor_ids="text", segments="smallint")})
+            AS t(id, state, code, fault, vendor_id, segments)
     ), written AS (
         UPDATE sms_messages AS m
         SET state = CASE WHEN m.state IN ('sending', 'unknown') THEN told.state ELSE m.state END,
@@ -310,14 +321,7 @@ _RECORD = text(
     WHERE b.community_id = :community_id AND b.id = :id AND b.attempts = :attempts
       AND b.state IN ('sending', 'unknown') AND (SELECT count(*) FROM written) >= 0
     RETURNING b.id
-    """
-).bindparams(
-    bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))),
-    bindparam("states", type_=ARRAY(String)),
-    bindparam("codes", type_=ARRAY(String)),
-    bindparam("faults", type_=ARRAY(String)),
-    bindparam("vendor_ids", type_=ARRAY(String)),
-    bindparam("segments", type_=ARRAY(SmallInteger)),
+    """  # noqa: S608  columns and types from here
 )
 
 
@@ -341,26 +345,24 @@ def record(batch: LeasedBatch, results: Sequence[Result], *, first_question_s: f
         else "done"
     )
     pause = _pause(results, batch.attempts) if state == "queued" else first_question_s
-    with db.statements() as connection:
-        connection.execute(
-            _RECORD,
-            {
-                "community_id": batch.ref.community_id,
-                "id": batch.ref.id,
-                "attempts": batch.attempts,
-                "now": now,
-                "state": state,
-                "done_at": now if state == "done" else None,
-                "code": worst[:80],
-                "not_before": now + timedelta(seconds=pause),
-                "ids": [r.id for r in results],
-                "states": [states[r.outcome] for r in results],
-                "codes": [r.code[:80] for r in results],
-                "faults": [r.fault for r in results],
-                "vendor_ids": [r.vendor_id[:64] if r.vendor_id else None for r in results],
-                "segments": [r.segments for r in results],
-            },
-        )
+    _RECORD.row(
+        {
+            "community_id": batch.ref.community_id,
+            "id": batch.ref.id,
+            "attempts": batch.attempts,
+            "now": now,
+            "state": state,
+            "done_at": now if state == "done" else None,
+            "code": worst[:80],
+            "not_before": now + timedelta(seconds=pause),
+            "ids": columns.uuids(r.id for r in results),
+            "states": columns.texts(states[r.outcome] for r in results),
+            "codes": columns.texts(columns.plain(r.code)[:80] for r in results),
+            "faults": columns.texts(r.fault or "" for r in results),
+            "vendor_ids": columns.texts(columns.plain(r.vendor_id or "")[:64] for r in results),
+            "segments": columns.texts(str(r.segments or "") for r in results),
+        }
+    )
 
 
 def put_off(batch: LeasedBatch, results: Sequence[Result]) -> None:

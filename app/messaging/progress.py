@@ -29,12 +29,15 @@ class Share(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far it is. `is_expanding`: more messages are still being written; `excluded`: who gets none, by reason."""
+    """How far it is. `is_expanding`: more messages are still being written; `excluded`: who gets none, by reason;
+    `is_settling`: all have left, and of some it isn't known yet whether they were taken (at Tencent for days).
+    """
 
     total: int
     by_status: dict[str, int]
     excluded: dict[str, int]
     is_expanding: bool
+    is_settling: bool
     rate_per_s: float
     eta: datetime | None
     providers: list[Share]
@@ -57,11 +60,13 @@ def of(row: Campaign) -> Progress:
     began = max(row.started_at or now, now - _MINUTE)
     rate = lately / max((now - began).total_seconds(), 1.0)
     left = counted[MessageState.QUEUED] + counted[MessageState.SENDING]
+    is_expanding = any(part.expanded_at is None for part in parts)
     return Progress(
         total=sum(counted.values()),
         by_status=counted,
         excluded=dict(sum((Counter(part.excluded) for part in parts), Counter[str]())),
-        is_expanding=any(part.expanded_at is None for part in parts),
+        is_expanding=is_expanding,
+        is_settling=not is_expanding and not left and counted[MessageState.UNKNOWN] > 0,
         rate_per_s=round(rate, 2),
         eta=now + timedelta(seconds=left / rate) if left and rate else None,
         providers=_shares(row),

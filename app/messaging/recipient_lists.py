@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import select, text
 
-from app import audit, clock, crypto, db, ids
+from app import audit, clock, crypto, db, ids, outbox
+from app.audit import Actor
 from app.errors import NotFound
 from app.ids import Kind, Ref
 from app.messaging import audience
@@ -17,12 +19,15 @@ from app.messaging.audience import Number, Page, Recipient, Spec
 from app.messaging.campaign_models import ListState, RecipientList, RecipientListEntry
 from app.messaging.providers import communities_of
 from app.messaging.sifting import is_mobile
-from app.messaging.sms_errors import EmptyList, NoCommunity
+from app.messaging.sms_errors import EmptyList, ListNotReady, NoCommunity
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import identity
 from app.places.identity import BadValue
+from app.queue import Queue
 
+READ, DISCARD = "messaging.read_list", "messaging.discard_list_file"  # outbox kinds
+KEPT = timedelta(days=1)  # a file; it is gone as soon as it is read
 MOST_ROWS = 20_000
 MOST_PROBLEMS = 100
 _PAGE = 2_000
@@ -35,73 +40,148 @@ _INSERT = text(
 
 
 class Row(NamedTuple):
-    """A row as it was handed in."""
+    """A row as it was handed in; `at`: where it stands, from 1."""
 
     phone: str
     fields: Mapping[str, str]
+    at: int
 
 
 def hand_in(
     *, name: str, community_id: int | None, rows: Sequence[Row], acting_user: StaffActor
 ) -> RecipientList:
     """A list of a community (her only one, unless said): each number once; rows that can't be written to are named
-    by their position (from 1) with a reason, never with the number.
+    by where they stand with a reason, never with the number.
 
     Raises NotFound, NoCommunity, EmptyList.
     """
-    mine = communities_of(acting_user, Permission.CAMPAIGN_EDIT)
+    home = _home(acting_user, community_id)
+    good, problems = _sorted_out(rows)
+    if not good:
+        raise EmptyList(extra={"problems": problems[:MOST_PROBLEMS]})
+    made = _new(ids.new_id(), name, home, ListState.READY, acting_user)
+    _fill(made, len(rows), good, problems)
+    _record(made, acting_user.actor, rows=len(rows), good=len(good))
+    return made
+
+
+def _home(staff: StaffActor, community_id: int | None) -> int:
+    mine = communities_of(staff, Permission.CAMPAIGN_EDIT)
     if community_id is None:
         if len(mine) != 1:
             raise NoCommunity(errors={"community_id": [(NoCommunity.zh, NoCommunity.en)]})
         (community_id,) = mine
     if community_id not in mine:
         raise NotFound
-    list_id = ids.new_id()
-    good, problems = _sorted_out(rows)
-    if not good:
-        raise EmptyList(extra={"problems": problems[:MOST_PROBLEMS]})
+    return community_id
+
+
+def _new(list_id: UUID, name: str, home: int, state: ListState, staff: StaffActor) -> RecipientList:
     made = RecipientList(
-        community_id=community_id,
+        community_id=home,
         id=list_id,
         name=name,
-        state=ListState.READY,
-        columns=sorted({field for _, row in good.values() for field in row.fields}),
-        total=len(rows),
-        good=len(good),
-        problems=problems[:MOST_PROBLEMS],
-        created_by=acting_user.id,
+        state=state,
+        columns=[],
+        total=0,
+        good=0,
+        problems=[],
+        created_by=staff.id,
         created_at=clock.now(),
     )
     db.session().add(made)
+    return made
+
+
+def _fill(
+    made: RecipientList, total: int, good: Mapping[str, tuple[int, Row]], problems: Sequence[dict[str, Any]]
+) -> None:
+    made.columns = sorted({field for _, row in good.values() for field in row.fields})
+    made.total, made.good, made.problems = total, len(good), list(problems[:MOST_PROBLEMS])
     db.session().flush()  # its entries point to it
     _write(made, good)
+
+
+def _record(made: RecipientList, actor: Actor, **more: Any) -> None:
     audit.record(
-        acting_user.actor,
+        actor,
         "recipient_list.handed_in",
-        community_id=community_id,
+        community_id=made.community_id,
         object_kind="recipient_list",
-        object_id=list_id,
-        rows=len(rows),
-        good=len(good),
+        object_id=made.id,
+        **more,
     )
+
+
+# --- as a file ---------------------------------------------------------------------------------------------
+
+
+def announce(home: int, list_id: UUID) -> None:
+    """Promise that a file about to be stored goes again in a day, whatever becomes of it."""
+    outbox.put(
+        community_id=home,
+        kind=DISCARD,
+        payload={"list_id": str(list_id)},
+        idem=f"{DISCARD}:{list_id}",
+        on=Queue.IMPORTS,
+        not_before=clock.now() + KEPT,
+    )
+
+
+def hand_in_file(
+    *, list_id: UUID, name: str, community_id: int | None, file_sha256: bytes, acting_user: StaffActor
+) -> RecipientList:
+    """The same of a file that lies in the store under this id; a worker reads it. Raises NotFound, NoCommunity."""
+    made = _new(list_id, name, _home(acting_user, community_id), ListState.READING, acting_user)
+    outbox.put(
+        community_id=made.community_id,
+        kind=READ,
+        payload={"list_id": str(list_id)},
+        idem=f"{READ}:{list_id}",
+        on=Queue.IMPORTS,
+    )
+    _record(made, acting_user.actor, sha256=file_sha256.hex())
     return made
+
+
+def is_reading(ref: Ref) -> bool:
+    """Does the list still wait for its file to be read? For workers."""
+    found = db.session().get(RecipientList, ref)
+    return found is not None and found.state == ListState.READING
+
+
+def filled(ref: Ref, rows: Sequence[Row]) -> None:
+    """What was in the file. Without a number that can be written to the list has failed. May run twice."""
+    made = db.session().get(RecipientList, ref, with_for_update=True, populate_existing=True)
+    if made is None or made.state != ListState.READING:
+        return
+    good, problems = _sorted_out(rows)
+    made.state = ListState.READY if good else ListState.FAILED
+    _fill(made, len(rows), good, problems)
+
+
+def failed(ref: Ref, *, code: str) -> None:
+    """The file can't be read; row 0 of the problems says why."""
+    made = db.session().get(RecipientList, ref, with_for_update=True, populate_existing=True)
+    if made is not None and made.state == ListState.READING:
+        made.state, made.problems = ListState.FAILED, [{"row": 0, "code": code}]
 
 
 def _sorted_out(rows: Sequence[Row]) -> tuple[dict[str, tuple[int, Row]], list[dict[str, Any]]]:
     good: dict[str, tuple[int, Row]] = {}
     problems: list[dict[str, Any]] = []
-    for position, row in enumerate(rows, 1):
+    for row in rows:
         try:
             phone = identity.phone(row.phone)
         except BadValue as e:
-            problems.append({"row": position, "code": e.code})
+            problems.append({"row": row.at, "code": e.code})
             continue
         if not is_mobile(phone):
-            problems.append({"row": position, "code": "not_a_mobile"})
+            problems.append({"row": row.at, "code": "not_a_mobile"})
         elif phone in good:
-            problems.append({"row": position, "code": "twice"})
+            problems.append({"row": row.at, "code": "twice"})
         else:
-            good[phone] = (position, row)
+            good[phone] = (row.at, row)
     return good, problems
 
 
@@ -143,10 +223,11 @@ class ListAudience(audience.Informal):
     """The numbers of handed-in lists."""
 
     def resolve(self, staff: StaffActor, ids_: Sequence[str]) -> Spec:
-        """See `Audience.resolve`: lists of one's communities."""
+        """See `Audience.resolve`: lists of one's communities. Raises ListNotReady as well."""
         found = audience.refs(Kind.RECIPIENT_LIST, ids_)
         for ref in found:
-            list_for(staff, ref, Permission.CAMPAIGN_EDIT)
+            if list_for(staff, ref, Permission.CAMPAIGN_EDIT).state != ListState.READY:
+                raise ListNotReady
         return {"refs": [[ref.community_id, str(ref.id)] for ref in found]}
 
     def communities(self, spec: Spec) -> list[int]:

@@ -13,15 +13,18 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-from sqlalchemy import LargeBinary, any_, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import text
 
 from app import crypto, db
-from app.messaging import opt_outs, templates
+from app.messaging import columns, opt_outs, templates
 from app.messaging.audience import Recipient
-from app.messaging.sms_models import SmsNumberDay, SmsTemplate
+from app.messaging.sms_models import SmsTemplate
 from app.messaging.templates import Fill, Parameter
 
+_CAPPED = text(
+    "SELECT d.phone_hash FROM unnest(" + columns.unnested(hashes="bytea") + ") AS asked (h)"  # noqa: S608  columns and types from here
+    " JOIN sms_number_days AS d ON d.phone_hash = h AND d.day = :day WHERE d.count >= :most"
+)
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 
 
@@ -100,12 +103,8 @@ class Sieve:
     def _capped(self, hashes: Collection[bytes]) -> set[bytes]:
         if not hashes:
             return set()
-        query = select(SmsNumberDay.phone_hash).where(
-            SmsNumberDay.phone_hash == any_(literal(list(hashes), ARRAY(LargeBinary))),
-            SmsNumberDay.day == self.day,
-            SmsNumberDay.count >= self.most,
-        )
-        return set(db.session().scalars(query))
+        asked = {"hashes": columns.binary(hashes), "day": self.day, "most": self.most}
+        return set(db.session().scalars(_CAPPED, asked))
 
     @cached_property
     def _parameters(self) -> list[Parameter]:

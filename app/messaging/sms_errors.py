@@ -133,6 +133,14 @@ class NoCommunity(Invalid):
     en = "Say which community the list is of."
 
 
+class ListNotReady(Conflict):
+    """The list's file is still being read, or couldn't be."""
+
+    code = "list_not_ready"
+    zh = "名单尚未读完，或文件无法读取。"
+    en = "The list's file is still being read, or couldn't be read."
+
+
 class EmptyList(Invalid):
     """No row of the list holds a number that can be written to."""
 

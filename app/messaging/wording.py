@@ -121,6 +121,9 @@ WORDINGS: dict[NoticeKind, Wording] = {
         "您自己先投票的，以您的票为准。{mode}",
         "请核对",
     ),
+    _K.REVENUE_ANSWERED: Wording(
+        "您的账目异议已答复", "您对 {day} 一笔公共收益账目（{amount} 元）的异议已公开答复：{answer}", "已答复"
+    ),
     _K.CAMPAIGN: Wording("{title}", "{text}", "新通知"),
 }
 

@@ -417,15 +417,23 @@ def able_to_handle(
     }
 
 
-_LOGIN = text(
-    "SELECT EXISTS (SELECT FROM resident_sessions AS s"
+# Whether a login is still open, for those statements that ask it on their way.
+LOGIN_HOLDS = (
+    "EXISTS (SELECT FROM resident_sessions AS s"
     " WHERE s.resident_id = :resident_id AND s.id = :session_id AND s.ended_at IS NULL)"
 )
+_LOGIN = text(f"SELECT {LOGIN_HOLDS}")
+_LOGIN_ALONE = db.Plain(f"SELECT {LOGIN_HOLDS}")
 
 
-def login_holds(connection: Connection, resident_id: UUID, session_id: UUID) -> bool:
-    """Is this login still open (not logged out, not ended for reuse)? Asked at every request, so as bare SQL."""
-    return bool(connection.execute(_LOGIN, {"resident_id": resident_id, "session_id": session_id}).scalar())
+def login_holds(resident_id: UUID, session_id: UUID, connection: Connection | None = None) -> bool:
+    """Is this login still open (not logged out, not ended for reuse)? Asked at every request, so as bare SQL: on the
+    connection of a unit of work, or by itself.
+    """
+    who = {"resident_id": resident_id, "session_id": session_id}
+    if connection is not None:
+        return bool(connection.execute(_LOGIN, who).scalar())
+    return _LOGIN_ALONE.ask(who) == (True,)
 
 
 def resident_id_by_openid(openid: str) -> UUID | None:

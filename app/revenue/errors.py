@@ -117,6 +117,22 @@ class PeriodClosed(Invalid):
     en = "The day lies in a published period; enter it in an open one, correct by a reversal."
 
 
+class DayBeforeBooks(Invalid):
+    """The day lies before the first one of the books."""
+
+    code = "day_before_books"
+    zh = "这一天早于账目启用的第一天。"
+    en = "The day lies before the first day of the books."
+
+
+class DayOutsidePeriod(Invalid):
+    """A correction becomes public with the period it is prepared in."""
+
+    code = "day_outside_period"
+    zh = "冲正的日期须在本周期内。"
+    en = "The day of a correction lies in the period it is prepared in."
+
+
 class AdjustmentUnclear(Invalid):
     """An adjustment says which figure it changes and in which direction; other kinds don't."""
 
@@ -147,6 +163,14 @@ class VoucherRefused(Invalid):
     code = "voucher_unknown"
     zh = "凭证不存在、已使用或已过期，请重新上传（用途选凭证）。"
     en = "No such voucher of yours: used, expired, or not uploaded as evidence."
+
+
+class TooManyVouchers(Invalid):
+    """With those that hang there already it would be more than a line or contract takes."""
+
+    code = "too_many_vouchers"
+    zh = "每笔账或每份合同最多 {most} 份凭证。"
+    en = "A line or contract takes at most {most} papers."
 
 
 class FirstDayWrong(Invalid):
@@ -198,11 +222,11 @@ class AlreadyPublished(Conflict):
 
 
 class SecondPerson(Forbidden):
-    """Who entered or handed in the lines doesn't review them."""
+    """Who entered, changed or handed in the lines, or saw to their vouchers, doesn't review them."""
 
     code = "second_person"
-    zh = "送审人和记账人不能审核自己的账，请由另一人审核。"
-    en = "Who entered or submitted the lines can't review them."
+    zh = "记账、改账、传凭证和送审的人不能审核自己经手的账，请由另一人审核。"
+    en = "Who entered, changed or submitted the lines, or their vouchers, can't review them."
 
 
 class DraftsLeftOver(Conflict):
@@ -211,6 +235,14 @@ class DraftsLeftOver(Conflict):
     code = "drafts_left_over"
     zh = "还有 {count} 笔未送审的账，请退回后重新送审，或改到以后的周期。"
     en = "{count} lines were entered after it was handed in: hand it back, or move them."
+
+
+class DraftsTooEarly(Conflict):
+    """Lines were entered, before the books began, for days before their first one."""
+
+    code = "drafts_too_early"
+    zh = "有 {count} 笔账的日期早于账目启用的第一天，请先改日期或删除。"
+    en = "{count} lines lie before the first day of the books: change their day, or drop them."
 
 
 class VouchersNotReady(Conflict):

@@ -58,7 +58,7 @@ class RevenueImport(db.Base):
     created_by: Mapped[UUID] = mapped_column(info=db.soft("staff.id"))
     created_at: Mapped[datetime]
     applied_by: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))
-    applied_at: Mapped[datetime | None]
+    applied_at: Mapped[datetime | None]  # to the microsecond when its drafts were made: so they are known
 
 
 class RevenueImportProblem(db.Base):

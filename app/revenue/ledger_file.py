@@ -19,6 +19,7 @@ from app.revenue.ledger_headings import Field
 from app.revenue.models import MOST_FEN, EntryKind
 
 _TOTALS = ("合计", "总计", "小计", "本月合计", "本年累计", "累计", "填表", "制表", "审核", "说明:", "说明：")
+_ENTRY = (Field.DAY, Field.KIND, Field.AMOUNT, Field.INCOME, Field.OUT)  # without these a row is no entry
 _MOST = {Field.CATEGORY: 40, Field.COUNTERPARTY: 80, Field.NOTE: 500, Field.CONTRACT: 40}
 # 支出 says which way the money went; whether it was a cost or a use, its category does.
 _KINDS = {
@@ -181,16 +182,26 @@ class _RowReader:
 
     def take(self, number: int, values: Sequence[str]) -> None:
         """Read one row, or note what is wrong with it."""
-        first = next((value for value in values if value), "")
-        is_none = first.startswith(_TOTALS) or list(values) == self.header  # repeated on each printed page
+        is_none = list(values) == self.header  # repeated on each printed page
         if is_none or not any(self._cell(values, field_) for field_ in self.at):
             return
         before = len(self.found.problems)
         row = self._row(number, values)
-        if len(self.found.problems) > before:
+        if self._is_remark(values, self.found.problems[before:]):
+            del self.found.problems[before:]
+        elif len(self.found.problems) > before:
             self.found.originals.append((self.sheet.name, number, list(values)))
         elif row is not None:
             self.found.rows.append(row)
+
+    def _is_remark(self, values: Sequence[str], problems: Sequence[Problem]) -> bool:
+        """A total, or who made the table: not an entry whose first word is such a one (审核费, 累计折旧)."""
+        first = next((value for value in values if value), "")
+        if not first.startswith(_TOTALS):
+            return False
+        # Which column the sum of a column stands in says nothing of its kind.
+        is_said = bool(self._cell(values, Field.KIND)) or first not in _TOTALS
+        return not is_said or any(p.code == "formula" or p.field in _ENTRY for p in problems)
 
     def _cell(self, values: Sequence[str], field_: Field) -> str:
         at = self.at.get(field_)
@@ -200,7 +211,12 @@ class _RowReader:
         self.found.bad(self.sheet.name, number, field_, code)
 
     def _row(self, number: int, values: Sequence[str]) -> RawRow | None:
-        formulas = [field_ for field_, at in self.at.items() if (number, at + 1) in self.sheet.formulas]
+        # A table of plain text keeps a formula as it was typed.
+        formulas = [
+            field_
+            for field_, at in self.at.items()
+            if (number, at + 1) in self.sheet.formulas or self._cell(values, field_).startswith("=")
+        ]
         for field_ in formulas:
             self._bad(number, field_, "formula")
         if formulas:

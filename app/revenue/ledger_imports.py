@@ -7,7 +7,7 @@ are handed in, reviewed by a second person and published with their period.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select
@@ -310,8 +310,10 @@ def write(ref: Ref, *, round_: int, file: LedgerFile) -> bool:
         found.state, found.problem = LedgerState.PREVIEWED, "books_changed"
         return False
     made = _categories(found, plan)
-    db.session().add_all(_draft(found, entry, made, found.applied_by) for entry in plan.entries)
     found.state, found.applied_at, found.done = LedgerState.APPLIED, clock.now(), found.total
+    db.session().add_all(
+        _draft(found, entry, made, found.applied_by, found.applied_at) for entry in plan.entries
+    )
     _discard(found)
     note(
         Actor(ActorKind.STAFF, found.applied_by),
@@ -347,6 +349,7 @@ def _draft(
     entry: ledger_plan.Entry,
     made: Mapping[tuple[EntryKind, str], UUID],
     staff_id: UUID,
+    at: datetime,
 ) -> RevenueDraft:
     debit, credit = accounts_of(entry.kind, None, None)
     return RevenueDraft(
@@ -366,8 +369,8 @@ def _draft(
         drafted_by=staff_id,
         is_computed=False,
         version=1,
-        created_at=clock.now(),
-        updated_at=clock.now(),
+        created_at=at,
+        updated_at=at,
     )
 
 

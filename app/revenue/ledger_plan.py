@@ -19,6 +19,7 @@ from app.revenue import queries
 from app.revenue.ledger_file import LedgerFile, RawRow
 from app.revenue.ledger_headings import Field
 from app.revenue.models import Account, EntryKind, RevenueContract, RevenueDraft, RevenueLine
+from app.revenue.service import open_period
 
 SHOWN = 50  # rows of the preview
 _Same = tuple[date, str, UUID | None, int, str, str]
@@ -30,6 +31,7 @@ class Known(NamedTuple):
     categories: Mapping[tuple[str, str], tuple[UUID, bool]]  # (kind, name) → (id, is it in use?)
     contracts: Mapping[str, list[UUID]]
     closed_until: date | None
+    begin_on: date | None  # the first day of books of which nothing is published yet
     entered: Counter[_Same]
 
 
@@ -100,10 +102,12 @@ def known(estate: Ref, file: LedgerFile) -> Known:
     ):
         contracts.setdefault(number, []).append(id_)
     last = queries.last_statement(estate)
+    begun = open_period(estate) if last is None else None
     return Known(
         {(c.kind, c.name): (c.id, c.is_active) for c in queries.categories_of(estate)},
         contracts,
         last.last_day if last is not None else None,
+        begun.first_day if begun is not None else None,
         _entered(estate, file),
     )
 
@@ -160,6 +164,8 @@ def plan(file: LedgerFile, books: Known, *, makes_categories: bool) -> Plan:
 def _fit(raw: RawRow, books: Known, *, makes_categories: bool) -> tuple[Entry | None, Field | None, str]:
     if books.closed_until is not None and raw.day <= books.closed_until:
         return None, Field.DAY, "period_closed"
+    if books.begin_on is not None and raw.day < books.begin_on:
+        return None, Field.DAY, "day_before_books"
     contract_id = None
     if raw.contract:
         found = books.contracts.get(raw.contract, [])

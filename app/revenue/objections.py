@@ -9,8 +9,10 @@ from sqlalchemy import select
 
 from app import clock, db, ids
 from app.audit import Actor, ActorKind
-from app.ids import Ref
+from app.ids import Kind, Ref
 from app.memberships import queries as memberships
+from app.messaging import service as messaging
+from app.messaging.models import NoticeKind
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
@@ -71,7 +73,7 @@ def object_to(line: Ref, *, text: str, acting_user: UUID) -> RevenueObjection:
 
 
 def answer(ref: Ref, *, text: str, acting_user: StaffActor) -> RevenueObjection:
-    """Answer it in public, once. Raises NotFound, AnsweredAlready."""
+    """Answer it in public, once; who objected is told. Raises NotFound, AnsweredAlready."""
     found = queries.one_for(acting_user, Permission.REVENUE_REVIEW, RevenueObjection, ref)
     lock(Ref(ref.community_id, found.estate_id))
     found = queries.one_for(acting_user, Permission.REVENUE_REVIEW, RevenueObjection, ref)
@@ -79,4 +81,19 @@ def answer(ref: Ref, *, text: str, acting_user: StaffActor) -> RevenueObjection:
         raise AnsweredAlready
     found.answer, found.answered_by, found.answered_at = text, acting_user.id, clock.now()
     note(acting_user.actor, "objection_answered", ref, "revenue_objection")
+    if found.resident_id is not None:
+        _tell(found, found.resident_id, text)
     return found
+
+
+def _tell(objection: RevenueObjection, resident_id: UUID, answer: str) -> None:
+    home = objection.community_id
+    doubted = queries.line(Ref(home, objection.line_id))
+    messaging.notify(
+        resident_id=resident_id,
+        kind=NoticeKind.REVENUE_ANSWERED,
+        community_id=home,
+        idem=f"revenue_answered:{objection.id}",
+        params={"day": doubted.day.isoformat(), "amount": yuan(doubted.amount_fen), "answer": answer},
+        target=("revenue_entry", ids.encode(Kind.REVENUE_ENTRY, Ref(home, objection.line_id))),
+    )

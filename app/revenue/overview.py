@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import aliased
 
 from app import db
 from app.ids import Ref
@@ -19,15 +20,17 @@ from app.places import queries as places
 from app.revenue.models import (
     Account,
     EntryKind,
+    PeriodState,
     RevenueCategory,
     RevenueContract,
     RevenueLine,
     RevenueObjection,
+    RevenuePeriod,
     RevenueSetting,
     RevenueStatement,
 )
 from app.revenue.money import yuan
-from app.revenue.queries import DAY, grown
+from app.revenue.queries import DAY, grown, instalments
 from app.revenue.spans import Rhythm, last_of
 
 GRACE = timedelta(days=30)  # after the end of a period; what is published later is late
@@ -124,14 +127,26 @@ def _due(found: dict[Ref, EstateView]) -> None:
     )
     for row in rows:
         rules[Ref(row.community_id, row.estate_id)].append(row)
+    begun = _begun(found)
     for ref, view in found.items():
         mine = rules.get(ref)
         if not mine:
             continue
         view.has_rules = True
-        begins = view.last.last_day + DAY if view.last is not None else mine[0].valid_from
+        begins = view.last.last_day + DAY if view.last is not None else begun.get(ref, mine[0].valid_from)
         rule = next((r for r in reversed(mine) if r.valid_from <= begins), mine[0])
         view.due_on = last_of(begins, Rhythm(rule.rhythm)) + GRACE
+
+
+def _begun(found: dict[Ref, EstateView]) -> dict[Ref, date]:
+    """The first day of the period that isn't published yet: books may begin long after their rules."""
+    period = RevenuePeriod
+    rows = db.session().execute(
+        select(period.community_id, period.estate_id, period.first_day).where(
+            period.community_id.in_(_homes(found)), period.state != PeriodState.PUBLISHED
+        )
+    )
+    return {Ref(community_id, estate_id): day for community_id, estate_id, day in rows}
 
 
 def _objections(found: dict[Ref, EstateView]) -> None:
@@ -189,25 +204,34 @@ def _as_long(one: RevenueStatement, other: RevenueStatement) -> bool:
 
 
 def _over(found: dict[Ref, EstateView]) -> None:
-    """Money still comes under a contract that has ended."""
-    line, contract = RevenueLine, RevenueContract
+    """Income still comes under a contract that has ended, and is more than what was due until then; what was taken
+    back is none.
+    """
+    line, contract, back = RevenueLine, RevenueContract, aliased(RevenueLine)
+    is_after = line.day > contract.ends_on
+    income = grown(Account.INCOME)
+    before, after = (func.coalesce(func.sum(income).filter(when), 0) for when in (~is_after, is_after))
     rows = db.session().execute(
-        select(contract, func.min(line.day), func.sum(line.amount_fen))
+        select(contract, before, after, func.min(line.day).filter(is_after))
         .join(line, and_(line.community_id == contract.community_id, line.contract_id == contract.id))
         .where(
             contract.community_id.in_(_homes(found)),
-            line.day > contract.ends_on,
+            or_(line.debit == Account.INCOME, line.credit == Account.INCOME),
             line.reverses_id.is_(None),
+            ~exists().where(back.community_id == line.community_id, back.reverses_id == line.id),
         )
         .group_by(contract.community_id, contract.id)
+        .having(after > 0)
         .order_by(contract.id)
     )
-    for over, first, amount in rows:
+    for over, paid, later, first in rows:
         view = found.get(Ref(over.community_id, over.estate_id))
-        if view is not None:
+        arrears = max(0, over.price_fen * instalments(over, over.ends_on) - int(paid))
+        if view is not None and int(later) > arrears:
             reason = (
                 f"合同“{over.number}”已于 {over.ends_on.isoformat()} 到期，"
-                f"{first.isoformat()} 起仍按该合同入账 {yuan(int(amount))} 元。"
+                f"{first.isoformat()} 起仍按该合同入账 {yuan(int(later))} 元，"
+                f"超出到期前应收未收的 {yuan(arrears)} 元。"
             )
             view.oddities.append(Oddity(Flag.CONTRACT_OVER, reason, contract_id=over.id))
 

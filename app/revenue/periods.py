@@ -17,7 +17,10 @@ from app.revenue import chain, public_files, queries
 from app.revenue.errors import (
     AlreadyPublished,
     AlreadyReviewed,
+    DayInFuture,
+    DayOutsidePeriod,
     DraftsLeftOver,
+    DraftsTooEarly,
     FirstDayWrong,
     NoSettings,
     PeriodMove,
@@ -28,6 +31,7 @@ from app.revenue.errors import (
     SecondPerson,
     VouchersNotReady,
 )
+from app.revenue.hands import has_hand_in
 from app.revenue.models import (
     Account,
     DraftState,
@@ -58,7 +62,7 @@ def begin(
     acting_user: StaffActor,
 ) -> PeriodView:
     """The next period, by the rhythm of its first day. The first of an estate names its day and the balance that the
-    street checked; later ones follow without gap. Raises NotFound, NoSettings, PeriodOpen, FirstDayWrong.
+    street checked; later ones follow without gap. Raises NotFound, NoSettings, PeriodOpen, FirstDayWrong, DayInFuture.
     """
     queries.estate_for(acting_user, Permission.REVENUE_EDIT, estate)
     lock(estate)
@@ -72,6 +76,8 @@ def begin(
             raise FirstDayWrong(errors={"first_day": [(FirstDayWrong.zh, FirstDayWrong.en)]})
         first_day = last.last_day + queries.DAY
     assert first_day is not None
+    if last is None:
+        _check_first(first_day)
     rule = _rule(estate, first_day)
     made = RevenuePeriod(
         community_id=estate.community_id,
@@ -90,6 +96,44 @@ def begin(
         acting_user.actor, "period_begun", Ref(made.community_id, made.id), KIND, first=first_day.isoformat()
     )
     return PeriodView(made, None)
+
+
+def _check_first(day: date) -> None:
+    if day > places.today():
+        raise DayInFuture(errors={"first_day": [(DayInFuture.zh, DayInFuture.en)]})
+
+
+def change_first(
+    ref: Ref,
+    *,
+    first_day: date | None,
+    opening_fen: int | None,
+    opening_note: str | None,
+    version: int | None,
+    acting_user: StaffActor,
+) -> PeriodView:
+    """Correct when the books begin and with what balance, while their first period is in draft; what isn't said stays.
+
+    Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, FirstDayWrong (not the first one), DayInFuture,
+    NoSettings.
+    """
+    period = _locked(ref, Permission.REVENUE_EDIT, version, acting_user)
+    estate = Ref(ref.community_id, period.estate_id)
+    if period.state != PeriodState.DRAFT:
+        raise _refuse(period)
+    if queries.last_statement(estate) is not None:
+        raise FirstDayWrong(errors={"first_day": [(FirstDayWrong.zh, FirstDayWrong.en)]})
+    if first_day is not None:
+        _check_first(first_day)
+        period.first_day = first_day
+        period.last_day = last_of(first_day, Rhythm(_rule(estate, first_day).rhythm))
+    if opening_fen is not None:
+        period.opening_fen = opening_fen
+    if opening_note is not None:
+        period.opening_note = opening_note
+    period.version += 1
+    note(acting_user.actor, "period_changed", ref, KIND, first=period.first_day.isoformat())
+    return PeriodView(period, None)
 
 
 def _rule(estate: Ref, day: date) -> RevenueSetting:
@@ -116,7 +160,8 @@ def _refuse(period: RevenuePeriod) -> PeriodMove | AlreadyPublished:
 def submit(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodView:
     """Hand the period in: its drafts are frozen, and the split to the fund is computed and added as a line.
 
-    Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, PeriodNotOver, NoSettings, VouchersNotReady.
+    Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, PeriodNotOver, NoSettings, DraftsTooEarly,
+    VouchersNotReady.
     """
     period = _locked(ref, Permission.REVENUE_EDIT, version, acting_user)
     estate = Ref(ref.community_id, period.estate_id)
@@ -125,6 +170,7 @@ def submit(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodV
     if period.last_day >= places.today():
         raise PeriodNotOver
     drafts = queries.drafts_until(estate, period.last_day)
+    _check_days(period, drafts)
     _check_vouchers(drafts, {RenderingState.MAKING, RenderingState.READY})
     fund = _split(period, drafts, acting_user)
     for draft in drafts:
@@ -136,6 +182,14 @@ def submit(ref: Ref, *, version: int | None, acting_user: StaffActor) -> PeriodV
     period.version += 1
     note(acting_user.actor, "period_submitted", ref, KIND, lines=len(drafts), split_fen=fund)
     return PeriodView(period, None)
+
+
+def _check_days(period: RevenuePeriod, drafts: list[RevenueDraft]) -> None:
+    """Raises DraftsTooEarly for what was entered before anybody said when the books begin: no figure would show it."""
+    early = [draft.id for draft in drafts if draft.day < period.first_day]
+    if early:
+        named = [ids.encode(Kind.REVENUE_ENTRY, Ref(period.community_id, id_)) for id_ in early[:20]]
+        raise DraftsTooEarly(count=len(early), extra={"count": len(early), "entries": named})
 
 
 def _check_vouchers(drafts: list[RevenueDraft], fit: set[RenderingState]) -> None:
@@ -158,12 +212,15 @@ def _check_vouchers(drafts: list[RevenueDraft], fit: set[RenderingState]) -> Non
 
 
 def _split(period: RevenuePeriod, drafts: list[RevenueDraft], staff: StaffActor) -> int:
-    """The line that brings the fund what the rules say, less what was transferred by hand; its amount."""
+    """The line that brings the fund what the rules say, less what was transferred by hand; its amount. A correction of
+    an earlier transfer isn't one of this period's: counted, it would be made up for at once.
+    """
     estate = Ref(period.community_id, period.estate_id)
     rule = _rule(estate, period.first_day)
     sums = dict.fromkeys(Account, 0)
     for draft in drafts:
-        sums[draft.account] += draft.signed_fen
+        if draft.account is not Account.FUND or (draft.kind == EntryKind.FUND and draft.reverses_id is None):
+            sums[draft.account] += draft.signed_fen
     net = sums[Account.INCOME] - sums[Account.COST]
     missing = split(net, rule.split_bp, Rounding(rule.rounding)) - sums[Account.FUND]
     if missing <= 0:
@@ -179,7 +236,7 @@ def _split(period: RevenuePeriod, drafts: list[RevenueDraft], staff: StaffActor)
 def review(
     ref: Ref, *, passed: bool, remark: str | None, version: int | None, acting_user: StaffActor
 ) -> PeriodView:
-    """A second person says that the lines are right, or hands them back to be corrected.
+    """A second person, who had no hand in them, says that the lines are right, or hands them back to be corrected.
 
     Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, AlreadyReviewed, SecondPerson.
     """
@@ -191,7 +248,7 @@ def review(
         raise AlreadyReviewed
     drafts = [d for d in queries.drafts_until(estate, period.last_day) if d.state == DraftState.SUBMITTED]
     hands = {d.drafted_by for d in drafts} | {period.submitted_by}
-    if acting_user.id in hands:
+    if acting_user.id in hands or has_hand_in(period, acting_user.id):
         raise SecondPerson
     period.review_note = remark
     if passed:
@@ -326,7 +383,8 @@ def correct(ref: Ref, *, entry: Ref, day: date | None, reason: str, acting_user:
     """Prepare, in this open period, the reversal of a published line; it becomes public with the period. What is right
     instead is entered as a line of its own. `day`: the period's last day or today, whichever is first, unless said.
 
-    Raises NotFound, AlreadyPublished, PeriodMove, ReversalOfReversal, ReversedAlready, DayInFuture, PeriodClosed.
+    Raises NotFound, AlreadyPublished, PeriodMove, ReversalOfReversal, ReversedAlready, DayInFuture, PeriodClosed,
+    DayOutsidePeriod.
     """
     period = _locked(ref, Permission.REVENUE_EDIT, None, acting_user)
     estate = Ref(ref.community_id, period.estate_id)
@@ -346,6 +404,8 @@ def correct(ref: Ref, *, entry: Ref, day: date | None, reason: str, acting_user:
         raise ReversedAlready
     on = day or min(period.last_day, places.today())
     check_day(estate, on)
+    if not period.first_day <= on <= period.last_day:
+        raise DayOutsidePeriod(errors={"day": [(DayOutsidePeriod.zh, DayOutsidePeriod.en)]})
     made = new_draft(estate, acting_user)
     made.day, made.kind, made.amount_fen, made.category_id = on, line.kind, line.amount_fen, line.category_id
     made.debit, made.credit = line.credit, line.debit

@@ -5,14 +5,16 @@ What is published is added up from its lines; no figure is kept beside them but 
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import add
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, TextClause, and_, case, func, select, text, tuple_
 
 from app import db
 from app.errors import NotFound
@@ -330,48 +332,47 @@ class LineFilter:
     no_category: bool = False  # the split to the fund, and adjustments without one
 
     @property
-    def where(self) -> ColumnElement[bool]:
-        """The condition on `RevenueLine`. Raises RangeBackwards."""
+    def given(self) -> dict[str, Any]:
+        """What is asked for, by the names that `sql` calls it. Raises RangeBackwards."""
         if self.day_from is not None and self.day_to is not None and self.day_from > self.day_to:
             raise RangeBackwards(errors={"from": [(RangeBackwards.zh, RangeBackwards.en)]})
-        found = [
-            RevenueLine.community_id == self.estate.community_id,
-            RevenueLine.estate_id == self.estate.id,
-        ]
-        if self.day_from is not None:
-            found.append(RevenueLine.day >= self.day_from)
-        if self.day_to is not None:
-            found.append(RevenueLine.day <= self.day_to)
-        if self.kind is not None:
-            found.append(RevenueLine.kind == self.kind)
-        if self.account is not None:
-            found.append(or_(RevenueLine.debit == self.account, RevenueLine.credit == self.account))
-        if self.no_category:
-            found.append(RevenueLine.category_id.is_(None))
-        if self.category is not None:
-            found.append(RevenueLine.category_id == self.category)
-        if self.contract is not None:
-            found.append(RevenueLine.contract_id == self.contract)
+        asked = {name: getattr(self, name) for name in _ASKED if name != "no_category"}
         if self.q:
             words = self.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            like = f"%{words}%"
-            found.append(
-                or_(
-                    RevenueLine.note.ilike(like, escape="\\"),
-                    RevenueLine.counterparty.ilike(like, escape="\\"),
-                    RevenueLine.category_id.in_(self._named(RevenueCategory, RevenueCategory.name, like)),
-                    RevenueLine.contract_id.in_(self._named(RevenueContract, RevenueContract.number, like)),
-                )
-            )
-        return and_(*found)
+            asked["q"] = f"%{words}%"
+        return {name: value for name, value in asked.items() if value} | {
+            "community_id": self.estate.community_id,
+            "estate_id": self.estate.id,
+        }
 
-    def _named(self, model: type[RevenueCategory | RevenueContract], name: Any, like: str) -> Select[UUID]:
-        """The estate's categories or contracts whose name has the words."""
-        return select(model.id).where(
-            model.community_id == self.estate.community_id,
-            model.estate_id == self.estate.id,
-            name.ilike(like, escape="\\"),
-        )
+    @property
+    def sql(self) -> str:
+        """The condition on `revenue_lines`: one of a few hundred texts, whatever is asked."""
+        return _OF_ESTATE + "".join(sql for name, sql in _ASKED.items() if getattr(self, name))
+
+    @property
+    def where(self) -> TextClause:
+        """The same for a query by SQLAlchemy. Raises RangeBackwards."""
+        return text(self.sql).bindparams(**self.given)
+
+
+_OF_ESTATE = "revenue_lines.community_id = :community_id AND revenue_lines.estate_id = :estate_id"
+_NAMED = (
+    "revenue_lines.{column} IN (SELECT named.id FROM {table} AS named WHERE named.community_id = :community_id"
+    " AND named.estate_id = :estate_id AND named.{name} ILIKE :q)"
+)
+_ASKED = {
+    "day_from": " AND revenue_lines.day >= :day_from",
+    "day_to": " AND revenue_lines.day <= :day_to",
+    "kind": " AND revenue_lines.kind = :kind",
+    "account": " AND (revenue_lines.debit = :account OR revenue_lines.credit = :account)",
+    "no_category": " AND revenue_lines.category_id IS NULL",
+    "category": " AND revenue_lines.category_id = :category",
+    "contract": " AND revenue_lines.contract_id = :contract",
+    "q": " AND (revenue_lines.note ILIKE :q OR revenue_lines.counterparty ILIKE :q"
+    f" OR {_NAMED.format(column='category_id', table='revenue_categories', name='name')}"
+    f" OR {_NAMED.format(column='contract_id', table='revenue_contracts', name='number')})",
+}
 
 
 class Totals(NamedTuple):
@@ -395,7 +396,7 @@ class Totals(NamedTuple):
 
     def plus(self, other: Totals) -> Totals:
         """The figures of both sets."""
-        return Totals(*(a + b for a, b in zip(self, other, strict=True)))
+        return Totals(*map(add, self, other))
 
 
 def grown(account: Account) -> ColumnElement[int]:
@@ -411,11 +412,12 @@ def grown(account: Account) -> ColumnElement[int]:
 FIGURES = (Account.INCOME, Account.COST, Account.USE, Account.FUND)
 
 
-def _sums() -> list[ColumnElement[Any]]:
-    return [
+@functools.cache
+def _sums() -> tuple[ColumnElement[Any], ...]:
+    return (
         func.count(RevenueLine.id),
         *(func.coalesce(func.sum(grown(account)), 0) for account in FIGURES),
-    ]
+    )
 
 
 def totals(where: LineFilter) -> Totals:

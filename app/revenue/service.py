@@ -27,11 +27,13 @@ from app.revenue.errors import (
     CategoryMissing,
     CategoryTaken,
     ContractSpan,
+    DayBeforeBooks,
     DayInFuture,
     DraftFrozen,
     PeriodClosed,
     ReversalFixed,
     SettingsTooEarly,
+    TooManyVouchers,
     UnknownCategory,
     UnknownContract,
     VoucherRefused,
@@ -168,6 +170,9 @@ def switch_category(
     """End a category, or use it again; its name stays. Raises NotFound, StaleVersion."""
     found = queries.one_for(acting_user, P.REVENUE_EDIT, RevenueCategory, ref)
     lock(Ref(ref.community_id, found.estate_id))
+    found = queries.one_for(
+        acting_user, P.REVENUE_EDIT, RevenueCategory, ref
+    )  # as it is now that nobody else writes
     check_version(found.version, version)
     found.is_active = is_active
     found.version += 1
@@ -210,6 +215,9 @@ def change_contract(
     """Correct a contract, or end it earlier. Raises NotFound, StaleVersion, ContractSpan."""
     found = queries.one_for(acting_user, P.REVENUE_EDIT, RevenueContract, ref)
     lock(Ref(ref.community_id, found.estate_id))
+    found = queries.one_for(
+        acting_user, P.REVENUE_EDIT, RevenueContract, ref
+    )  # as it is now that nobody else writes
     check_version(found.version, version)
     for field, value in changes.items():
         setattr(found, field, value)
@@ -221,9 +229,12 @@ def change_contract(
 
 
 def attach(ref: Ref, file_ids: Sequence[UUID], staff: StaffActor) -> None:
-    """Hang uploaded papers at a draft or contract. Raises VoucherRefused."""
+    """Hang uploaded papers at a draft or contract. Raises VoucherRefused, TooManyVouchers."""
     if not file_ids:
         return
+    if len(queries.vouchers_of(ref.community_id, [ref.id])[ref.id]) + len(file_ids) > MAX_VOUCHERS:
+        said = TooManyVouchers.zh.format(most=MAX_VOUCHERS), TooManyVouchers.en.format(most=MAX_VOUCHERS)
+        raise TooManyVouchers(most=MAX_VOUCHERS, errors={"file_ids": [said]})
     if any(papers.paper_of(staff.id, file_id) is None for file_id in file_ids):
         raise VoucherRefused(errors={"file_ids": [(VoucherRefused.zh, VoucherRefused.en)]})
     try:
@@ -286,12 +297,15 @@ def category_of(estate: Ref, ref: Ref, kinds: set[EntryKind]) -> UUID:
 
 
 def check_day(estate: Ref, day: date) -> None:
-    """Raises DayInFuture, PeriodClosed."""
+    """Raises DayInFuture, PeriodClosed, DayBeforeBooks."""
     if day > places.today():
         raise DayInFuture(errors={"day": [(DayInFuture.zh, DayInFuture.en)]})
     last = queries.last_statement(estate)
     if last is not None and day <= last.last_day:
         raise PeriodClosed(errors={"day": [(PeriodClosed.zh, PeriodClosed.en)]})
+    begun = open_period(estate) if last is None else None
+    if begun is not None and day < begun.first_day:
+        raise DayBeforeBooks(errors={"day": [(DayBeforeBooks.zh, DayBeforeBooks.en)]})
 
 
 def _write(draft: RevenueDraft, facts: Facts) -> None:
@@ -338,8 +352,8 @@ def add_draft(
 ) -> RevenueDraft:
     """Enter a line, with its vouchers (one's own uploads). Nobody but staff sees it before its period is published.
 
-    Raises NotFound, DayInFuture, PeriodClosed, UnknownCategory, CategoryMissing, AdjustmentUnclear, UnknownContract,
-    UnknownDecision, DecisionNotCertified, VoucherRefused.
+    Raises NotFound, DayInFuture, PeriodClosed, DayBeforeBooks, UnknownCategory, CategoryMissing, AdjustmentUnclear,
+    UnknownContract, UnknownDecision, DecisionNotCertified, VoucherRefused, TooManyVouchers.
     """
     queries.estate_for(acting_user, P.REVENUE_EDIT, estate)
     lock(estate)

@@ -79,26 +79,23 @@ def summary(estate: Ref, *, day_from: date | None, day_to: date | None, by: Rhyt
     where = LineFilter(estate, day_from=begin, day_to=end)
     cells = queries.by_month(where)
     opening = queries.balance_before(estate, begin)
-    buckets: list[Bucket] = []
-    running = opening
-    start = first_of(begin, by)
-    while start <= end:
-        after = months_after(start, MONTHS[by])
-        found = Totals()
-        for cell in cells:
-            if start <= cell.month < after:
-                found = found.plus(cell.totals)
-        bucket = Bucket(label(start, by), max(start, begin), min(after - queries.DAY, end), running, found)
-        buckets.append(bucket)
-        running, start = bucket.closing_fen, after
-    whole = Totals()
-    at = {bucket.label: number for number, bucket in enumerate(buckets)}
+    starts = [first_of(begin, by)]
+    while (after := months_after(starts[-1], MONTHS[by])) <= end:
+        starts.append(after)
+    at = {start: number for number, start in enumerate(starts)}
+    figures = [Totals()] * len(starts)
     of_category: dict[UUID | None, list[Totals]] = {}
     for cell in cells:
-        whole = whole.plus(cell.totals)
-        spans = of_category.setdefault(cell.category_id, [Totals()] * len(buckets))
-        number = at[label(first_of(cell.month, by), by)]
+        number = at[first_of(cell.month, by)]
+        figures[number] = figures[number].plus(cell.totals)
+        spans = of_category.setdefault(cell.category_id, [Totals()] * len(starts))
         spans[number] = spans[number].plus(cell.totals)
+    buckets: list[Bucket] = []
+    whole, running = Totals(), opening
+    for start, found in zip(starts, figures, strict=True):
+        last_day = min(months_after(start, MONTHS[by]) - queries.DAY, end)
+        buckets.append(Bucket(label(start, by), max(start, begin), last_day, running, found))
+        whole, running = whole.plus(found), buckets[-1].closing_fen
     return Summary(begin, end, by, opening, whole, buckets, _shares(estate, of_category))
 
 

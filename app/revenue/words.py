@@ -35,6 +35,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "amount_precision": ("金额最多两位小数。", "At most two decimals."),
     "amount_too_large": ("金额过大，请核对单位是否为元。", "The amount is too large; is it in yuan?"),
+    "day_before_books": (
+        "这一天早于账目启用的第一天。",
+        "The day lies before the first day of the books.",
+    ),
     "period_closed": (
         "这一天所在的周期已公布，不能再记账。",
         "The day lies in a published period.",

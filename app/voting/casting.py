@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, exists, select, text
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, db, ids
@@ -24,6 +24,7 @@ from app.audit import Actor, ActorKind
 from app.errors import AppError, NotFound, TooMany
 from app.ids import Kind, Ref
 from app.memberships.models import SUSPENDING
+from app.people.queries import LOGIN_HOLDS
 from app.places import queries as places
 from app.voting import ballot_form, keys, queries, standing, verify
 from app.voting.ballot_errors import (
@@ -41,6 +42,7 @@ from app.voting.ballot_form import Choices, Form
 from app.voting.ballot_models import Ballot, Capacity, Channel, PaperBallot, Proxy, ProxyStatus
 from app.voting.models import Decision, DecisionStatus, LegalMode
 from app.voting.roll_models import RollHead, VoteAttempt
+from app.voting.rules import Rules
 from app.voting.standing import Standing
 
 MOST_REVS = 100  # of one head, where a ballot may be changed
@@ -64,6 +66,7 @@ class Cast(NamedTuple):
 class Sealed(NamedTuple):
     """Everything of a ballot that is computed before it is taken."""
 
+    tag: str
     salt: bytes
     opening: dict[str, Any]
     commitment: bytes
@@ -77,6 +80,7 @@ def prepare(
 ) -> Sealed:
     """Opening, commitment, leaf and the signed promise of a ballot, under the decision's keys."""
     ref = known.decision
+    tag = known.tag(head_id)
     salt = os.urandom(32)
     opening = verify.opening_of(
         decision_id=known.decision_id,
@@ -89,21 +93,21 @@ def prepare(
     leaf = verify.leaf_hash(
         verify.ballot_leaf(
             decision_id=known.decision_id,
-            tag=known.tag(head_id),
+            tag=tag,
             rev=rev,
             commitment=commitment,
             channel=channel,
         )
     )
     sealed = known.seal(salt, verify.canonical(opening), head_id=head_id, rev=rev)
-    return Sealed(salt, opening, bytes.fromhex(commitment), leaf, sealed, known.promise(leaf))
+    return Sealed(tag, salt, opening, bytes.fromhex(commitment), leaf, sealed, known.promise(leaf))
 
 
 # --- the hot path ----------------------------------------------------------------------------------------
 
 # What depends on the clock is the database's; `ahead` is zero but in tests that move the clock.
-TAKE = text(
-    """
+TAKE = db.Plain(
+    f"""
     WITH open AS MATERIALIZED (
         SELECT d.opens_at, d.closes_at
         FROM decisions AS d
@@ -131,6 +135,7 @@ TAKE = text(
           AND (m.review IS NULL OR m.review <> ALL (:suspending))
           AND (m.vote_held_until IS NULL OR m.vote_held_until <= :now)
           AND (m.valid_to IS NULL OR m.valid_to > :today)
+          AND {LOGIN_HOLDS}
         LIMIT 1
     )
     INSERT INTO ballots AS b (
@@ -144,11 +149,7 @@ TAKE = text(
     WHERE moment.at >= moment.opens_at AND moment.at < moment.closes_at
     ON CONFLICT DO NOTHING
     RETURNING b.cast_at, b.capacity
-    """
-)
-_AREA = text(
-    "SELECT r.area_centi FROM roll_heads AS r"
-    " WHERE r.community_id = :community_id AND r.decision_id = :decision_id AND r.id = :head_id"
+    """  # noqa: S608  a constant of people
 )
 
 
@@ -160,23 +161,20 @@ class Taken(NamedTuple):
     capacity: str
 
 
-def take(
-    connection: Connection, form: Form, head_id: UUID, choices: Choices, *, resident_id: UUID
-) -> Taken | None:
-    """Take the first ballot of a head from its own voter; None where it isn't one.
+def take(form: Form, head_id: UUID, choices: Choices, *, resident_id: UUID, session_id: UUID) -> Taken | None:
+    """Take the first ballot of a head from its own voter, whose login holds; None where it isn't one.
 
-    `choices` as `Form.checked` gave them. On a connection of `db.statements()`: taking it is a transaction by itself.
+    `choices` as `Form.checked` gave them. Taking it is a transaction by itself: not inside another.
     """
     ref = form.decision
     named = {"community_id": ref.community_id, "decision_id": ref.id, "head_id": head_id}
-    area = connection.execute(_AREA, named).scalar()
+    area = form.areas.of(head_id)
     if area is None:
         return None
     made = prepare(
         form.keys, head_id=head_id, rev=1, choices=choices, area_centi=area, channel=Channel.ONLINE
     )
-    row = connection.execute(
-        TAKE,
+    row = TAKE.row(
         named
         | {
             "ahead": clock.ahead(),
@@ -184,6 +182,7 @@ def take(
             "today": places.today(),
             "suspending": _SUSPENDING,
             "resident_id": resident_id,
+            "session_id": session_id,
             "leaf_hash": made.leaf,
             "commitment_hash": made.commitment,
             "opening_sealed": made.sealed,
@@ -191,9 +190,9 @@ def take(
             "promised_at": made.promise.promised_at,
             "within_s": made.promise.within_s,
             "signature": made.promise.signature,
-        },
-    ).first()
-    return None if row is None else Taken(made, row.cast_at, row.capacity)
+        }
+    )
+    return None if row is None else Taken(made, *row)
 
 
 _SUSPENDING = [review.value for review in SUSPENDING]
@@ -370,10 +369,14 @@ def insert_paper(paper: PaperBallot, choices: Choices, *, acting_user: Actor) ->
     form = ballot_form.of(decision)
     head = queries.head_of(ref, paper.head_id)
     here = Standing(head, _paper_capacity(paper, head), proxy_id=paper.proxy_id)
+    if paper.proxy_id is not None and (why := why_no_proxy(paper.proxy_id, head, form.rules)) is not None:
+        record_attempt(head, None, "not_the_voter", against=None)
+        return NotTheVoter(extra={"reason": why})
     while True:
         before = standing.latest_ballots(ref, [head.id]).get(head.id)
         if before is not None:
-            if not standing.sheet_replaces(before, form.rules, is_valid=paper.invalid_reason is None):
+            is_valid, by_proxy = paper.invalid_reason is None, paper.proxy_id is not None
+            if not standing.sheet_replaces(before, form.rules, is_valid=is_valid, by_proxy=by_proxy):
                 record_attempt(head, None, "paper_after_ballot", against=before)
                 return AlreadyVoted(extra={"channel": before.channel, "rev": before.rev})
             record_attempt(head, None, "replaced_by_paper", against=before)
@@ -388,6 +391,18 @@ def insert_paper(paper: PaperBallot, choices: Choices, *, acting_user: Actor) ->
                 rev=made.ballot.rev,
             )
             return made
+
+
+def why_no_proxy(proxy_id: UUID, head: RollHead, rules: Rules) -> str | None:
+    """Why an authorisation doesn't vote for this head now: `proxy_revoked` (or never approved), `sold`; None where it
+    does, and then it can't be revoked until this transaction ends.
+    """
+    row = db.session().get(
+        Proxy, (head.community_id, proxy_id), with_for_update={"read": True}, populate_existing=True
+    )
+    if row is None or row.head_id != head.id or row.status != ProxyStatus.APPROVED:
+        return "proxy_revoked"
+    return "sold" if standing.is_lost_by_sale(head, rules) else None
 
 
 def _paper_capacity(paper: PaperBallot, head: RollHead) -> Capacity:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -40,7 +41,8 @@ class Signer(NamedTuple):
         return self.private.sign(text).hex()
 
 
-class DecisionKeys(NamedTuple):
+@dataclass(frozen=True)
+class DecisionKeys:
     """What a decision's log needs. The same for its whole life, so a process reads it once."""
 
     decision: Ref
@@ -48,7 +50,7 @@ class DecisionKeys(NamedTuple):
     ballot_key: AESGCM
     signer: Signer
 
-    @property
+    @cached_property
     def decision_id(self) -> str:
         """The decision as leaves, promises and tree heads name it."""
         return ids.encode(Kind.DECISION, self.decision)
@@ -57,13 +59,19 @@ class DecisionKeys(NamedTuple):
         """The head's name in the log, in hex."""
         return verify.tag_of(self.tag_key, ids.encode(Kind.HEAD, Ref(self.decision.community_id, head_id)))
 
+    @cached_property
+    def _context(self) -> str:
+        return f"ballot:{self.decision.id}"
+
     def seal(self, salt: bytes, opening: bytes, *, head_id: UUID, rev: int) -> bytes:
         """Salt and opening for `Ballot.opening_sealed`; bound to its head and rev."""
-        return crypto.seal(self.ballot_key, salt + opening, _context(self.decision, head_id, rev))
+        return crypto.seal(self.ballot_key, salt + opening, f"{self._context}:{head_id}:{rev}")
 
-    def unseal(self, sealed: bytes, *, head_id: UUID, rev: int) -> tuple[bytes, bytes]:
-        """(salt, opening) of a ballot. Raises Undecryptable. Before the close only for who cast it."""
-        plain = crypto.unseal(self.ballot_key, sealed, _context(self.decision, head_id, rev))
+    def unseal(self, sealed: bytes, *, head_id: UUID | str, rev: int) -> tuple[bytes, bytes]:
+        """(salt, opening) of a ballot; `head_id` may be its text as well. Raises Undecryptable. Before the close only
+        for who cast it.
+        """
+        plain = crypto.unseal(self.ballot_key, sealed, f"{self._context}:{head_id}:{rev}")
         return plain[:32], plain[32:]
 
     def promise(self, leaf: bytes) -> Promise:
@@ -157,7 +165,3 @@ def _make_key() -> SigningKey:
     db.session().add(row)
     db.session().flush()  # leaf 0 and the roll name it in this transaction
     return row
-
-
-def _context(decision: Ref, head_id: UUID, rev: int) -> str:
-    return f"ballot:{decision.id}:{head_id}:{rev}"

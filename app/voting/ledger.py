@@ -371,12 +371,12 @@ class NotAsPromised(Exception):
 
 
 _TO_OPEN = text("""
-    SELECT b.head_id, b.rev, b.opening_sealed, b.leaf_hash, b.commitment_hash, b.channel,
+    SELECT b.head_id::text, b.rev, b.opening_sealed, b.leaf_hash, b.commitment_hash, b.channel,
            lead(b.rev) OVER (PARTITION BY b.head_id ORDER BY b.rev) IS NULL AS counts, leaf.leaf_hash
     FROM ballots AS b
     LEFT JOIN ballot_leaves AS leaf ON leaf.community_id = b.community_id AND leaf.decision_id = b.decision_id
         AND leaf.head_id = b.head_id AND leaf.rev = b.rev
-    WHERE b.community_id = :community AND b.decision_id = :decision AND (b.head_id, b.rev) > (:head, :rev)
+    WHERE b.community_id = :community AND b.decision_id = :decision AND (b.head_id, b.rev) > (CAST(:head AS uuid), :rev)
     ORDER BY b.head_id, b.rev
     LIMIT :limit
 """)
@@ -396,15 +396,16 @@ def unseal(ref: Ref) -> None:
     if ledger.unsealed_at is not None:
         return
     known = keys.keys_of(ref)
-    after: tuple[UUID, int] = ids.NOBODY, 0
+    after = str(ids.NOBODY), 0
+    name = ref.community_id, str(ref.id)  # spelled once: as an object it would be for every row
     with db.in_bulk():
         while rows := _to_open(ref, after):
-            db.copy_in(Opening, _OPENING, ((*ref, *_open(known, row)) for row in rows))
+            db.copy_in(Opening, _OPENING, ((*name, *_open(known, row)) for row in rows))
             after = rows[-1].head_id, rows[-1].rev
     ledger.unsealed_at = clock.now()
 
 
-def _to_open(ref: Ref, after: tuple[UUID, int]) -> Sequence[Row[Any]]:
+def _to_open(ref: Ref, after: tuple[str, int]) -> Sequence[Row[Any]]:
     given = {"community": ref.community_id, "decision": ref.id, "head": after[0], "rev": after[1]}
     return db.session().execute(_TO_OPEN, given | {"limit": 4 * BATCH}).all()
 

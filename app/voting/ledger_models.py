@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import db
-from app.voting.roll_models import DECISION, HEAD
+from app.voting.roll_models import DECISION
 
 
 class SigningKey(db.Base):
@@ -129,14 +129,17 @@ class Anchor(db.Base):
 
 
 class Opening(db.Base):
-    """What a ballot said, decrypted once after the close. `counts`: the last one of its head."""
+    """What a ballot said, decrypted once after the close. `counts`: the last one of its head.
+
+    Without a foreign key: each is written from a ballot, which has one, and neither is ever rewritten.
+    """
 
     __tablename__ = "openings"
-    __table_args__ = (ForeignKeyConstraint(*HEAD), {"info": db.distributed(append_only=True)})
+    __table_args__ = ({"info": db.distributed(append_only=True)},)
 
     community_id: Mapped[int] = mapped_column(db.BigInt, primary_key=True)
     decision_id: Mapped[UUID] = mapped_column(primary_key=True)
-    head_id: Mapped[UUID] = mapped_column(primary_key=True)
+    head_id: Mapped[UUID] = mapped_column(primary_key=True)  # roll_heads.id
     rev: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     salt: Mapped[str] = mapped_column(String(64))  # hex
     choices: Mapped[dict[str, Any]]  # as in `verify.opening_of`

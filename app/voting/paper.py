@@ -29,6 +29,7 @@ from app.voting.ballot_errors import (
     AlreadyVoted,
     BadSigningDay,
     Decided,
+    NotTheVoter,
     PaperMissing,
     RequestOpen,
     SecondPerson,
@@ -37,7 +38,7 @@ from app.voting.ballot_errors import (
     UnknownProxy,
 )
 from app.voting.ballot_form import Choices
-from app.voting.ballot_models import PaperBallot, PaperStatus, Proxy, ProxyStatus
+from app.voting.ballot_models import PaperBallot, PaperStatus
 from app.voting.models import Decision
 from app.voting.roll_models import PaperRequest
 
@@ -61,7 +62,8 @@ def enter(ref: Ref, sheet: Sheet, *, acting_user: StaffActor) -> PaperBallot | A
     """Take in a sheet of an open decision. An unsigned one, or one with a reason why it can't be counted, is invalid in
     every motion. A refusal that is recorded (the head has cast what a sheet doesn't replace) comes back as a value.
 
-    Raises NotFound, Forbidden, what the decision's state refuses, PaperMissing, UnknownProxy, BadSigningDay,
+    Raises NotFound, Forbidden, what the decision's state refuses, PaperMissing, UnknownProxy, NotTheVoter (the proxy's,
+    of a head that was sold since), BadSigningDay,
     SheetWaits, and what `Form.checked` and `papers.attach` raise.
     """
     queries.decision_for_staff(acting_user, ref, Permission.PAPER_ENTER)
@@ -71,14 +73,19 @@ def enter(ref: Ref, sheet: Sheet, *, acting_user: StaffActor) -> PaperBallot | A
     if not sheet.file_ids:
         raise PaperMissing(errors={"file_ids": [(PaperMissing.zh, PaperMissing.en)]})
     if sheet.proxy_id is not None:
-        proxy = db.session().get(Proxy, (ref.community_id, sheet.proxy_id))
-        if proxy is None or proxy.head_id != head.id or proxy.status != ProxyStatus.APPROVED:
+        why = casting.why_no_proxy(sheet.proxy_id, head, form.rules)
+        if why == "sold":
+            raise NotTheVoter(extra={"reason": why})
+        if why is not None:
             raise UnknownProxy(errors={"proxy_id": [(UnknownProxy.zh, UnknownProxy.en)]})
     _ensure_day(decision, sheet.signed_on)
     reason = sheet.invalid_reason or (None if sheet.is_signed else UNSIGNED)
     choices = form.invalid() if reason is not None else form.checked(sheet.choices or {})
     before = standing.latest_ballots(ref, [head.id]).get(head.id)
-    if before is not None and not standing.sheet_replaces(before, form.rules, is_valid=reason is None):
+    by_proxy = sheet.proxy_id is not None
+    if before is not None and not standing.sheet_replaces(
+        before, form.rules, is_valid=reason is None, by_proxy=by_proxy
+    ):
         casting.record_attempt(head, None, "paper_after_ballot", against=before)
         return AlreadyVoted(extra={"channel": before.channel, "rev": before.rev})
     paper_id = ids.new_id()

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, or_, select, tuple_
+from sqlalchemy import and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app import clock, db
 from app.errors import Forbidden, NotFound
@@ -110,6 +111,24 @@ def motions_of(ref: Ref) -> list[Motion]:
             .order_by(Motion.number)
         )
     )
+
+
+def areas_of(ref: Ref) -> tuple[bytes, bytes]:
+    """The heads of a frozen roll by id, 16 bytes each, and their areas in 0.01 m², 8 bytes each, the highest first."""
+    ids, areas = (
+        func.coalesce(func.string_agg(sent, aggregate_order_by(literal(b""), RollHead.id)), b"")
+        for sent in (func.uuid_send(RollHead.id), func.int8send(RollHead.area_centi))
+    )
+    found: tuple[bytes, bytes] = (
+        db.session()
+        .execute(
+            select(ids, areas).where(
+                RollHead.community_id == ref.community_id, RollHead.decision_id == ref.id
+            )
+        )
+        .one()
+    )
+    return found
 
 
 def candidates_of(ref: Ref, *, statuses: Collection[str] = (CandidateStatus.ACCEPTED,)) -> list[Candidate]:

@@ -16,12 +16,12 @@ from app.voting.ballot_models import Ballot, Channel
 from app.voting.casting import Cast, Taken
 
 
-def of_taken(known: keys.DecisionKeys, head_id: UUID, taken: Taken) -> dict[str, Any]:
+def of_taken(known: keys.DecisionKeys, taken: Taken) -> dict[str, Any]:
     """What she gets at once: nothing is in the log yet."""
     made = taken.sealed
     return _out(
         known,
-        head_id,
+        made.tag,
         opening=made.opening,
         salt=made.salt,
         leaf=made.leaf,
@@ -37,7 +37,7 @@ def of_cast(known: keys.DecisionKeys, cast: Cast) -> dict[str, Any]:
     ballot = cast.ballot
     body = _out(
         known,
-        ballot.head_id,
+        known.tag(ballot.head_id),
         opening=cast.opening,
         salt=cast.salt,
         leaf=ballot.leaf_hash,
@@ -73,7 +73,7 @@ def _proof(known: keys.DecisionKeys, place: ledger.Place) -> dict[str, Any]:
 
 def _out(
     known: keys.DecisionKeys,
-    head_id: UUID,
+    tag: str,
     *,
     opening: dict[str, Any],
     salt: bytes,
@@ -86,7 +86,7 @@ def _out(
     return {
         "receipt": leaf.hex(),
         "decision_id": known.decision_id,
-        "tag": known.tag(head_id),
+        "tag": tag,
         "promise": {
             "alg": verify.ALG,
             "key_id": promise.key_id,

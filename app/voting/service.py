@@ -16,6 +16,7 @@ from app.people.scopes import StaffActor
 from app.places import registry
 from app.queue import Queue
 from app.voting import deliveries, ledger, objections, periods, pushing, queries, roll, rounds, steps
+from app.voting.ballot_models import PaperBallot, PaperStatus
 from app.voting.errors import (
     BadExtension,
     CandidatesMissing,
@@ -291,7 +292,13 @@ def _all_have_cast(row: Decision) -> bool:
         RollHead.decision_id == row.id,
         ~pushing.has_cast(queries.rules_of(row)),
     )
-    return not db.session().scalar(select(waiting))
+    # A signed sheet may take the place of what was cast: it is read first.
+    unread = sql_exists().where(
+        PaperBallot.community_id == row.community_id,
+        PaperBallot.decision_id == row.id,
+        PaperBallot.status == PaperStatus.ENTERED,
+    )
+    return not db.session().scalar(select(waiting | unread))
 
 
 def extend(

@@ -277,6 +277,13 @@ def _is_sold(head: RollHead, roll: _Roll) -> bool:
     return bool(on_roll) and not any(owners & on_roll for owners in today.values())
 
 
+def is_lost_by_sale(head: RollHead, rules: Rules) -> bool:
+    """Has the head's vote gone to who bought it, by the rules? Then a proxy of the seller's has none any more."""
+    if rules.transfer is not Transfer.NEW_OWNER_UNLESS_CAST:
+        return False
+    return _is_sold(head, _roll(head.community_id, [head.decision_id], [], {head.id}, head.id))
+
+
 def standing_of(resident_id: UUID, decision: Decision, head_id: UUID) -> Standing | None:
     """What she is to this head; None where she has nothing to do with it, or it isn't on the roll."""
     return next(iter(standings(resident_id, decision, head_id=head_id)), None)
@@ -331,14 +338,16 @@ def is_void(ballot: Ballot) -> bool:
     return ballot.paper_id in void_sheets(ballot.community_id, [ballot])
 
 
-def sheet_replaces(ballot: Ballot, rules: Rules, *, is_valid: bool) -> bool:
+def sheet_replaces(ballot: Ballot, rules: Rules, *, is_valid: bool, by_proxy: bool) -> bool:
     """May a sheet that came before the close take this ballot's place? `is_valid`: signed, and it can be counted; one
-    that isn't takes nobody's vote away.
+    that isn't takes nobody's vote away. `by_proxy`: nor does a proxy's from who gave the authorisation.
     """
     if not is_valid:
         return False
     if is_void(ballot):
         return True
+    if by_proxy and ballot.proxy_id is None:
+        return False
     if ballot.channel == Channel.PAPER:
         return rules.change_allowed
     return rules.paper_over_online is PaperOverOnline.PAPER

@@ -78,10 +78,11 @@ _WHOLE = text("""
          WHERE leaf.community_id = :community AND leaf.decision_id = :decision
            AND leaf.head_id IS NOT NULL) AS sealed,
         (SELECT count(*) FROM (
-             SELECT o.head_id, o.rev FROM openings AS o
+             SELECT o.head_id, o.rev, o.channel FROM openings AS o
              WHERE o.community_id = :community AND o.decision_id = :decision
              INTERSECT
-             SELECT leaf.head_id, leaf.rev FROM ballot_leaves AS leaf
+             SELECT leaf.head_id, leaf.rev, split_part(leaf.leaf, '"', 4)  -- {"channel":"…
+             FROM ballot_leaves AS leaf
              WHERE leaf.community_id = :community AND leaf.decision_id = :decision) AS alike) AS alike,
         (SELECT count(*) FROM openings AS o
          WHERE o.community_id = :community AND o.decision_id = :decision) AS opened

@@ -1085,7 +1085,10 @@ def _is_what_was_cast(board: Board, cast: Cast, voter: Voter, opening: Mapping[s
             choices=opening["choices"],
             area_centi=opening["area_centi"],
         )
-        return commitment_of(bytes.fromhex(opening["salt"]), said) == cast.commitment
+        return (commitment_of(bytes.fromhex(opening["salt"]), said), opening["channel"]) == (
+            cast.commitment,
+            cast.channel,
+        )
     except (KeyError, TypeError, AttributeError, ValueError):
         return False
 

@@ -160,8 +160,15 @@ class RecipientListIn(Schema):
     rows = f.List(f.Nested(ListRow), required=True, validate=v.Length(min=1, max=MOST_ROWS))
 
 
+class RecipientListForm(Schema):
+    name = Text(most=60, least=2, required=True)
+    community_id = WireId(Kind.COMMUNITY, load_default=None, allow_none=True)
+
+
 class ListProblem(Schema):
-    row = f.Integer(required=True)
+    row = f.Integer(
+        required=True, metadata={"description": "of the list or of the sheet, from 1; 0: the file"}
+    )
     code = f.String(required=True)
 
 
@@ -256,12 +263,12 @@ class CampaignPreview(Schema):
 
 
 class CampaignPreviewJob(Schema):
-    job_id = f.String(required=True)
+    job_id = WireId(Kind.PREVIEW, required=True)
     status_url = f.String(required=True)
 
 
 class CampaignPreviewState(Schema):
-    job_id = f.String(required=True)
+    job_id = WireId(Kind.PREVIEW, required=True)
     state = f.String(required=True, metadata={"description": "running or done"})
     done = f.Integer(required=True)
     total = f.Integer(required=True)
@@ -314,6 +321,13 @@ class CampaignProgress(Schema):
     by_status = f.Dict(keys=f.String(), values=f.Integer(), required=True)
     excluded = f.Dict(keys=f.String(), values=f.Integer(), required=True)
     is_expanding = f.Boolean(required=True)
+    is_settling = f.Boolean(
+        required=True,
+        metadata={
+            "description": "all have left; of those that are `unknown` the vendor's word is waited for"
+        },
+    )
+    message = f.String(required=True, metadata={"description": "where it stands, in a sentence"})
     rate_per_s = f.Float(required=True)
     eta = Time(required=True, allow_none=True)
     providers = f.List(f.Nested(ProviderShare), required=True)

@@ -10,8 +10,9 @@ from flask import g, url_for
 
 from app.ids import Ref
 from app.messaging import campaigns, previews, progress, templates
-from app.messaging.campaign_models import AsOf, Campaign
-from app.messaging.sms_models import Channel, SmsMessage
+from app.messaging.campaign_models import AsOf, Campaign, CampaignState
+from app.messaging.progress import Progress
+from app.messaging.sms_models import Channel, MessageState, SmsMessage
 from app.people.permissions import Permission as Allow
 from app.people.queries import mask_phone
 from bff import errors
@@ -127,7 +128,7 @@ def ask_preview(ref: Ref) -> Any:
     row = campaigns.campaign_for(g.staff, ref, Allow.CAMPAIGN_EDIT, lock=True)
     job = previews.ask(row)
     where = url_for("campaigns.preview", ref=ref)
-    return {"job_id": str(job), "status_url": where}, 202, {"Location": where}
+    return {"job_id": job, "status_url": where}, 202, {"Location": where}
 
 
 @blp.route("/campaigns/<ref(cmp):ref>/preview", methods=["GET"])
@@ -142,7 +143,7 @@ def preview(ref: Ref) -> dict[str, Any]:
     done = row.preview is not None
     said = ("已完成。", "Done.") if done else ("正在计算，请稍候。", "Being counted.")
     return {
-        "job_id": job["id"],
+        "job_id": UUID(job["id"]),
         "state": job["state"],
         "done": int(done),
         "total": 1,
@@ -237,7 +238,21 @@ def campaign_progress(ref: Ref) -> dict[str, Any]:
     """How far it is: the states add up to the total at any moment."""
     row = campaigns.campaign_for(g.staff, ref)
     found = progress.of(row)
-    return found._asdict() | {"state": row.state, "providers": [p._asdict() for p in found.providers]}
+    return found._asdict() | {
+        "state": row.state,
+        "message": _where_it_stands(row, found),
+        "providers": [p._asdict() for p in found.providers],
+    }
+
+
+def _where_it_stands(row: Campaign, found: Progress) -> str:
+    unknown = found.by_status[MessageState.UNKNOWN]
+    left = found.by_status[MessageState.QUEUED] + found.by_status[MessageState.SENDING]
+    gone = found.total - left - found.by_status[MessageState.CANCELLED]
+    english = errors.language() == "en"
+    if row.state == CampaignState.RUNNING and found.is_settling:
+        return f"Sent; {unknown} being settled." if english else f"已发完，{unknown} 条待运营商确认。"
+    return f"{gone} of {found.total} sent." if english else f"已发 {gone} 条，共 {found.total} 条。"
 
 
 def _message(row: SmsMessage) -> dict[str, Any]:

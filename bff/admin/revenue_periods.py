@@ -20,7 +20,7 @@ from bff import revenue as shown
 from bff.admin import revenue_schemas as s
 from bff.admin.auth import requires
 from bff.admin.revenue import draft_out
-from bff.http import Versioned, asked_version, reads, versioned, writes
+from bff.http import Versioned, asked_version, reads, versioned, wanted_version, writes
 from bff.schemas import Blueprint
 
 blp = Blueprint("staff-revenue-periods", __name__, url_prefix="/admin/api/v1", description="Public revenue")
@@ -72,6 +72,17 @@ def period(ref: Ref) -> Versioned:
     """One period."""
     found = queries.one_for(g.staff, Allow.REVENUE_VIEW, RevenuePeriod, ref)
     return versioned(_out(queries.period_view(found))[0])
+
+
+@blp.route("/revenue/periods/<ref(rpd):ref>", methods=["PATCH"])
+@requires(Allow.REVENUE_EDIT)
+@writes
+@blp.arguments(s.RevenuePeriodChange)
+@blp.response(200, s.RevenueStaffPeriodOut)
+def change_first_period(body: dict[str, Any], ref: Ref) -> Versioned:
+    """Correct the first day and the opening balance of the estate's first period while it is in draft."""
+    view = periods.change_first(ref, **body, version=wanted_version(), acting_user=g.staff)
+    return versioned(_out(view)[0])
 
 
 @blp.route("/revenue/periods/<ref(rpd):ref>/submit", methods=["POST"])

@@ -10,6 +10,7 @@ from app.ids import Kind
 from app.revenue.ledger_headings import Field
 from app.revenue.models import Account, EntryKind, Keeper
 from app.revenue.money import Rounding
+from app.revenue.service import MAX_VOUCHERS
 from app.revenue.spans import Rhythm
 from bff.revenue import (
     FIGURES,
@@ -25,7 +26,6 @@ from bff.schemas import Date, Fen, Query, Schema, Text, Time, WireId
 f = ma.fields
 v = ma.validate
 _FIGURES = [a.value for a in Account if a is not Account.BANK]
-MAX_FILES = 9
 
 
 class RevenueRulesIn(Schema):
@@ -76,7 +76,7 @@ def _files() -> f.List:
     return f.List(
         WireId(Kind.UPLOAD),
         load_default=list,
-        validate=v.Length(max=MAX_FILES),
+        validate=v.Length(max=MAX_VOUCHERS),
         metadata={"description": "papers of one's own (`POST /files`, purpose evidence)"},
     )
 
@@ -181,6 +181,12 @@ class RevenueDraftList(Schema):
 class RevenuePeriodIn(Schema):
     first_day = Date(load_default=None, metadata={"description": "of the estate's first period alone"})
     opening_fen = Fen(least=0, load_default=None, allow_none=True)
+    opening_note = Text(most=200, load_default=None, metadata={"description": "who checked it"})
+
+
+class RevenuePeriodChange(Schema):
+    first_day = Date(load_default=None)
+    opening_fen = Fen(least=0, load_default=None)
     opening_note = Text(most=200, load_default=None, metadata={"description": "who checked it"})
 
 

@@ -22,7 +22,7 @@ Cell = str | int
 
 
 def table(lines: Sequence[dict[str, Any]], total: dict[str, Any], names: Sequence[str]) -> list[list[Cell]]:
-    """The rows of the table: what `line_page` shows of the lines (`names`: their ids on the wire), the totals below."""
+    """The rows of the table: what the list shows of the lines (`names`: their ids on the wire), the totals below."""
     rows: list[list[Cell]] = [list(_HEAD)]
     for line, name in zip(lines, names, strict=True):
         mark = "冲正" if line["reverses"] else "已冲正" if line["reversed_by"] else ""

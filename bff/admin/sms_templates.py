@@ -7,20 +7,23 @@ from uuid import UUID
 
 from flask import g, url_for
 
+from app import db
 from app.ids import Ref
 from app.messaging import opt_outs, providers, recipient_lists, templates
-from app.messaging.campaign_models import RecipientList
+from app.messaging.campaign_models import ListState, RecipientList
 from app.messaging.providers import Cap
 from app.messaging.recipient_lists import Row
 from app.messaging.sifting import is_mobile
 from app.messaging.sms_errors import NotMobile
 from app.messaging.sms_models import MappingState, SmsProvider, SmsTemplate, TemplateKind
 from app.messaging.templates import Fill, Parameter
+from app.people.errors import PermissionMissing
 from app.people.permissions import Permission as Allow
 from app.people.queries import mask_phone
 from bff import errors
 from bff.admin import campaign_schemas as s
 from bff.admin.auth import requires
+from bff.admin.registry_schemas import RegisterFile
 from bff.http import (
     Versioned,
     asked_version,
@@ -31,6 +34,7 @@ from bff.http import (
     write_cursor,
     writes,
 )
+from bff.registers import takes_register
 from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("sms-templates", __name__, url_prefix="/admin/api/v1", description="What may be sent by SMS")
@@ -258,7 +262,11 @@ def withdraw_opt_out(body: dict[str, Any]) -> dict[str, Any]:
 def _list(row: RecipientList) -> dict[str, Any]:
     english = errors.language() == "en"
     bad = row.total - row.good
-    if english:
+    if row.state == ListState.READING:
+        said = "The file is being read." if english else "正在读取文件。"
+    elif row.state == ListState.FAILED:
+        said = "No numbers could be taken from it." if english else "未能读出号码。"
+    elif english:
         said = f"{row.good} numbers can be written to, {bad} rows were left out."
     else:
         said = f"{row.good} 个号码可以发送，{bad} 行未收入。"
@@ -282,12 +290,46 @@ def hand_in_list(body: dict[str, Any]) -> Any:
     row = recipient_lists.hand_in(
         name=body["name"],
         community_id=body["community_id"].int if body["community_id"] is not None else None,
-        rows=[Row(one["phone"], one["values"]) for one in body["rows"]],
+        rows=[Row(one["phone"], one["values"], at) for at, one in enumerate(body["rows"], 1)],
         acting_user=g.staff,
     )
+    return _handed_in(row)
+
+
+def _handed_in(row: RecipientList) -> Any:
     ref = Ref(row.community_id, row.id)
     where = url_for("sms-templates.recipient_list", ref=ref)
     return {"job_id": ref, "status_url": where}, 202, {"Location": where}
+
+
+def _files_under() -> int:
+    """The first community she may write to; what is promised about her file is kept under it."""
+    with db.reading():
+        mine = providers.communities_of(g.staff, Allow.CAMPAIGN_EDIT)
+    if not mine:
+        raise PermissionMissing
+    return min(mine)
+
+
+@blp.route("/recipient-lists/files", methods=["POST"])
+@requires(Allow.CAMPAIGN_EDIT)
+@takes_register(_files_under, recipient_lists.announce)
+@writes
+@blp.arguments(RegisterFile, location="files")
+@blp.arguments(s.RecipientListForm, location="form")
+@blp.response(202, s.ListJobOut)
+def hand_in_list_file(_: dict[str, Any], form: dict[str, Any]) -> Any:
+    """The same as a file (.xlsx, .xls, .csv): numbers under 手机号 or phone, or in the first column where there are no
+    headings; columns whose heading is a parameter's name come along. Rows are named by where they stand in the sheet.
+    """
+    row = recipient_lists.hand_in_file(
+        list_id=g.register.import_id,
+        name=form["name"],
+        community_id=form["community_id"].int if form["community_id"] is not None else None,
+        file_sha256=g.register.sha256,
+        acting_user=g.staff,
+    )
+    return _handed_in(row)
 
 
 @blp.route("/recipient-lists/<ref(lst):ref>", methods=["GET"])

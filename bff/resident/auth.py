@@ -27,9 +27,11 @@ def asks_itself(view: View) -> View:
     return view
 
 
-def ensure_login(connection: db.Bare) -> None:
-    """Raises BadToken where the login of this request has ended since its token was signed."""
-    if not people.login_holds(connection, g.resident_id, g.session_id):
+def ensure_login(connection: db.Bare | None = None) -> None:
+    """Raises BadToken where the login of this request has ended since its token was signed. Asked on the connection of
+    a unit of work, or outside of one by itself.
+    """
+    if not people.login_holds(g.resident_id, g.session_id, connection):
         raise BadToken
 
 
@@ -45,5 +47,4 @@ def authenticate() -> None:
     g.resident_id = g.actor_id = access.resident_id
     g.session_id = access.session_id
     if not getattr(view, "_asks_itself", False):
-        with db.statements() as connection:
-            ensure_login(connection)
+        ensure_login()

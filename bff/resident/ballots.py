@@ -79,11 +79,9 @@ def _cast(ref: Ref, head_id: UUID) -> Response:
         except Invalid:
             pass  # whether she may hear of this decision at all is asked first, below
         else:
-            with db.statements() as connection:
-                ensure_login(connection)
-                taken = casting.take(connection, form, head_id, clean, resident_id=g.resident_id)
+            taken = casting.take(form, head_id, clean, resident_id=g.resident_id, session_id=g.session_id)
             if taken is not None:
-                return _answer(receipts.of_taken(form.keys, head_id, taken), 201)
+                return _answer(receipts.of_taken(form.keys, taken), 201)
     with db.transaction() as session:
         ensure_login(session.connection())
         done = casting.cast(ref, head_id, choices, acting_user=g.resident_id)

@@ -43,6 +43,23 @@ class Words:
     fast_status: int
 
 
+class _Bucket:
+    """So many calls a second; a second's worth may come at once."""
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate, self._most = rate, max(1.0, rate)
+        self._tokens, self._filled_at = self._most, now
+
+    def take(self, now: float) -> bool:
+        """May another call pass?"""
+        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
 class Gateway:
     """One vendor's memory and behaviour. Used by the event loop alone."""
 
@@ -62,8 +79,9 @@ class Gateway:
         """From now on like this."""
         self.scenario = scenario
         self._random = random.Random(scenario.seed)
-        self._tokens = scenario.qps
-        self._filled_at = self.clock()
+        self._buckets = {name: _Bucket(rate, self.clock()) for name, rate in scenario.qps_of.items() if rate}
+        if scenario.qps:
+            self._buckets[""] = _Bucket(scenario.qps, self.clock())
         # Endings are compared only where there are any.
         self._endings = {k[1:]: v for k, v in scenario.numbers.items() if k.startswith("*")}
         self._pusher.behave(self.vendor, scenario.receipts)
@@ -79,7 +97,7 @@ class Gateway:
         delay_s = (low if low == high else self._random.uniform(low, high)) / 1000
         fault = self._fault(action)
         try:
-            if self._is_too_fast():
+            if self._is_too_fast(action):
                 raise Refusal(self.words.too_fast, status=self.words.fast_status)
             if fault is not None and _is_code(fault.mode):
                 if fault.after:
@@ -178,17 +196,10 @@ class Gateway:
             return fault
         return None
 
-    def _is_too_fast(self) -> bool:
-        if not self.scenario.qps:
-            return False
-        now = self.clock()
-        most = max(1.0, self.scenario.qps)
-        self._tokens = min(most, self._tokens + (now - self._filled_at) * self.scenario.qps)
-        self._filled_at = now
-        if self._tokens < 1:
-            return True
-        self._tokens -= 1
-        return False
+    def _is_too_fast(self, action: str) -> bool:
+        of = [self._buckets[name] for name in ("", action) if name in self._buckets]
+        passed = [bucket.take(self.clock()) for bucket in of]  # each counts, whatever the other says
+        return not all(passed)
 
     def _spoilt(self, fault: Fault, delay_s: float) -> Answer:
         if fault.mode == "timeout":

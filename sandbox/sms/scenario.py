@@ -53,6 +53,9 @@ class Scenario:
     qps: float = 0.0
     """Calls a second before it throttles; 0: any number."""
 
+    qps_of: Mapping[str, float] = field(default_factory=dict)
+    """The same by action: Alibaba counts each by itself."""
+
     hang_s: float = 30.0
     """How long a call that times out stays silent."""
 
@@ -150,6 +153,12 @@ def _texts(name: str, value: Any) -> dict[str, str]:
     return value
 
 
+def _numbers(name: str, value: Any) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise Mistake(f"{name} must be numbers by text")
+    return {key: _number(name, one) for key, one in value.items()}
+
+
 def _url(name: str, value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value.startswith("http://127.0.0.1:")):
         raise Mistake(f"{name} must begin with http://127.0.0.1:, or be null")
@@ -191,6 +200,7 @@ def _as_is(_: str, value: Any) -> Any:
 _CHECKS: dict[str, Any] = {
     "latency_ms": _range,
     "qps": _number,
+    "qps_of": _numbers,
     "hang_s": _number,
     "faults": _as_is,
     "numbers": _texts,

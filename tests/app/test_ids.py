@@ -44,3 +44,10 @@ def test_an_id_is_spelled_in_base32_and_read_back(raw: bytes, community: int) ->
     single = ids.encode(Kind.RESIDENT, UUID(bytes=raw))
     assert single == "res_" + base64.b32encode(raw).decode().rstrip("=").lower()
     assert ids.decode_id(Kind.RESIDENT, single) == UUID(bytes=raw)
+
+
+def test_many_ids_at_once_sort_as_if_made_one_after_the_other() -> None:
+    made = [ids.new_id(), *ids.new_ids(3000), ids.new_id(), *ids.new_ids(3000), ids.new_id()]
+    assert len(set(made)) == 6003
+    assert made == sorted(made)
+    assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}

@@ -33,6 +33,14 @@ def lines() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
+def test_a_line_that_isn_t_text_is_written_all_the_same() -> None:
+    event = {"event": "name \udcff", "big": 2**70, "of": {1: 2}}
+
+    written = logs.as_json(event, default=str)
+
+    assert json.loads(written) == event | {"of": {"1": 2}}
+
+
 def tell_a_story(
     house: House, resident: Callable[..., Person], town: Town, work: Callable[..., int]
 ) -> list[str]:

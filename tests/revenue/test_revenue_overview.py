@@ -33,7 +33,7 @@ def test_each_rule_flags_its_case(books: Books) -> None:
     books.entered("2023-02-01", "income", "停车", 1001)
     books.go(books.begin(first_day="2023-01-01", opening_fen=0))
     books.entered("2024-02-01", "income", "停车", 500)
-    books.entered("2024-06-01", "income", "电梯广告", 100, contract_id=contract)
+    books.entered("2024-06-01", "income", "电梯广告", 201, contract_id=contract)  # two years' 100 were due
     books.entered("2024-03-01", "cost", "停车人工", 1_000_000)
     books.go(books.begin())
     shown = seen(books)[books.where.estate_id]

@@ -176,6 +176,7 @@ CALLS: dict[str, Call] = {
     "POST /recipient-lists": Call(
         lambda h, _: {"name": "名单", "community_id": community_id(h), "rows": [{"phone": PHONE}]}, names=True
     ),
+    "POST /recipient-lists/files": Call(upload=True),
     "POST /campaigns": Call(lambda h, r: campaign_body(h, estate(h, r)), names=True),
     "PATCH /campaigns/<cmp>": Call(const({"title": "停水通知"})),
     **{
@@ -389,6 +390,7 @@ CALLS: dict[str, Call] = {
     "GET /estates/<est>/revenue/expected": Call(query=const({"from": "2026-01-01", "to": "2026-12-31"})),
     "POST /estates/<est>/revenue/imports": Call(upload=True),
     "POST /estates/<est>/revenue/periods": Call(const({})),
+    "PATCH /revenue/periods/<rpd>": Call(const({"opening_fen": 0})),
     "POST /revenue/periods/<rpd>/submit": Call(),
     "POST /revenue/periods/<rpd>/review": Call(const({"passed": False})),
     "POST /revenue/periods/<rpd>/publish": Call(),

@@ -103,8 +103,9 @@ BODIES: dict[str, Any] = {
     "responsibilities": {"community_id": ids.encode(Kind.COMMUNITY, UUID(int=7))},
 }
 # Writes that open their own transactions, because a call to WeChat or a counted failure stands between two.
-# `_cast` beside them opens it: a statement of its own, or a transaction. `hand_out` reads, and then asks the store.
-IN_A_HELPER = {"cast_for_head", "cast_only", "notice_file", "staff_notice_file"}
+# `_cast` beside them opens it: a statement of its own, or a transaction. `hand_out` reads, and then asks the store. A
+# page of published lines is one statement.
+IN_A_HELPER = {"cast_for_head", "cast_only", "notice_file", "staff_notice_file", "revenue_entries"}
 OWN_TRANSACTIONS = {
     "log_in",
     "refresh",

@@ -83,6 +83,11 @@ shown = client.get(path, headers=bearer).json
 choices = {m["motion_id"]: "for" for m in shown["motions"]}
 cast_by_wang = client.put(path + "/ballot", json={"choices": choices}, headers=bearer).status_code
 vote |= {"turnout": shown["turnout"]["heads"], "rooms": [h["label"] for h in shown["heads"]], "cast": cast_by_wang}
+costs = client.get(f"/bff/v1/estates/{pearl}/revenue/entries?kind=cost&limit=100", headers=bearer).json["items"]
+behind = [line["entry_id"] for line in costs if line["voucher_count"] == 1]
+files = client.get("/bff/v1/revenue/entries/" + behind[0], headers=bearer).json["public_files"]
+page = client.get("/" + files[0]["pages"][0]["url"].split("/", 3)[3])
+books = {"costs": len(costs), "behind": len(behind), "type": page.content_type, "head": page.data[:2].hex()}
 rosters = {c: len(staff(c, "/duty-rosters")["items"]) for c in gaps}
 rules = {c: len(staff(c, "/routing-rules?limit=100")["items"]) for c in gaps}
 with db.reading():
@@ -90,7 +95,7 @@ with db.reading():
 print(json.dumps({
     "me": session["resident"], "mine": mine, "inbox": inbox, "first": first, "seen": seen, "gaps": gaps,
     "waiting": waiting, "flags": flags, "alike": alike, "zones": zones, "differing": len(differing),
-    "night": night, "rosters": rosters, "rules": rules, "vote": vote,
+    "night": night, "rosters": rosters, "rules": rules, "vote": vote, "books": books,
 }))
 """
 
@@ -339,6 +344,8 @@ def the_printed_accounts_open_doors(environment: dict[str, str]) -> None:
     assert (vote["status"], vote["legal_mode"], vote["my_ballot"]) == ("open", "paper_backed", "to_cast")
     assert (vote["turnout"]["cast"], vote["turnout"]["total"]) == (2, 9)
     assert (vote["rooms"], vote["cast"]) == (["1栋101、1栋102"], 201)
+    # Five quarters of books; behind each cost of the last two an invoice that anybody opens.
+    assert found["books"] == {"costs": 25, "behind": 10, "type": "image/jpeg", "head": "ffd8"}
     # One point left out and one scanned from elsewhere; everything else was visited.
     gaps = {who: [gap["state"] for gap in shown["items"]] for who, shown in found["gaps"].items()}
     assert gaps == {"community1": ["missed"], "community2": ["suspect"], "community3": []}

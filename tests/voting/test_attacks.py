@@ -214,6 +214,13 @@ def test_a_rewritten_row_is_named(crime: Crime) -> None:
         assert "[broken_promise]" in crime.verdict(receipt=crime.receipts[1])
 
 
+def test_an_opening_said_to_be_on_paper_is_named(crime: Crime) -> None:
+    with crime.rows() as rows:
+        crime.do(rows, "UPDATE openings SET channel = 'paper' WHERE rev = 1")
+
+        assert "[opening_wrong]" in crime.verdict(openings=crime.openings())
+
+
 def test_a_dropped_row_is_named(crime: Crime) -> None:
     with crime.rows() as rows:
         crime.do(

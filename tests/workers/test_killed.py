@@ -25,7 +25,7 @@ def test_a_notice_is_sent_when_its_sender_is_killed_while_wechat_answers(plant: 
     wang.allow_notices(2)
     plant.order("fail", api="subscribe_send", mode="slow", delay_s=1.5, times=1)
     wang.reports(2)
-    wait_for(lambda: not plant.faults(), within=15, of="WeChat has the call")
+    wait_for(lambda: not plant.faults(), within=60, of="WeChat has the call")
     worker, horses = plant.worker("default"), plant.horses("default")
     assert worker is not None
     assert len(horses) == 1

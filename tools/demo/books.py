@@ -1,22 +1,29 @@
-"""Public revenue of two estates: rules, a contract, and the last quarters published, so that residents find figures."""
+"""Public revenue of two estates: rules, a contract, and the last quarters published, two of them with an invoice behind
+each cost, so that residents find figures and what stands behind them.
+"""
 
 from __future__ import annotations
 
 import random
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from app import clock, db
 from app.ids import Ref
 from app.people.scopes import StaffActor
-from app.revenue import periods, service
+from app.revenue import periods, queries, service
 from app.revenue.models import EntryKind, Keeper
 from app.revenue.money import Rounding
 from app.revenue.service import Facts, Rules
 from app.revenue.spans import Rhythm, first_of, last_of, months_after
+from tools.demo import vouchers
 from tools.demo.town import ESTATES, Town
 from tools.demo.travel import Traveller
 
-QUARTERS = 5
+if TYPE_CHECKING:
+    from tools.demo.stage import Album
+
+QUARTERS, WITH_INVOICES = 5, 2
 KEPT = ("pearl", "garden")
 """Estates whose books are kept; the others are late, as the overview shows."""
 OPENING = 4_825_030
@@ -34,14 +41,14 @@ COST = {"停车管理人工": 24_000, "道闸维护": 2_900, "能耗": 3_800, "�
 USE = {"公共设施维修": 12_300, "业委会工作经费": 7_500, "邻里活动": 3_200}
 
 
-def keep(here: Town, hands: Traveller, now: datetime, seed: int) -> None:
+def keep(here: Town, album: Album, hands: Traveller, now: datetime, seed: int) -> None:
     """The books of each estate, entered by its property company, reviewed by the community, published by the street."""
     hands.to(now - timedelta(days=3))
     for estate in KEPT:
-        _estate(here, estate, random.Random(f"{seed} books {estate}"))
+        _estate(here, album, estate, random.Random(f"{seed} books {estate}"))
 
 
-def _estate(here: Town, key: str, rng: random.Random) -> None:
+def _estate(here: Town, album: Album, key: str, rng: random.Random) -> None:
     estate, plan = here.estates[key], ESTATES[key]
     assert plan.keeper is not None
     clerk = here.staff[f"property{plan.keeper.removeprefix('keeper')}"]
@@ -88,6 +95,8 @@ def _estate(here: Town, key: str, rng: random.Random) -> None:
     for number in range(QUARTERS):
         begins = months_after(first, 3 * number)
         _quarter(estate, begins, categories, advertising, rng, clerk, is_first=number == 0)
+        if number >= QUARTERS - WITH_INVOICES:
+            _invoices(estate, album, clerk)
         _publish(estate, begins, clerk, desk, street, is_first=number == 0)
 
 
@@ -125,6 +134,18 @@ def _quarter(
                 acting_user=clerk,
             )
     db.session().flush()  # the period is handed in from the table
+
+
+def _invoices(estate: Ref, album: Album, clerk: StaffActor) -> None:
+    """An invoice behind each cost of the quarter that isn't published yet."""
+    for draft in queries.drafts_of(estate, limit=100):
+        if draft.kind == EntryKind.COST:
+            ref = Ref(draft.community_id, draft.id)
+            scan = vouchers.invoice(draft.amount_fen, draft.amount_fen % 10**8)
+            paper_id = vouchers.hand_in(album, clerk, scan)
+            service.change_draft(ref, changes={}, file_ids=[paper_id], version=None, acting_user=clerk)
+            vouchers.publish(album, ref, paper_id, scan, clerk)
+    db.session().flush()
 
 
 def _publish(

@@ -23,6 +23,7 @@ from app.notices import telling
 from app.people.scopes import StaffActor
 from app.places.coordinates import Point
 from app.queue import Queue
+from app.revenue import renderings
 from app.tickets import duplicates, intake, pressure
 from app.tickets import service as tickets
 from app.tickets.grounds import Ground
@@ -415,10 +416,11 @@ class Stage:
     def settle(self) -> None:
         """Keep the promises of the past 60 days here, instead of having WeChat asked about them all today."""
         for community_id in COMMUNITIES:
-            while rows := outbox.lease(community_id, Queue.DEFAULT, limit=500, seconds=60):
-                for row in rows:
-                    _keep_promise(row)
-                    outbox.done(row)
+            for queue in (Queue.DEFAULT, Queue.MEDIA):
+                while rows := outbox.lease(community_id, queue, limit=500, seconds=60):
+                    for row in rows:
+                        _keep_promise(row)
+                        outbox.done(row)
             tickets.erase_photo_positions(community_id=community_id)
         media.expire_uploads()
         for resident_id in self._town.residents.values():
@@ -435,6 +437,8 @@ def _keep_promise(row: outbox.Leased) -> None:
     if row.kind == telling.TELL:
         notices.tell(row)
         return
+    if row.kind == renderings.RENDER:
+        return  # drawn before its period was published
     ticket = Ref(row.community_id, UUID(row.payload["ticket_id"]))
     if row.kind == intake.MATCH:
         duplicates.remember(ticket)
@@ -459,7 +463,7 @@ def fill(seed: int, told: list[Story], album: Album, hands: travel.Traveller, no
     shifts.keep(here, hands, now)
     votes.hold(here, album, hands, now)
     notices.tell_all(here, hands, now)
-    books.keep(here, hands, now, seed)
+    books.keep(here, album, hands, now, seed)
     hands.to(now)
     stage.settle()
     return (

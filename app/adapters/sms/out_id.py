@@ -6,11 +6,13 @@ Receipts come from outside and unsigned, so whatever reads them back must take n
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from uuid import UUID
 
 from app.ids import Ref
 
 _PREFIX = "j1"  # the first form; another one would be told from it by this
+_LENGTH = 44
 _FORM = re.compile(r"j1-([0-9a-f]{8})-([0-9a-f]{32})")
 
 
@@ -23,7 +25,10 @@ def encode(batch: Ref) -> str:
 
 def decode(text: object) -> Ref | None:
     """(community_id, batch id), or None for what we never wrote: another system on the account, a console's test."""
-    if not isinstance(text, str):
-        return None
+    return _read(text) if isinstance(text, str) and len(text) == _LENGTH else None
+
+
+@lru_cache(maxsize=4096)  # a push names each batch as often as that has numbers
+def _read(text: str) -> Ref | None:
     found = _FORM.fullmatch(text)
     return Ref(int(found.group(1), 16), UUID(hex=found.group(2))) if found else None

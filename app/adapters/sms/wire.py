@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from app.clock import SHANGHAI
 
@@ -30,6 +31,11 @@ def shanghai_time(value: object) -> datetime | None:
     """`2026-01-01 10:00:00`, which the vendors write in Beijing time without saying so."""
     if not isinstance(value, str) or len(value) != 19 or value[10] != " ":
         return None
+    return _read(value)
+
+
+@lru_cache(maxsize=4096)  # a push tells many of the same second
+def _read(value: str) -> datetime | None:
     try:
         return datetime.fromisoformat(value).replace(tzinfo=SHANGHAI)
     except ValueError:

@@ -1,0 +1,97 @@
+"""Statements that go to the driver as they are: each a transaction by itself, on the pool that everything else uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app import db
+from tests.conftest import House
+
+SUM = "SELECT :a::int + :b::int, 'at 08:00, 100 %'"
+
+
+@pytest.fixture
+def plain(house: House) -> Iterator[db.Plain]:
+    made = db.Plain(SUM)
+    yield made
+    db.Plain.made.remove(made)
+
+
+def test_it_answers_with_its_first_row(plain: db.Plain) -> None:
+    assert plain.row({"a": 1, "b": 2}) == (3, "at 08:00, 100 %")
+
+
+def test_it_is_no_part_of_a_unit_of_work(plain: db.Plain) -> None:
+    with db.transaction(), pytest.raises(RuntimeError):
+        plain.row({"a": 1, "b": 2})
+
+
+def test_a_refused_statement_leaves_a_connection_that_works_and_shows_no_value(plain: db.Plain) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        plain.row({"a": 2**31 - 1, "b": 13800000000 - 13799999999})
+
+    assert not db.is_passing(refused.value)
+    assert "2147483647" not in str(refused.value)
+    with db.transaction() as session:  # the same connection, and again one that waits for a commit
+        assert session.connection().get_isolation_level() == "READ COMMITTED"
+        assert session.scalar(text("SELECT 1")) == 1
+    assert plain.row({"a": 1, "b": 2}) is not None
+
+
+def test_a_connection_that_was_cut_off_is_told_apart_and_not_used_again(plain: db.Plain) -> None:
+    cut = db.Plain("SELECT pg_terminate_backend(pg_backend_pid())")
+    db.Plain.made.remove(cut)
+
+    with pytest.raises(DBAPIError) as lost:
+        cut.row({})
+
+    assert db.is_passing(lost.value)
+    assert lost.value.connection_invalidated
+    assert plain.row({"a": 1, "b": 2}) is not None
+
+
+@contextmanager
+def another_pool(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A pool of one connection to this database; afterwards the house's own is back, with who listens to it."""
+    with monkeypatch.context() as patched:
+        for name in ("_engine", "_reading", "_statements"):
+            patched.setattr(db, name, None)
+        made = db.configure(url, pool_size=1)
+        try:
+            yield
+        finally:
+            made.dispose()
+
+
+def test_a_value_that_can_t_be_sent_leaves_no_connection_that_commits_by_itself(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = db.Plain("SELECT :said::text")
+    db.Plain.made.remove(words)
+
+    with another_pool(str(house.settings.database_url), monkeypatch):
+        with pytest.raises(UnicodeEncodeError):
+            words.row({"said": "\udcff"})
+
+        with db.transaction() as session:
+            one, other = (session.scalar(text("SELECT pg_current_xact_id()::text")) for _ in range(2))
+        assert one == other
+
+
+def test_a_server_that_is_away_is_something_that_passes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = db.Plain("SELECT 1")
+    db.Plain.made.remove(asked)
+    nowhere = re.sub(r"@[^/]*/", "@127.0.0.1:1/", str(house.settings.database_url))
+
+    with another_pool(nowhere, monkeypatch), pytest.raises(DBAPIError) as away:
+        asked.row({})
+
+    assert db.is_passing(away.value)
