@@ -317,12 +317,13 @@ def in_bulk() -> Iterator[None]:
     """Work on a hundred thousand rows that are newer than the database's statistics, in this unit of work.
 
     By old statistics a new decision's rows are few, and the planner looks each one up: by any index that begins with
-    its keys, through all of them. Joined as wholes they can't take longer than both are long.
+    its keys, through all of them. A merge by the first key alone compares each with all that share it. Hashed as wholes
+    they can't take longer than both are long.
     """
     with uncollected():
-        session().execute(text("SET LOCAL enable_nestloop = off"))
+        session().execute(text("SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off"))
         yield
-        session().execute(text("SET LOCAL enable_nestloop TO DEFAULT"))
+        session().execute(text("SET LOCAL enable_nestloop TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT"))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 from app import db
 from app.adapters.sms import DeliveryState, Receipt, Vendor, out_id
@@ -18,10 +19,18 @@ ByCommunity = dict[int, list[tuple[int, Report]]]  # community → (number of th
 PUSHES = 100  # of a transaction: 10,000 receipts as Alibaba sends them
 # They come in floods, and the bell rings once a second: who has just applied some looks again before he goes.
 LINGERS, LINGER_S = 2, 0.1
+HANDS = 2  # while PostgreSQL writes what one has read, the other reads
 
 
 def apply_waiting(shift: Shift, *, lease_s: int) -> bool:
     """Apply what waits, until nothing does or the shift is over; whether something is left."""
+    with ThreadPoolExecutor(HANDS, thread_name_prefix="receipts") as hands:
+        at_work = [hands.submit(_apply_waiting, shift, lease_s) for _ in range(HANDS)]
+    left = [hand.result() for hand in at_work]
+    return any(left)
+
+
+def _apply_waiting(shift: Shift, lease_s: int) -> bool:
     looks = 1
     while not shift.is_over():
         pushes = committed(inbound.lease, most=PUSHES, seconds=lease_s)
