@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 import uuid
@@ -14,10 +13,9 @@ from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app import logs
 from bff import admin, callbacks, docs, errors, health, metrics, public, resident
 from bff.http import RefConverter
-
-log = logging.getLogger("access")
 
 MAX_BODY = 11 * 1024 * 1024  # a photo of 10 MB in its multipart wrapping
 MAX_JSON = 256 * 1024
@@ -80,13 +78,12 @@ def _end(response: Response) -> Response:
     if response.content_type == "application/json":
         response.headers.setdefault("Cache-Control", "no-store")
     metrics.answered(endpoint, response.status_code, took)
-    # The rule, not the path: a path may hold a signed link or an id.
-    rule = request.url_rule.rule if request.url_rule else "-"
-    log.info(
-        "%s %s %s",
-        request.method,
-        rule,
-        response.status_code,
-        extra={"endpoint": endpoint, "status": response.status_code, "ms": round(took * 1000, 1)},
+    logs.answered(
+        method=request.method,
+        rule=request.url_rule.rule if request.url_rule else "-",
+        endpoint=endpoint,
+        status=response.status_code,
+        ms=took * 1000,
+        request_id=g.get("request_id", "-"),
     )
     return response

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from app import logs
 from tests.conftest import TEMPLATE, Caller, House, Person, Town
@@ -117,16 +118,19 @@ def test_each_line_is_json_with_the_id_of_its_request(visitor: Caller) -> None:
     before = ours.setStream(out)
     try:
         visitor.get("/bff/v1/me?phone=13912345678", headers={"X-Request-ID": "trace-4711-abc"})
+        visitor.get("/bff/v1/me", headers={"X-Request-ID": "of-13912345678"})
     finally:
         ours.setStream(before)
-    (line,) = [json.loads(text) for text in out.getvalue().splitlines()]
+    line, other = [json.loads(text) for text in out.getvalue().splitlines()]
     assert line["request_id"] == "trace-4711-abc"
     assert (line["status"], line["endpoint"]) == (401, "session.me")
+    assert (line["event"], line["logger"], line["level"]) == ("GET /bff/v1/me 401", "access", "info")
+    assert other["request_id"] == "of-[phone]"
     assert "13912345678" not in out.getvalue()
 
 
 def _is_ours(handler: logging.Handler) -> bool:
-    return "ProcessorFormatter" in type(handler.formatter).__name__
+    return isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
 
 
 @pytest.mark.parametrize(
