@@ -117,6 +117,9 @@ def serving(module: str, environment: Mapping[str, str], folder: Path) -> Iterat
             raise RuntimeError(
                 (folder / f"{module.partition(':')[0]}.log").read_text(errors="replace")[-2000:]
             )
+        time.sleep(
+            1
+        )  # the port is open before all processes are there, and the first would take every connection
         yield server
     finally:
         server.stop()

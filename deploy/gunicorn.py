@@ -5,6 +5,7 @@ From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, M
 
 import contextlib
 import gc
+import mmap
 import os
 import shutil
 import tempfile
@@ -34,16 +35,49 @@ from app import db, logs  # noqa: E402 - nothing may import prometheus_client be
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
 
+# How many connections each process holds, plus one, by its number; 0: takes none. Memory that parent and workers share.
+_PLACES = 256
+_held = memoryview(mmap.mmap(-1, 4 * _PLACES)).cast("I")
+
+
 class FairWorker(ThreadWorker):
     """gthread that leaves a new connection to the process that has the fewest.
 
-    All processes wake up for it and the quickest takes it: kept alive, one may hold them all while the other idles.
-    So each waits 10 µs for every connection it has, 0.3 ms at most, before it reaches out.
+    All processes wake up for it and the quickest takes it: kept alive, one may hold them all while the other idles. So
+    who holds more than another waits for that one. When nobody takes any for 50 ms, it may be stuck: no longer.
     """
 
+    _LOOKS_AGAIN_S, _PATIENCE_S = 0.0005, 0.05
+    _count = 0
+    _held_then, _waits_since = 0, 0.0
+
+    @property
+    def nr_conns(self) -> int:
+        """Its connections, which gthread counts; told to the others at each change."""
+        return self._count
+
+    @nr_conns.setter
+    def nr_conns(self, count: int) -> None:
+        self._count = count
+        self._tell()
+
+    def _tell(self) -> None:
+        _held[self.age % _PLACES] = self._count + 1 if getattr(self, "_accepting", False) else 0
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or end to take connections."""
+        super().set_accept_enabled(enabled)
+        self._tell()
+
     def accept(self, listener: Any) -> None:
-        """Take it, unless a colleague did."""
-        time.sleep(min(self.nr_conns * 10e-6, 3e-4))
+        """Take it, unless another should; then it is offered again after what else happened was looked at."""
+        if self._count >= min(filter(None, _held), default=1):
+            now, held = time.monotonic(), sum(_held)
+            if held != self._held_then or now - self._waits_since > 5 * self._PATIENCE_S:
+                self._held_then, self._waits_since = held, now
+            if now - self._waits_since < self._PATIENCE_S:
+                time.sleep(self._LOOKS_AGAIN_S)
+                return
         super().accept(listener)
 
 
@@ -112,7 +146,8 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Take a dead worker's gauges out of the sums."""
+    """Forget a dead worker's connections, and take its gauges out of the sums."""
+    _held[worker.age % _PLACES] = 0
     if metrics_port:
         from prometheus_client import multiprocess
 
