@@ -348,6 +348,10 @@ _SENTENCES = {
         "回执上的票与记录里的不是同一张（业主、选择、面积或密码不符）",
         "the leaf doesn't hold the ballot on this receipt (another owner, choice, area or salt)",
     ),
+    "receipt_channel": (
+        "回执写明的投票方式（网上或纸质）与第 {index} 号记录不同",
+        "the receipt says another channel (online, paper) than leaf {index}",
+    ),
     "receipt_place": ("回执上的位置或证明与记录不符", "place or proof on the receipt don't fit the log"),
     "split_view": (
         "回执上签过的树头与公布的记录不同：给不同的人看了不同的记录",
@@ -842,6 +846,8 @@ def check_receipt(board: Board, receipt: Any, report: Report, *, file: str = "re
     cast = next((b for b in board.ballots if b.place == index), None)
     if isinstance(opening, dict):
         _check_own_opening(board, cast, opening, report, file)
+    if cast is not None and receipt.get("channel", cast.channel) != cast.channel:
+        report.fault("receipt_channel", index=index)
     _check_place(board, index, receipt, report)
     _check_own_entry(board, cast, receipt, report)
     if cast is not None and any(b.tag == cast.tag and b.rev > cast.rev for b in board.ballots):

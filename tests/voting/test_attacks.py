@@ -662,6 +662,11 @@ def test_a_node_is_no_leaf(crime: Crime) -> None:
     assert "[leaf_zero]" in said
 
 
+def test_a_receipt_that_names_another_channel_than_the_log_is_told(crime: Crime) -> None:
+    other = {"online": "paper", "paper": "online"}[crime.receipts[0]["channel"]]
+    assert "[receipt_channel]" in crime.verdict(receipt=crime.receipts[0] | {"channel": other})
+
+
 def test_a_receipt_whose_head_is_of_another_log_is_told(crime: Crime) -> None:
     """The server showed this voter a log of her own, signed with its own key."""
     shown = copy.deepcopy(crime.receipts[0])
