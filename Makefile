@@ -14,7 +14,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
-        format lock clean dev
+        format lock clean dev shots
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -57,6 +57,9 @@ openapi-unchanged: dev
 tests: dev
 	@$(VENV)/python -m pytest -n auto $(ARGS)
 
+shots: dev ## A picture of every console page into docs/shots, against a running `make run` (needs Chromium)
+	@port='$(PORT)'; $(VENV)/python -m tools.shots --port "$${port:-$$($(VENV)/python -m tools.run --which-port)}" $(ARGS)
+
 openapi: dev ## Write openapi/*.json anew
 	@$(VENV)/python -m tools.openapi
 
@@ -77,6 +80,7 @@ lock: ## Write the lock files anew (needs uv; ARGS=--upgrade for newer versions)
 	@command -v $(UV) >/dev/null || { echo 'uv is needed: $(PYTHON) -m pip install uv, or make lock UV=/path/to/uv'; exit 2; }
 	$(UV) $(LOCK) $(ARGS) -o requirements.lock
 	$(UV) $(LOCK) $(ARGS) --group dev -c requirements.lock -o requirements-dev.lock
+	$(UV) pip compile --group node --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --quiet $(ARGS) -o requirements-node.lock
 
 clean: ## Remove the environment and caches; the data in var/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

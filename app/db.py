@@ -256,9 +256,8 @@ class Plain:
     minute, and of which SQLAlchemy's handling costs more than everything else in the request. Values by `:name`.
     """
 
-    made: ClassVar[
-        list[Plain]
-    ] = []  # a test reads them all, as nothing that listens to SQLAlchemy hears of them
+    # A test reads them all, as nothing that listens to SQLAlchemy hears of them.
+    made: ClassVar[list[Plain]] = []
 
     def __init__(self, statement: str) -> None:
         """Kept for the life of the process: make it a constant."""

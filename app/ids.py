@@ -61,6 +61,7 @@ class Kind(StrEnum):
     REVENUE_BUDGET = "rbg"
     REVENUE_BUDGET_LINE = "rbl"
     REVENUE_IMPORT = "rim"
+    REVENUE_CONTRACT_CHANGE = "rcc"
     # Of a person or global: uuid alone.
     RESIDENT = "res"
     STAFF = "stf"
@@ -97,6 +98,7 @@ OF_COMMUNITY = frozenset(  # kinds whose whole name is (community_id, uuid)
     | {Kind.REVENUE_OBJECTION, Kind.DELIVERY_ENTRY, Kind.NOTICE}
     | {Kind.CAMPAIGN, Kind.RECIPIENT_LIST, Kind.SMS_MESSAGE}
     | {Kind.REVENUE_BUDGET, Kind.REVENUE_BUDGET_LINE, Kind.REVENUE_IMPORT}
+    | {Kind.REVENUE_CONTRACT_CHANGE}
 )
 _LANES = 64
 # Stands where a row asks for a person and the house itself acts, or nobody is known any more.

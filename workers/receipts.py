@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+
+from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import db
 from app.adapters.sms import DeliveryState, Receipt, Vendor, out_id
@@ -13,6 +18,8 @@ from app.messaging import inbound
 from app.messaging.inbound import Ended, Push, Report, Tally
 from app.messaging.inbound_models import InboundKind
 from workers.batches import Shift, committed
+
+log = logging.getLogger(__name__)
 
 ByCommunity = dict[int, list[tuple[int, Report]]]  # community → (number of the push, entry)
 
@@ -36,7 +43,7 @@ def _apply_waiting(shift: Shift, lease_s: int) -> bool:
         pushes = committed(inbound.lease, most=PUSHES, seconds=lease_s)
         if pushes:
             with db.uncollected():
-                committed(_apply, pushes)
+                _apply_all(pushes)
             looks = 1 + LINGERS
             continue
         looks -= 1
@@ -44,6 +51,25 @@ def _apply_waiting(shift: Shift, lease_s: int) -> bool:
             return False
         time.sleep(LINGER_S)
     return True
+
+
+def _apply_all(pushes: list[Push]) -> None:
+    """Together; each by itself where one of them can't be applied, so that it costs the others nothing. That one waits
+    for another time, and counts as malformed when there is none left; the vendor is asked for what it told.
+    """
+    try:
+        committed(_apply, pushes)
+    except (JobTimeoutException, PoolTimeout):
+        raise
+    except Exception as e:
+        if isinstance(e, DBAPIError) and db.is_passing(e):
+            raise
+        if len(pushes) > 1:
+            for push in pushes:
+                _apply_all([push])
+            return
+        log.exception("a push that can't be applied", extra={"inbound_id": str(pushes[0].id)})
+        committed(inbound.finish, [Ended(pushes[0], Tally(unread=1), may_be_early=True)])
 
 
 def _apply(pushes: list[Push]) -> None:

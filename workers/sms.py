@@ -117,7 +117,11 @@ class Drain:
 
     def _send(self, batch: LeasedBatch, until: float) -> None:
         part = self._part_of(batch)
-        able = pipeline.weights(part.routes, self._vendors)
+        routes = [route for route in part.routes if route.provider in self._vendors]
+        if len(routes) > 1:
+            with db.reading():
+                routes = list(pipeline.with_room(batch, routes))
+        able = pipeline.weights(routes, self._vendors)
         if not able:
             committed(pipeline.not_begun, batch, why="no provider", pause_s=60)
             return

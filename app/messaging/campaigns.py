@@ -13,7 +13,7 @@ from app import audit, clock, db, ids, outbox
 from app.audit import SYSTEM, Actor
 from app.errors import Forbidden, NotFound, StaleVersion
 from app.ids import Ref
-from app.messaging import audience, opt_outs, previews, providers, templates
+from app.messaging import audience, expansion, opt_outs, previews, providers, templates
 from app.messaging.campaign_models import AsOf, AudienceType, Campaign, CampaignPart, CampaignState, PartState
 from app.messaging.expansion import make_batches, put_into
 from app.messaging.sms_errors import (
@@ -42,6 +42,7 @@ from app.people.scopes import StaffActor
 EXPAND = "messaging.expand"  # outbox kinds
 FALL_BACK = "messaging.fall_back"
 OBJECT_KIND = "campaign"
+_GROWS_BY = 1.1  # since it was approved: somebody moved in; beyond that it is another campaign
 EMERGENCY, OTHERS = 0, 5  # whose batches go first
 SMS_AFTER = timedelta(hours=2)  # unless the campaign says otherwise
 
@@ -309,7 +310,7 @@ def reject(ref: Ref, *, reason: str, version: int | None, acting_user: StaffActo
 
 
 def launch(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Campaign:
-    """Let it go: now, or at its `send_at`. Once.
+    """Let it go: now, or at its `send_at`. Once. An approval holds for as many as it was given for, and a tenth more.
 
     Raises NotFound, Forbidden, StaleVersion, ApprovalNeeded, AlreadyLaunched, IllegalCampaignMove, NoAudience,
     NoProvider, TemplateNotApproved.
@@ -321,10 +322,10 @@ def launch(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Campaig
     if row.state not in {_S.DRAFT, _S.SCHEDULED}:
         raise _illegal(row)
     now = clock.now()
-    approved = row.approved_by is not None
+    approved = (row.size or 0) if row.approved_by is not None else 0
     _count(row)
-    if _is_large(row) and not approved:
-        raise ApprovalNeeded(extra={"size": row.size})
+    if _is_large(row) and (row.size or 0) > approved * _GROWS_BY:
+        raise ApprovalNeeded(extra={"size": row.size, "approved": approved})
     if row.submitted_at is None:
         row.submitted_by, row.submitted_at = acting_user.id, now
     row.launched_by, row.launched_at = acting_user.id, now
@@ -438,17 +439,24 @@ def cancel(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Campaig
         SmsBatch.campaign_id == row.id,
         SmsBatch.state == BatchState.CANCELLED,
     )
-    db.session().execute(
-        update(SmsMessage)
-        .where(
-            SmsMessage.community_id.in_(row.communities),
-            SmsMessage.campaign_id == row.id,
-            SmsMessage.state == MessageState.QUEUED,
-            or_(SmsMessage.batch_id.is_(None), SmsMessage.batch_id.in_(dropped)),
+    gone = (
+        db.session()
+        .execute(
+            update(SmsMessage)
+            .where(
+                SmsMessage.community_id.in_(row.communities),
+                SmsMessage.campaign_id == row.id,
+                SmsMessage.state == MessageState.QUEUED,
+                or_(SmsMessage.batch_id.is_(None), SmsMessage.batch_id.in_(dropped)),
+            )
+            .values(state=MessageState.CANCELLED, settled_at=now)
+            .returning(SmsMessage.phone_hash, SmsMessage.created_at, SmsMessage.attempts)
+            .execution_options(synchronize_session=False)
         )
-        .values(state=MessageState.CANCELLED, settled_at=now)
-        .execution_options(synchronize_session=False)
+        .all()
     )
+    never_tried = [(phone_hash, written_at) for phone_hash, written_at, attempts in gone if not attempts]
+    expansion.uncount(never_tried, kind=templates.template(row.template_id).kind)
     _record(row, "campaign.cancelled", acting_user.actor)
     return row
 
@@ -568,6 +576,9 @@ def advance(ref: Ref) -> None:
     left = [part for part in parts if part.expanded_at is None]
     for part in left:
         expand_on(Ref(part.community_id, row.id), again=f"{now:%Y%m%d%H}")
+    for part in parts:
+        if part.sms_from is not None and part.sms_from <= now and expansion.waits_for_wechat(part):
+            fall_back_on(Ref(part.community_id, row.id), again=f"{now:%Y%m%d%H}")
     if left or _is_going(row):
         return
     for part in parts:

@@ -7,9 +7,9 @@ message, and a page that is run again finds its people claimed. Whole pages are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +43,12 @@ _COUNT_DAY = text(
     "INSERT INTO sms_number_days (phone_hash, day, count)"  # noqa: S608  columns and types from here
     " SELECT h, :day, 1 FROM unnest(" + columns.unnested(hashes="bytea") + ") AS new (h)"
     " ON CONFLICT (phone_hash, day) DO UPDATE SET count = sms_number_days.count + 1"
+)
+_UNCOUNT_DAY = text(
+    "WITH held AS (SELECT d.phone_hash FROM unnest(" + columns.unnested(hashes="bytea") + ") AS gone (h)"  # noqa: S608  columns and types from here
+    " JOIN sms_number_days AS d ON d.phone_hash = h AND d.day = :day ORDER BY d.phone_hash FOR UPDATE OF d)"
+    " UPDATE sms_number_days AS d SET count = d.count - 1 FROM held"
+    " WHERE d.phone_hash = held.phone_hash AND d.day = :day AND d.count > 0"
 )
 _BATCHES = text(
     "INSERT INTO sms_batches (community_id, id, campaign_id, state, priority, size, is_personal, attempts,"  # noqa: S608  columns and types from here
@@ -259,6 +265,16 @@ class _Writing:
         )
 
 
+def uncount(written: Iterable[tuple[bytes, datetime]], *, kind: str) -> None:
+    """Messages (number, when it was written) that never went to a vendor take nobody's share of the day."""
+    by_day: dict[date, set[bytes]] = {}
+    for phone_hash, at in written:
+        day = clock.in_shanghai(windows.next_open(at, kind=kind)).date()
+        by_day.setdefault(day, set()).add(phone_hash)
+    for day, hashes in sorted(by_day.items()):
+        db.session().execute(_UNCOUNT_DAY, {"hashes": columns.binary(hashes), "day": day})
+
+
 def inbox_key(campaign_id: UUID) -> str:
     """What a campaign's message is called in an inbox."""
     return f"campaign:{campaign_id}"
@@ -293,6 +309,21 @@ def make_batches(
 
 
 # --- WeChat first ------------------------------------------------------------------------------------------
+
+
+def waits_for_wechat(part: CampaignPart) -> bool:
+    """Is there anybody of whom it isn't decided yet whether she gets a text message?"""
+    found = db.session().scalar(
+        select(SmsMessage.id)
+        .where(
+            SmsMessage.community_id == part.community_id,
+            SmsMessage.campaign_id == part.campaign_id,
+            SmsMessage.batch_id.is_(None),
+            SmsMessage.state == MessageState.QUEUED,
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def fall_back(ref: Ref) -> bool:

@@ -226,10 +226,11 @@ def _stand(community_id: int, others: Sequence[tuple[Report, UUID, bytes]], so_f
     for at, message_id, state, is_same in found:
         seen.add(at)
         report = others[at - 1][0]
-        if not is_same and state == "queued":
+        if not is_same and state == "queued" and report.state == "delivered":
             # An attempt that was settled as not sent arrived after all: what was to go out again must not.
             tally["known" if _stop(community_id, message_id, report) else "again"] += 1
-        elif state == report.state:
+        elif state == report.state or (not is_same and report.state == "failed"):
+            # Told before; or that an earlier attempt failed, which is why there is another one.
             tally["again"] += 1
         else:
             tally["against"] += 1

@@ -129,7 +129,9 @@ class StaffNotice(db.Base):
 
 
 class NoticeState(StrEnum):
-    """queued → sent | refused | unknown | failed. Unknown: WeChat didn't answer; it is not sent again blindly."""
+    """queued → sent | refused | unknown | failed. Unknown: WeChat didn't answer; it is not sent again blindly. What was
+    sent has failed once WeChat says that it wasn't delivered.
+    """
 
     QUEUED = "queued"
     SENT = "sent"

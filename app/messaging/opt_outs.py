@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import delete, text
+from sqlalchemy import Connection, delete, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, crypto, db, ids
@@ -38,15 +39,20 @@ def must_go_out(kind: str, *, must_reach: bool) -> bool:
 
 
 def says_stop(text: str) -> bool:
-    """Is an answer to a message the wish for no more?"""
-    return text.strip().upper() in WORDS
+    """Is an answer to a message the wish for no more? However a Chinese keyboard writes it: full width, with a full
+    stop, or the whole of 回复TD退订.
+    """
+    letters = "".join(ch for ch in unicodedata.normalize("NFKC", text).upper() if ch.isalnum())
+    word = letters.removeprefix("回复")
+    return word in WORDS or word.replace("退订", "", 1) in WORDS
 
 
-def opted_out(phone_hashes: Collection[bytes]) -> set[bytes]:
-    """Those of these numbers that opted out."""
+def opted_out(phone_hashes: Collection[bytes], *, asking: Connection | None = None) -> set[bytes]:
+    """Those of these numbers that opted out. `asking`: on this connection, outside a unit of work."""
     if not phone_hashes:
         return set()
-    return set(db.session().scalars(_OPTED_OUT, {"hashes": columns.binary(phone_hashes)}))
+    given = {"hashes": columns.binary(phone_hashes)}
+    return set((asking or db.session()).execute(_OPTED_OUT, given).scalars())
 
 
 def of(phone: str) -> OptOut | None:

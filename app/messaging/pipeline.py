@@ -21,12 +21,14 @@ from sqlalchemy.types import String
 
 from app import clock, crypto, db, ids
 from app.ids import Ref
-from app.messaging import columns
-from app.messaging.sms_models import MappingState, SmsProvider, SmsTemplate, SmsTemplateMapping
+from app.messaging import audience, columns, opt_outs, providers
+from app.messaging.campaign_models import Campaign
+from app.messaging.sms_models import SmsTemplate
 
-# How long something may be tried that the vendor puts off again and again.
+# What the vendor puts off again and again is tried for so long, and at least so often; after that many tries slowly.
 GIVE_UP_AFTER = timedelta(days=3)
 MOST_TRIES = 40
+_SLOW_S = 600
 # Seconds until the next try of what was surely not sent, by who could help; twice as long each time, up to the second.
 _PAUSES = {
     "rate": (1, 10),
@@ -47,6 +49,7 @@ class LeasedBatch(NamedTuple):
     is_personal: bool
     priority: int
     who: str
+    created_at: datetime
 
 
 class Route(NamedTuple):
@@ -61,6 +64,7 @@ class Route(NamedTuple):
     sign: str
     names: tuple[str, ...]
     order: tuple[int, ...]
+    most_a_day: int
 
 
 class Part(NamedTuple):
@@ -68,6 +72,7 @@ class Part(NamedTuple):
 
     values: tuple[str | None, ...]
     routes: tuple[Route, ...]
+    despite_opt_out: bool
 
 
 class Outgoing(NamedTuple):
@@ -136,7 +141,7 @@ _LEASE = text(
     )
     UPDATE sms_batches AS b SET lease_until = :until, leased_by = :who, attempts = b.attempts + 1
     FROM due WHERE b.community_id = :community_id AND b.id = due.id
-    RETURNING b.id, b.campaign_id, b.attempts, b.size, b.is_personal, b.priority
+    RETURNING b.id, b.campaign_id, b.attempts, b.size, b.is_personal, b.priority, b.created_at
     """
 )
 
@@ -156,8 +161,10 @@ def lease(community_id: int, *, most: int, seconds: int, who: str, is_open: bool
         },
     )
     leased = [
-        LeasedBatch(Ref(community_id, id_), campaign_id, attempts, size, is_personal, priority, who)
-        for id_, campaign_id, attempts, size, is_personal, priority in rows
+        LeasedBatch(
+            Ref(community_id, id_), campaign_id, attempts, size, is_personal, priority, who, created_at
+        )
+        for id_, campaign_id, attempts, size, is_personal, priority, created_at in rows
     ]
     return sorted(leased, key=lambda batch: (batch.priority, batch.ref.id))
 
@@ -182,13 +189,13 @@ def give_back(batches: Sequence[LeasedBatch]) -> None:
 def part_of(batch: LeasedBatch) -> Part:
     """Values and routes of the batch's campaign: providers that are enabled and have an approved mapping.
 
-    A mapping that doesn't name every parameter of the template, or another one, isn't a route.
+    A mapping that doesn't fit the template's parameters, by name or by length, isn't a route.
     """
     row = (
         db.session()
         .execute(
             text(
-                "SELECT p.template_id, p.params FROM campaign_parts AS p"
+                "SELECT p.template_id, p.params, p.home_id FROM campaign_parts AS p"
                 " WHERE p.community_id = :community_id AND p.campaign_id = :campaign_id"
             ),
             {"community_id": batch.ref.community_id, "campaign_id": batch.campaign_id},
@@ -197,37 +204,55 @@ def part_of(batch: LeasedBatch) -> Part:
     )
     template = db.session().get_one(SmsTemplate, row.template_id)
     own = [str(parameter["name"]) for parameter in template.parameters]
-    found = db.session().execute(
-        SmsTemplateMapping.__table__.select()
-        .join(SmsProvider.__table__, SmsProvider.code == SmsTemplateMapping.provider_code)
-        .add_columns(
-            SmsProvider.weight, SmsProvider.calls_per_s, SmsProvider.batch_same, SmsProvider.batch_personal
-        )
-        .where(
-            SmsTemplateMapping.template_id == row.template_id,
-            SmsTemplateMapping.state == MappingState.APPROVED,
-            SmsProvider.is_enabled,
-        )
-    )
     routes = []
-    for mapping in found:
+    usable = providers.usable(template)
+    most = providers.each_a_day(usable)
+    for provider, mapping, _ in usable:
+        assert mapping is not None
         names = tuple(map(str, mapping.parameters))
-        if sorted(names) != sorted(own):
-            continue
         routes.append(
             Route(
-                provider=mapping.provider_code,
-                weight=mapping.weight,
-                calls_per_s=mapping.calls_per_s,
-                most_same=mapping.batch_same,
-                most_personal=mapping.batch_personal,
+                provider=provider.code,
+                weight=provider.weight,
+                calls_per_s=provider.calls_per_s,
+                most_same=provider.batch_same,
+                most_personal=provider.batch_personal,
                 vendor_code=mapping.vendor_code,
                 sign=template.sign,
                 names=names,
                 order=tuple(own.index(name) for name in names),
+                most_a_day=most[provider.code],
             )
         )
-    return Part(tuple(row.params), tuple(routes))
+    campaign = db.session().get(Campaign, (row.home_id, batch.campaign_id))
+    must_reach = campaign is not None and audience.of(campaign.audience["type"]).must_reach(
+        campaign.audience["spec"]
+    )
+    despite = opt_outs.must_go_out(template.kind, must_reach=must_reach)
+    return Part(tuple(row.params), tuple(routes), despite)
+
+
+_QUEUED = text(
+    "SELECT m.phone_hash FROM sms_messages AS m"
+    " WHERE m.community_id = :community_id AND m.batch_id = :id AND m.state = 'queued'"
+)
+_MOST_OF_DAY = text(
+    "SELECT max(d.count) FROM unnest(" + columns.unnested(hashes="bytea") + ") AS asked (h)"  # noqa: S608  columns and types from here
+    " JOIN sms_number_days AS d ON d.phone_hash = h AND d.day = :day"
+)
+
+
+def with_room(batch: LeasedBatch, routes: Sequence[Route]) -> Sequence[Route]:
+    """Of these routes those whose provider takes as many messages a day as any number of the batch gets today, this one
+    included; all of them where none does. In a transaction.
+    """
+    if len({route.most_a_day for route in routes}) < 2:
+        return routes
+    given = {"community_id": batch.ref.community_id, "id": batch.ref.id}
+    hashes = columns.binary(db.session().scalars(_QUEUED, given))
+    day = clock.in_shanghai(clock.now()).date()
+    most = db.session().scalar(_MOST_OF_DAY, {"hashes": hashes, "day": day}) or 0
+    return [route for route in routes if route.most_a_day >= most] or routes
 
 
 # --- one call --------------------------------------------------------------------------------------------
@@ -248,9 +273,16 @@ _BEGIN = text(
     SET state = 'sending', provider_code = :provider, sent_at = :now, attempts = m.attempts + 1,
         code = NULL, fault = NULL, vendor_id = NULL
     FROM begun WHERE m.community_id = :community_id AND m.batch_id = begun.id AND m.state = 'queued'
-    RETURNING m.id, m.phone_sealed, m.params
+    RETURNING m.id, m.phone_sealed, m.params, m.phone_hash
     """
 )
+# Nothing of it was handed to the vendor yet.
+_SPARE = text(
+    """
+    UPDATE sms_messages AS m SET state = 'cancelled', code = 'opted_out', settled_at = :now
+    WHERE m.community_id = :community_id AND m.batch_id = :id AND m.id = ANY(:ids) AND m.state = 'sending'
+    """
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True))))
 
 
 def begin(
@@ -259,7 +291,8 @@ def begin(
     """The messages to hand to the provider now; empty when the batch mustn't leave: the campaign doesn't run any more,
     the hour is over, or too little is left of the lease (`needs_s` is what a call may take).
 
-    From here on it counts as sent until an outcome says otherwise. Commits by itself.
+    From here on it counts as sent until an outcome says otherwise. Who opted out since the message was written doesn't
+    get it, unless it must go out. Commits by itself.
     """
     now = clock.now()
     with db.statements() as connection:
@@ -277,6 +310,13 @@ def begin(
                 "is_open": is_open,
             },
         ).all()
+        stopped = set()
+        if not part.despite_opt_out and rows:
+            stopped = opt_outs.opted_out([row.phone_hash for row in rows], asking=connection)
+        if stopped:
+            spared = [row.id for row in rows if row.phone_hash in stopped]
+            given = {"community_id": batch.ref.community_id, "id": batch.ref.id, "now": now}
+            connection.execute(_SPARE, given | {"ids": spared})
     keys = crypto.keys()
     return [
         Outgoing(
@@ -284,7 +324,8 @@ def begin(
             phone=keys.decrypt(sealed, f"sms_phone:{id_}").decode(),
             values=_values(part.values, params, route.order),
         )
-        for id_, sealed, params in rows
+        for id_, sealed, params, phone_hash in rows
+        if phone_hash not in stopped
     ]
 
 
@@ -335,7 +376,7 @@ def record(batch: LeasedBatch, results: Sequence[Result], *, first_question_s: f
     outcomes = {result.outcome for result in results}
     worst = _word_of(results)
     states = {"accepted": "accepted", "refused": "refused", "unknown": "unknown", "throttled": "queued"}
-    if outcomes == {"throttled"} and batch.attempts >= MOST_TRIES:
+    if outcomes == {"throttled"} and batch.attempts >= MOST_TRIES and now - batch.created_at >= GIVE_UP_AFTER:
         states["throttled"] = "failed"
     state = (
         "unknown"
@@ -382,10 +423,11 @@ def _word_of(results: Sequence[Result]) -> str:
 
 def _pause(results: Sequence[Result], attempts: int) -> float:
     faults = {r.fault or "vendor" for r in results if r.outcome == "throttled"} or {"vendor"}
-    return max(
+    pause = max(
         min(first * 2.0 ** min(attempts - 1, 12), longest)
         for first, longest in (_PAUSES.get(fault, _PAUSES["vendor"]) for fault in faults)
     )
+    return pause if attempts < MOST_TRIES else max(pause, _SLOW_S)
 
 
 def _move(batch: LeasedBatch, later: Sequence[Result], now: datetime) -> None:
@@ -415,7 +457,7 @@ _NEW_BATCH = text(
         INSERT INTO sms_batches
             (community_id, id, campaign_id, state, priority, size, is_personal, attempts, not_before, created_at)
         SELECT b.community_id, :new_id, b.campaign_id, 'queued', b.priority, :size, b.is_personal, :tried,
-               :not_before, :now
+               :not_before, b.created_at
         FROM sms_batches AS b WHERE b.community_id = :community_id AND b.id = :id
         RETURNING id
     )
@@ -436,10 +478,12 @@ _MOVE = text(
 def new_batch(
     old: Ref, messages: Sequence[UUID], *, was: Sequence[str], not_before: datetime, tried: int = 0
 ) -> UUID:
-    """A batch of their own, under a name the vendor hasn't heard, for messages of `old` in one of the states `was`."""
+    """A batch of their own, as old as `old` and under a name the vendor hasn't heard, for those of its messages that
+    are in one of the states `was`.
+    """
     new_id = ids.new_id()
     given = {"community_id": old.community_id, "id": old.id, "new_id": new_id}
-    made = {"size": len(messages), "tried": tried, "not_before": not_before, "now": clock.now()}
+    made = {"size": len(messages), "tried": tried, "not_before": not_before}
     db.session().execute(_NEW_BATCH, given | made)
     db.session().execute(_MOVE, given | {"ids": list(messages), "was": list(was)})
     return new_id

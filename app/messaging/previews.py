@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.people.queries import mask_phone
 
 PREVIEW = "messaging.preview"  # outbox kind
 SAMPLES = 3
+HOLDS_FOR = timedelta(minutes=10)  # after that the audience may be another one
 
 
 def ask(row: Campaign) -> UUID:
@@ -53,8 +55,13 @@ def job_of(row: Campaign) -> dict[str, Any]:
 
 def size_of(row: Campaign) -> int:
     """How many would get it now."""
-    if row.preview is not None and row.preview["version"] == row.version:
-        return int(row.preview["recipients"])
+    shown = row.preview
+    if (
+        shown is not None
+        and shown["version"] == row.version
+        and clock.now() - datetime.fromisoformat(shown["at"]) < HOLDS_FOR
+    ):
+        return int(shown["recipients"])
     template = templates.template(row.template_id)
     return sum(len(chosen) for chosen, _ in _pages(row, template, providers.usable(template)))
 

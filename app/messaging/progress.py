@@ -135,6 +135,31 @@ def phone_of(message: SmsMessage) -> str:
     return crypto.keys().decrypt(message.phone_sealed, f"sms_phone:{message.id}").decode()
 
 
+def refused_of_decision(community_id: int, decision_id: UUID) -> set[bytes]:
+    """Hashes of the numbers to which a vendor let no text message about this decision through (wrong, blocked), and
+    which none reached: somebody has to go there.
+    """
+    m, c = SmsMessage, Campaign
+    rows = db.session().execute(
+        select(m.phone_hash, m.state)
+        .join(c, (c.community_id == community_id) & (c.id == m.campaign_id))
+        .where(
+            m.community_id == community_id,
+            c.audience["spec"]["decision"][1].astext == str(decision_id),
+            m.channel == Channel.SMS,
+            or_(
+                m.state == MessageState.DELIVERED,
+                (m.state == MessageState.REFUSED) & (m.fault == "number"),
+            ),
+        )
+    )
+    refused: set[bytes] = set()
+    reached: set[bytes] = set()
+    for phone_hash, state in rows:
+        (reached if state == MessageState.DELIVERED else refused).add(phone_hash)
+    return refused - reached
+
+
 def told_of_decision(community_id: int, decision_id: UUID, *, before: datetime | None) -> set[bytes]:
     """Hashes of the numbers to which a text message of this decision (announced, opened, extended, result) was
     delivered before that time: proof that who holds them was told.

@@ -91,6 +91,11 @@ def _why_not(provider: SmsProvider, mapping: SmsTemplateMapping | None, template
 
 def most_a_day(usable_: Sequence[Route]) -> int:
     """How many messages a number may get from us in a day while any of these providers can still carry one more."""
+    return max(each_a_day(usable_).values(), default=0)
+
+
+def each_a_day(usable_: Sequence[Route]) -> dict[str, int]:
+    """The same of each of these providers, by its code."""
     codes = [route.provider.code for route in usable_]
     rows = db.session().execute(
         select(SmsProviderCap.provider_code, func.min(SmsProviderCap.most))
@@ -98,7 +103,7 @@ def most_a_day(usable_: Sequence[Route]) -> int:
         .group_by(SmsProviderCap.provider_code)
     )
     found: dict[str, int] = dict(rows.all())
-    return max((found.get(code, 1000) for code in codes), default=0)
+    return {code: found.get(code, 1000) for code in codes}
 
 
 def change(

@@ -36,6 +36,7 @@ _PAGES = {
 GIVE_UP_AFTER = timedelta(days=3)
 _PAUSES = (5, 15, 60, 300, 900)
 _HINT_GRACE = timedelta(seconds=60)
+_TAKEN_BEFORE, _CLOCKS_APART = timedelta(minutes=10), timedelta(minutes=2)
 
 _templates: dict[str, str] = {}
 
@@ -274,6 +275,26 @@ def settle_notice(notice: LeasedNotice, *, outcome: str, errcode: int | None) ->
         }
         values |= {"state": states[outcome], "settled_at": now}
     _settle(notice, **values)
+
+
+def not_delivered(*, resident_id: UUID, template_id: str, errcode: int, at: datetime) -> bool:
+    """WeChat took a notice of this template to her and says at that time that it didn't deliver it; False where none
+    is found. The event's number of the message isn't kept, so in doubt none of those taken just before is proof.
+    """
+    n = WeChatNotice
+    rows = db.session().execute(
+        update(n)
+        .where(
+            n.resident_id == resident_id,
+            n.template_id == template_id,
+            n.state == NoticeState.SENT,
+            n.settled_at.between(at - _TAKEN_BEFORE, at + _CLOCKS_APART),
+        )
+        .values(state=NoticeState.FAILED, errcode=errcode)
+        .returning(n.id)
+        .execution_options(synchronize_session=False, cross_community="what WeChat didn't deliver")
+    )
+    return bool(rows.all())
 
 
 def _settle(notice: LeasedNotice, **values: Any) -> None:

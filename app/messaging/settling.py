@@ -262,6 +262,7 @@ def _again(batch: UnknownBatch, absent: Sequence[Question]) -> None:
             "SELECT p.state FROM campaign_parts AS p JOIN sms_batches AS b"
             " ON b.community_id = p.community_id AND b.campaign_id = p.campaign_id"
             " WHERE p.community_id = :community_id AND b.community_id = :community_id AND b.id = :id"
+            " FOR SHARE OF p"  # who cancels it waits, and then finds the new batch
         ),
         {"community_id": batch.ref.community_id, "id": batch.ref.id},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -35,6 +35,7 @@ class RevenueBudget(db.Base):
     year: Mapped[int] = mapped_column(SmallInteger)
     decision_id: Mapped[UUID | None] = mapped_column(info=db.soft("decisions.id"))
     basis: Mapped[str] = mapped_column(String(200))
+    published_until: Mapped[date | None]  # the last day of its year that was published when it was entered
     entered_by: Mapped[UUID] = mapped_column(info=db.soft("staff.id"))
     entered_at: Mapped[datetime]
 

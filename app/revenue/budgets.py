@@ -16,7 +16,7 @@ from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.revenue import allowed, queries
 from app.revenue.budget_models import RevenueBudget, RevenueBudgetLine
-from app.revenue.errors import BudgetInUse, BudgetLineTwice, BudgetTaken
+from app.revenue.errors import BudgetInUse, BudgetLineTwice, BudgetTaken, BudgetTooLate
 from app.revenue.models import Account, EntryKind, RevenueCategory, RevenueLine
 from app.revenue.service import category_of, lock, note
 
@@ -55,12 +55,17 @@ def enter(
     plans: Sequence[Plan],
     acting_user: StaffActor,
 ) -> BudgetView:
-    """The estate's budget of a year, one line a category.
+    """The estate's budget of a year, one line a category. Owners often decide in the middle of it: then it says until
+    which day its year was published, for everybody to see what was known. When all of it is, it is no plan any more.
 
-    Raises NotFound, UnknownDecision, DecisionNotCertified, UnknownCategory, BudgetLineTwice, BudgetTaken.
+    Raises NotFound, UnknownDecision, DecisionNotCertified, UnknownCategory, BudgetLineTwice, BudgetTaken,
+    BudgetTooLate.
     """
     queries.estate_for(acting_user, Permission.REVENUE_EDIT, estate)
     lock(estate)
+    last = queries.last_statement(estate)
+    if last is not None and last.last_day >= date(year, 12, 31):
+        raise BudgetTooLate
     if len({plan.category for plan in plans}) != len(plans):
         raise BudgetLineTwice(errors={"lines": [(BudgetLineTwice.zh, BudgetLineTwice.en)]})
     made = RevenueBudget(
@@ -70,6 +75,7 @@ def enter(
         year=year,
         decision_id=allowed.check(estate, decision) if decision is not None else None,
         basis=basis,
+        published_until=last.last_day if last is not None and last.last_day.year == year else None,
         entered_by=acting_user.id,
         entered_at=clock.now(),
     )
@@ -99,12 +105,13 @@ def enter(
 
 
 def withdraw(ref: Ref, *, acting_user: StaffActor) -> None:
-    """Take a budget back before anything of its year is published. Raises NotFound, BudgetInUse."""
+    """Take a budget back before anything (more) of its year is published. Raises NotFound, BudgetInUse."""
     found = queries.one_for(acting_user, Permission.REVENUE_EDIT, RevenueBudget, ref)
     estate = Ref(ref.community_id, found.estate_id)
     lock(estate)
     last = queries.last_statement(estate)
-    if last is not None and last.last_day >= date(found.year, 1, 1):
+    known = found.published_until or date(found.year - 1, 12, 31)
+    if last is not None and last.last_day > known:
         raise BudgetInUse
     rows = db.session().scalars(
         select(RevenueBudgetLine).where(

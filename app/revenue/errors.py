@@ -21,6 +21,20 @@ class SettingsTooEarly(Invalid):
     en = "The rules must begin after the last period that is in review or published."
 
 
+class SettingsInsidePeriod(Invalid):
+    """A period has one split, one rhythm: they change with the first day of a period."""
+
+    code = "revenue_settings_inside_period"
+    zh = (
+        "提取比例、取整方式、公布周期和公示天数只能从一个周期的第一天起改变：{day} 在 {first} 至 {last} 这一周期之内。"
+        "请改为自 {first} 或 {next} 起。"
+    )
+    en = (
+        "Split, rounding, rhythm and days of posting change with the first day of a period: {day} lies within"
+        " {first} to {last}. Let them begin on {first} or {next}."
+    )
+
+
 class UnknownCategory(Invalid):
     """Not a category of this estate, ended, or of another kind."""
 
@@ -43,6 +57,14 @@ class CategoryTaken(Conflict):
     code = "revenue_category_taken"
     zh = "已有同名科目。"
     en = "There is a category of this name."
+
+
+class CategoryFixed(Invalid):
+    """Published lines are read by a category's name and kind."""
+
+    code = "revenue_category_fixed"
+    zh = "科目的名称和类型不能改，公布的账目要按它显示。请停用这个科目，另建一个新科目。"
+    en = "A category keeps its name and kind, which published lines show: end it and add another."
 
 
 class UnknownContract(Invalid):
@@ -91,6 +113,38 @@ class BudgetInUse(Conflict):
     code = "budget_in_use"
     zh = "这一年的账目已有公布，预算不能再撤回。"
     en = "Something of this year is published; the budget stays."
+
+
+class BudgetTooLate(Conflict):
+    """All of its year is published: that is no plan any more."""
+
+    code = "budget_too_late"
+    zh = "这一年的账目已全部公布，不能再补录预算。"
+    en = "All of this year is published; a budget can't be entered afterwards."
+
+
+class ContractChangeOpen(Conflict):
+    """One change at a time."""
+
+    code = "contract_change_open"
+    zh = "这份合同有一项变更还在等另一人确认，请先处理。"
+    en = "A change of this contract still waits for a second person."
+
+
+class ContractChangeDecided(Conflict):
+    """Somebody was faster."""
+
+    code = "contract_change_decided"
+    zh = "这项合同变更已有人处理，请刷新。"
+    en = "This change is decided already."
+
+
+class ContractSecondPerson(Forbidden):
+    """Who asks for a change doesn't agree to it."""
+
+    code = "contract_second_person"
+    zh = "提出变更的人不能自己确认，请由另一人确认。"
+    en = "Who asked for the change can't agree to it; another person has to."
 
 
 class ContractSpan(Invalid):

@@ -262,9 +262,8 @@ class RevenueDraft(_Entry, db.Base):
     )
 
     state: Mapped[str] = mapped_column(String(10))
-    is_computed: Mapped[bool] = mapped_column(
-        Boolean, server_default="false"
-    )  # the split, made by submitting
+    # The split, made by submitting.
+    is_computed: Mapped[bool] = mapped_column(Boolean, server_default="false")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -369,13 +368,13 @@ class RevenueObjection(db.Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     estate_id: Mapped[UUID]
     line_id: Mapped[UUID]
-    resident_id: Mapped[UUID | None] = mapped_column(
-        info=db.soft("residents.id")
-    )  # none: she closed her account
+    # None: she closed her account.
+    resident_id: Mapped[UUID | None] = mapped_column(info=db.soft("residents.id"))
     ticket_id: Mapped[UUID] = mapped_column(info=db.soft("tickets.id"))
     text: Mapped[str | None] = mapped_column(String(500))
     answer_by: Mapped[date]  # the last day
     answer: Mapped[str | None] = mapped_column(String(1000))
     answered_by: Mapped[UUID | None] = mapped_column(info=db.soft("staff.id"))
+    answered_org_id: Mapped[UUID | None] = mapped_column(info=db.soft("orgs.id"))  # in whose name
     answered_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

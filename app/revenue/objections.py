@@ -73,13 +73,21 @@ def object_to(line: Ref, *, text: str, acting_user: UUID) -> RevenueObjection:
 
 
 def answer(ref: Ref, *, text: str, acting_user: StaffActor) -> RevenueObjection:
-    """Answer it in public, once; who objected is told. Raises NotFound, AnsweredAlready."""
+    """Answer it in public, once, in the name of one's organisation; who objected is told.
+
+    Raises NotFound, AnsweredAlready.
+    """
     found = queries.one_for(acting_user, Permission.REVENUE_REVIEW, RevenueObjection, ref)
     lock(Ref(ref.community_id, found.estate_id))
     found = queries.one_for(acting_user, Permission.REVENUE_REVIEW, RevenueObjection, ref)
     if found.answered_at is not None:
         raise AnsweredAlready
     found.answer, found.answered_by, found.answered_at = text, acting_user.id, clock.now()
+    estate = Ref(ref.community_id, found.estate_id)
+    here = (
+        g for g in acting_user.grants if Permission.REVENUE_REVIEW in g.permissions and estate in g.estates
+    )
+    found.answered_org_id = next((grant.org_id for grant in here), None)
     note(acting_user.actor, "objection_answered", ref, "revenue_objection")
     if found.resident_id is not None:
         _tell(found, found.resident_id, text)

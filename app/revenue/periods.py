@@ -46,7 +46,7 @@ from app.revenue.models import (
 from app.revenue.money import Rounding, split
 from app.revenue.queries import PeriodView
 from app.revenue.rendering_models import RenderingState
-from app.revenue.service import check_day, check_version, lock, new_draft, note, open_period
+from app.revenue.service import check_day, check_rules, check_version, lock, new_draft, note, open_period
 from app.revenue.spans import Rhythm, last_of
 
 KIND = "revenue_period"
@@ -62,7 +62,9 @@ def begin(
     acting_user: StaffActor,
 ) -> PeriodView:
     """The next period, by the rhythm of its first day. The first of an estate names its day and the balance that the
-    street checked; later ones follow without gap. Raises NotFound, NoSettings, PeriodOpen, FirstDayWrong, DayInFuture.
+    street checked; later ones follow without gap.
+
+    Raises NotFound, NoSettings, PeriodOpen, FirstDayWrong, DayInFuture, SettingsInsidePeriod.
     """
     queries.estate_for(acting_user, Permission.REVENUE_EDIT, estate)
     lock(estate)
@@ -79,6 +81,7 @@ def begin(
     if last is None:
         _check_first(first_day)
     rule = _rule(estate, first_day)
+    check_rules(estate, first_day)
     made = RevenuePeriod(
         community_id=estate.community_id,
         id=ids.new_id(),
@@ -115,7 +118,7 @@ def change_first(
     """Correct when the books begin and with what balance, while their first period is in draft; what isn't said stays.
 
     Raises NotFound, StaleVersion, PeriodMove, AlreadyPublished, FirstDayWrong (not the first one), DayInFuture,
-    NoSettings.
+    NoSettings, SettingsInsidePeriod.
     """
     period = _locked(ref, Permission.REVENUE_EDIT, version, acting_user)
     estate = Ref(ref.community_id, period.estate_id)
@@ -127,6 +130,7 @@ def change_first(
         _check_first(first_day)
         period.first_day = first_day
         period.last_day = last_of(first_day, Rhythm(_rule(estate, first_day).rhythm))
+        check_rules(estate, first_day)
     if opening_fen is not None:
         period.opening_fen = opening_fen
     if opening_note is not None:

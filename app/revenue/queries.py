@@ -26,6 +26,7 @@ from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.models import Estate
 from app.revenue.budget_models import RevenueBudget
+from app.revenue.contract_models import RevenueContractChange
 from app.revenue.errors import RangeBackwards
 from app.revenue.import_models import RevenueImport
 from app.revenue.models import (
@@ -48,6 +49,7 @@ T = TypeVar(
     "T",
     RevenueCategory,
     RevenueContract,
+    RevenueContractChange,
     RevenuePeriod,
     RevenueDraft,
     RevenueLine,
@@ -327,6 +329,7 @@ class LineFilter:
     kind: str | None = None
     category: UUID | None = None
     contract: UUID | None = None
+    decision: UUID | None = None  # of the owners, which allowed it: what came of one vote
     q: str | None = None
     account: str | None = None  # the figure it belongs to; an adjustment is of one as well
     no_category: bool = False  # the split to the fund, and adjustments without one
@@ -347,7 +350,7 @@ class LineFilter:
 
     @property
     def sql(self) -> str:
-        """The condition on `revenue_lines`: one of a few hundred texts, whatever is asked."""
+        """The condition on `revenue_lines`: one of some hundred texts, whatever is asked."""
         return _OF_ESTATE + "".join(sql for name, sql in _ASKED.items() if getattr(self, name))
 
     @property
@@ -369,6 +372,7 @@ _ASKED = {
     "no_category": " AND revenue_lines.category_id IS NULL",
     "category": " AND revenue_lines.category_id = :category",
     "contract": " AND revenue_lines.contract_id = :contract",
+    "decision": " AND revenue_lines.decision_id = :decision",
     "q": " AND (revenue_lines.note ILIKE :q OR revenue_lines.counterparty ILIKE :q"
     f" OR {_NAMED.format(column='category_id', table='revenue_categories', name='name')}"
     f" OR {_NAMED.format(column='contract_id', table='revenue_contracts', name='number')})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -24,14 +25,15 @@ from app.places.models import Estate
 from app.revenue import allowed, public_files, queries
 from app.revenue.errors import (
     AdjustmentUnclear,
+    CategoryFixed,
     CategoryMissing,
     CategoryTaken,
-    ContractSpan,
     DayBeforeBooks,
     DayInFuture,
     DraftFrozen,
     PeriodClosed,
     ReversalFixed,
+    SettingsInsidePeriod,
     SettingsTooEarly,
     TooManyVouchers,
     UnknownCategory,
@@ -51,6 +53,7 @@ from app.revenue.models import (
     RevenueSetting,
 )
 from app.revenue.money import Rounding
+from app.revenue.queries import PeriodView
 from app.revenue.spans import Rhythm, last_of
 
 P = Permission
@@ -99,7 +102,13 @@ class Rules:
 
 def set_rules(estate: Ref, rules: Rules, *, valid_from: date, acting_user: StaffActor) -> RevenueSetting:
     """Rules from a day on. What is published, or in review, keeps those it was made under; the same day again
-    replaces. A period in draft that begins then or later takes the new rhythm. Raises NotFound, SettingsTooEarly.
+    replaces. A period in draft that begins then or later takes the new rhythm.
+
+    A period is one sum with one split, so what decides about it (split, rounding, rhythm, days of posting) changes on
+    the first day of a period alone: a year whose net was cut in the middle would give the fund another amount than
+    either rule. Who keeps the money, and how fast doubts are answered, changes on any day.
+
+    Raises NotFound, SettingsTooEarly, SettingsInsidePeriod.
     """
     queries.estate_for(acting_user, P.REVENUE_SETTINGS, estate)
     lock(estate)
@@ -118,6 +127,9 @@ def set_rules(estate: Ref, rules: Rules, *, valid_from: date, acting_user: Staff
     row.keeper, row.keeper_name, row.basis = rules.keeper, rules.keeper_name, rules.basis
     row.set_by, row.set_at = acting_user.id, clock.now()
     db.session().flush()  # the rules of a day are read from the table
+    begins = _next_first_day(periods)
+    if begins is not None:
+        check_rules(estate, begins)
     for view in periods:
         if view.period.state == PeriodState.DRAFT:
             rule = queries.setting_on(estate, view.period.first_day)
@@ -138,7 +150,42 @@ def set_rules(estate: Ref, rules: Rules, *, valid_from: date, acting_user: Staff
     return row
 
 
-# --- categories and contracts ----------------------------------------------------------------------------
+def _next_first_day(periods: Sequence[PeriodView]) -> date | None:
+    """The first day of the period in draft, or of the one after the last; None before the books begin."""
+    if not periods:
+        return None
+    latest = periods[0].period
+    return latest.first_day if latest.state == PeriodState.DRAFT else latest.last_day + queries.DAY
+
+
+def check_rules(estate: Ref, begins: date) -> None:
+    """Raises SettingsInsidePeriod when rules would begin, and count, inside one of the periods from this day on."""
+    rules = sorted(queries.settings_of(estate), key=lambda rule: rule.valid_from)
+    for before, rule in pairwise(rules):
+        while begins < rule.valid_from:
+            begun = [r for r in rules if r.valid_from <= begins]
+            if not begun:
+                break
+            last = last_of(begins, Rhythm(begun[-1].rhythm))
+            if rule.valid_from <= last and _of_period(before) != _of_period(rule):
+                span: dict[str, Any] = {
+                    "day": rule.valid_from.isoformat(),
+                    "first": begins.isoformat(),
+                    "last": last.isoformat(),
+                    "next": (last + queries.DAY).isoformat(),
+                }
+                said = SettingsInsidePeriod.zh.format(**span), SettingsInsidePeriod.en.format(**span)
+                raise SettingsInsidePeriod(errors={"valid_from": [said]}, **span)
+            if rule.valid_from <= last:
+                break
+            begins = last + queries.DAY
+
+
+def _of_period(rule: RevenueSetting) -> tuple[int, str, str, int]:
+    return rule.split_bp, rule.rounding, rule.rhythm, rule.posting_days
+
+
+# --- categories ------------------------------------------------------------------------------------------
 
 
 def add_category(estate: Ref, *, kind: EntryKind, name: str, acting_user: StaffActor) -> RevenueCategory:
@@ -164,67 +211,23 @@ def add_category(estate: Ref, *, kind: EntryKind, name: str, acting_user: StaffA
     return made
 
 
-def switch_category(
-    ref: Ref, *, is_active: bool, version: int | None, acting_user: StaffActor
+def change_category(
+    ref: Ref, *, changes: Mapping[str, Any], version: int | None, acting_user: StaffActor
 ) -> RevenueCategory:
-    """End a category, or use it again; its name stays. Raises NotFound, StaleVersion."""
+    """End a category, or use it again (`is_active`). Its name and kind stay, because published lines are read by them:
+    another name is another category. Raises NotFound, StaleVersion, CategoryFixed.
+    """
     found = queries.one_for(acting_user, P.REVENUE_EDIT, RevenueCategory, ref)
     lock(Ref(ref.community_id, found.estate_id))
-    found = queries.one_for(
-        acting_user, P.REVENUE_EDIT, RevenueCategory, ref
-    )  # as it is now that nobody else writes
+    # As it is now that nobody else writes.
+    found = queries.one_for(acting_user, P.REVENUE_EDIT, RevenueCategory, ref)
     check_version(found.version, version)
-    found.is_active = is_active
+    fixed = sorted({"name", "kind"} & set(changes))
+    if fixed:
+        raise CategoryFixed(errors={field: [(CategoryFixed.zh, CategoryFixed.en)] for field in fixed})
+    found.is_active = changes["is_active"]
     found.version += 1
-    note(acting_user.actor, "category_switched", ref, "revenue_category", is_active=is_active)
-    return found
-
-
-def add_contract(
-    estate: Ref,
-    *,
-    category: Ref,
-    facts: Mapping[str, Any],
-    file_ids: Sequence[UUID],
-    acting_user: StaffActor,
-) -> RevenueContract:
-    """A contract that brings income, with its scan. Raises NotFound, UnknownCategory, ContractSpan, VoucherRefused."""
-    queries.estate_for(acting_user, P.REVENUE_EDIT, estate)
-    category_of(estate, category, {EntryKind.INCOME})
-    if facts["ends_on"] < facts["starts_on"]:
-        raise ContractSpan(errors={"ends_on": [(ContractSpan.zh, ContractSpan.en)]})
-    made = RevenueContract(
-        community_id=estate.community_id,
-        id=ids.new_id(),
-        estate_id=estate.id,
-        category_id=category.id,
-        created_at=clock.now(),
-        **facts,
-    )
-    db.session().add(made)
-    db.session().flush()  # a concurrent ending of the category shows here
-    ref = Ref(made.community_id, made.id)
-    attach(ref, file_ids, acting_user)
-    note(acting_user.actor, "contract_added", ref, "revenue_contract")
-    return made
-
-
-def change_contract(
-    ref: Ref, *, changes: Mapping[str, Any], version: int | None, acting_user: StaffActor
-) -> RevenueContract:
-    """Correct a contract, or end it earlier. Raises NotFound, StaleVersion, ContractSpan."""
-    found = queries.one_for(acting_user, P.REVENUE_EDIT, RevenueContract, ref)
-    lock(Ref(ref.community_id, found.estate_id))
-    found = queries.one_for(
-        acting_user, P.REVENUE_EDIT, RevenueContract, ref
-    )  # as it is now that nobody else writes
-    check_version(found.version, version)
-    for field, value in changes.items():
-        setattr(found, field, value)
-    if found.ends_on < found.starts_on:
-        raise ContractSpan(errors={"ends_on": [(ContractSpan.zh, ContractSpan.en)]})
-    found.version += 1
-    note(acting_user.actor, "contract_changed", ref, "revenue_contract", fields=sorted(changes))
+    note(acting_user.actor, "category_switched", ref, "revenue_category", is_active=found.is_active)
     return found
 
 

@@ -14,10 +14,8 @@ from app.revenue.errors import AreasUnknown
 from app.revenue.models import RevenueStatement
 from app.revenue.money import largest_remainder
 
-COUNTED = (
-    HouseKind.HOME,
-    HouseKind.SHOP,
-)  # as for heads: parking and stores only where the owners' rules say so
+# As for heads: parking and stores only where the owners' rules say so.
+COUNTED = (HouseKind.HOME, HouseKind.SHOP)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ class Report:
     urgent: bool = False
     anonymous: bool = False
     contact_phone: str | None = None
+    address: str | None = None  # where in the estate, in words, when no position says it
 
 
 class Opened(NamedTuple):
@@ -266,7 +267,7 @@ def _register(
         lng=report.location.point.lng if report.location else None,
         lat=report.location.point.lat if report.location else None,
         accuracy_m=report.location.accuracy_m if report.location else None,
-        address=report.location.address if report.location else None,
+        address=(report.location.address if report.location else None) or report.address,
         reported_at=now,
         accept_by=promised.accept_by,
         dispatch_by=promised.dispatch_by,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Exists, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Exists, and_, exists, false, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock, db, ids, outbox
@@ -222,7 +222,7 @@ def listed(ref: Ref, *, limit: int, after: UUID | None = None) -> list[tuple[Del
 
 
 class Door(NamedTuple):
-    """A head to go to, and why: asked for `paper` or a `visit`, or `unreached`."""
+    """A head to go to, and why: asked for `paper` or a `visit`, `unreached`, or `sms_refused`."""
 
     head: RollHead
     why: list[str]
@@ -231,8 +231,8 @@ class Door(NamedTuple):
 def visit_list(
     ref: Ref, *, limit: int, after: roll.Place | None = None, building_id: UUID | None = None
 ) -> list[Door]:
-    """The heads that haven't voted and that nobody reached in WeChat or by a proof, or that asked for paper or a visit;
-    by their rooms.
+    """The heads that haven't voted and that nobody reached in WeChat or by a proof, whose number takes no text message,
+    or that asked for paper or a visit; by their rooms.
     """
     asked = exists().where(
         PaperRequest.community_id == RollHead.community_id,
@@ -241,14 +241,16 @@ def visit_list(
         PaperRequest.done_at.is_(None),
     )
     rules = queries.rules_of(queries.decision(ref))
-    unreached = ~or_(has_proof(), is_entered(), pushing.is_bound())
+    to_be_told = ~or_(has_proof(), is_entered())
+    unreached = and_(to_be_told, ~pushing.is_bound())
+    refused = and_(to_be_told, _is_of(texted.refused_of_decision(ref.community_id, ref.id)))
     query = (
-        select(RollHead, unreached)
+        select(RollHead, unreached, refused)
         .where(
             RollHead.community_id == ref.community_id,
             RollHead.decision_id == ref.id,
             ~pushing.has_cast(rules),
-            or_(asked, unreached),
+            or_(asked, unreached, refused),
         )
         .order_by(*roll.BY_ROOMS)
         .limit(limit)
@@ -263,12 +265,33 @@ def visit_list(
         select(PaperRequest).where(
             PaperRequest.community_id == ref.community_id,
             PaperRequest.decision_id == ref.id,
-            PaperRequest.head_id.in_([head.id for head, _ in rows]),
+            PaperRequest.head_id.in_([head.id for head, *_ in rows]),
             PaperRequest.done_at.is_(None),
         )
     ):
         wants.setdefault(request.head_id, set()).add(request.wants)
     return [
-        Door(head, [*sorted(wants.get(head.id, ())), *(["unreached"] if is_unreached else [])])
-        for head, is_unreached in rows
+        Door(
+            head,
+            [
+                *sorted(wants.get(head.id, ())),
+                *(["unreached"] if is_unreached else []),
+                *(["sms_refused"] if is_refused else []),
+            ],
+        )
+        for head, is_unreached, is_refused in rows
     ]
+
+
+def _is_of(numbers: Collection[bytes]) -> ColumnElement[bool]:
+    """Of a `RollHead` in a query: one of these numbers (hashes) is an owner's."""
+    if not numbers:
+        return false()
+    return exists().where(
+        RollOwner.community_id == RollHead.community_id,
+        RollOwner.decision_id == RollHead.decision_id,
+        RollOwner.head_id == RollHead.id,
+        Owner.community_id == RollOwner.community_id,
+        Owner.id == RollOwner.owner_id,
+        or_(Owner.phone_hash.in_(numbers), Owner.phone2_hash.in_(numbers)),
+    )

@@ -17,6 +17,7 @@ from bff.admin import (
     decisions,
     delivery_entries,
     duty,
+    events,
     figures,
     focus,
     inbox,
@@ -38,6 +39,7 @@ from bff.admin import (
     reports,
     results,
     revenue,
+    revenue_contracts,
     revenue_imports,
     revenue_papers,
     revenue_periods,
@@ -49,6 +51,11 @@ from bff.admin import (
     tickets,
 )
 from bff.admin.auth import COOKIE, authenticate
+from bff.admin.console import face as face_of_pages
+from bff.admin.console import shell, ticket_pages, workbench
+
+# Each of these adds its pages to the console's one blueprint.
+PAGES = (shell, workbench, ticket_pages)
 
 BLUEPRINTS = (
     session.blp,
@@ -62,6 +69,7 @@ BLUEPRINTS = (
     tickets.blp,
     loop.blp,
     inbox.blp,
+    events.blp,
     meetings.blp,
     reports.blp,
     calendar.blp,
@@ -79,6 +87,7 @@ BLUEPRINTS = (
     focus.blp,
     figures.blp,
     revenue.blp,
+    revenue_contracts.blp,
     revenue_periods.blp,
     revenue_papers.blp,
     revenue_imports.blp,
@@ -113,6 +122,7 @@ def init_app(app: Flask) -> api.Face:
     )
     for blp in BLUEPRINTS:
         face.register_blueprint(blp)
+    face_of_pages.init_app(app)
     return face
 
 

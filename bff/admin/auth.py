@@ -29,6 +29,7 @@ View = TypeVar("View", bound=Callable[..., object])
 COOKIE = "jiayuan_staff"
 CSRF_COOKIE = "jiayuan_csrf"  # readable by the page, which sends it back in the header
 CSRF_HEADER = "X-CSRF-Token"
+BACKGROUND_HEADER = "X-Background"  # a page asks by itself: nobody may sit in front of it
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -120,7 +121,7 @@ def authenticate() -> None:
         raise StaffTokenRefused
     if staff.session.needs and not getattr(view, "_while_setting_up", False):
         raise SetUpFirst(extra={"needs": [need.value for need in staff.session.needs]})
-    if logins.is_worth_noting(staff):
+    if logins.is_worth_noting(staff) and BACKGROUND_HEADER not in request.headers:
         with db.transaction():
             logins.seen(acting_user=staff)
     g.staff = staff

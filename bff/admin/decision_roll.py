@@ -103,7 +103,9 @@ def delivered(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.arguments(s.RollQuery, location="query")
 @blp.response(200, s.DoorList)
 def visit_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """The heads to go to: those that haven't voted and nobody reached, or that asked for paper or a visit."""
+    """The heads to go to: those that haven't voted and nobody reached, whose number takes no text message, or that
+    asked for paper or a visit.
+    """
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
     after = read_cursor(args["cursor"], str, str, UUID)
     found = deliveries.visit_list(

@@ -144,7 +144,9 @@ class DoorOut(Schema):
     head_id = WireId(Kind.HEAD, required=True)
     label = f.String(required=True)
     building_id = WireId(Kind.BUILDING, required=True, allow_none=True)
-    why = f.List(f.String(), required=True, metadata={"description": "paper | visit | unreached"})
+    why = f.List(
+        f.String(), required=True, metadata={"description": "paper | visit | unreached | sms_refused"}
+    )
 
 
 class DoorList(Schema):

@@ -26,6 +26,11 @@ blp = Blueprint("staff-inbox", __name__, url_prefix="/admin/api/v1", description
 @blp.response(200, s.NoticeList)
 def inbox(args: dict[str, Any]) -> dict[str, Any]:
     """What I was told, newest first. Of a ticket that I may no longer see: only that there was something."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of my inbox that `args` (of PageQuery) ask for. Raises BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     rows = messages.inbox(g.staff.id, limit=args["limit"] + 1, before=after[0] if after else None)
     page = rows[: args["limit"]]

@@ -89,23 +89,25 @@ def new_recovery_codes(body: dict[str, Any]) -> Any:
 @blp.response(200, s.MySessionList)
 def my_sessions() -> dict[str, Any]:
     """Where I am logged in, the latest first."""
+    return {"items": sessions_out(), "next_cursor": None}
+
+
+def sessions_out() -> list[dict[str, Any]]:
+    """My open logins."""
     rows = people.open_sessions_of(g.staff.id, StaffPolicy.of(current_app.config["SETTINGS"]))
-    return {
-        "items": [
-            {
-                "session_id": row.id,
-                "current": row.token_hash == g.staff.session_hash,
-                "mode": row.mode,
-                "created_at": row.created_at,
-                "seen_at": row.seen_at or row.created_at,
-                "expires_at": row.expires_at,
-                "client": row.client,
-                "address": row.address,
-            }
-            for row in rows
-        ],
-        "next_cursor": None,
-    }
+    return [
+        {
+            "session_id": row.id,
+            "current": row.token_hash == g.staff.session_hash,
+            "mode": row.mode,
+            "created_at": row.created_at,
+            "seen_at": row.seen_at or row.created_at,
+            "expires_at": row.expires_at,
+            "client": row.client,
+            "address": row.address,
+        }
+        for row in rows
+    ]
 
 
 @blp.route("/me/sessions/<ref(ses):session_id>", methods=["DELETE"])

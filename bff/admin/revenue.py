@@ -1,4 +1,4 @@
-"""The books of an estate: rules, categories, contracts, drafts and their vouchers, objections, export."""
+"""The books of an estate: rules, categories, drafts and their vouchers, objections, export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from app.revenue.models import (
     EntryKind,
     Keeper,
     RevenueCategory,
-    RevenueContract,
     RevenueDraft,
     RevenueLine,
 )
@@ -33,7 +32,9 @@ from bff.papers import handed_out
 from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("staff-revenue", __name__, url_prefix="/admin/api/v1", description="Public revenue")
-_LINES = frozenset({"day_from", "day_to", "kind", "account", "category", "no_category", "contract", "q"})
+_LINES = frozenset(
+    {"day_from", "day_to", "kind", "account", "category", "no_category", "contract", "decision", "q"}
+)
 
 
 # --- rules -----------------------------------------------------------------------------------------------
@@ -110,60 +111,9 @@ def add_revenue_category(body: dict[str, Any], ref: Ref) -> Versioned:
 @blp.arguments(s.RevenueCategoryChange)
 @blp.response(200, s.RevenueCategoryOut)
 def switch_revenue_category(body: dict[str, Any], ref: Ref) -> Versioned:
-    """End a category for new lines, or use it again."""
-    done = service.switch_category(
-        ref, is_active=body["is_active"], version=wanted_version(), acting_user=g.staff
-    )
+    """End a category for new lines, or use it again. Another name is another category."""
+    done = service.change_category(ref, changes=body, version=wanted_version(), acting_user=g.staff)
     return versioned(_category(done))
-
-
-# --- contracts -------------------------------------------------------------------------------------------
-
-
-@blp.route("/estates/<ref(est):ref>/revenue/contracts", methods=["GET"])
-@requires(Allow.REVENUE_VIEW)
-@reads
-@blp.response(200, shown.RevenueContractList)
-def staff_contracts(ref: Ref) -> dict[str, Any]:
-    """The estate's contracts with what fell due and what is missing at the last published day."""
-    queries.estate_for(g.staff, Allow.REVENUE_VIEW, ref)
-    return shown.contracts_out(ref)
-
-
-def _contract(row: RevenueContract) -> dict[str, Any]:
-    estate = Ref(row.community_id, row.estate_id)
-    found = shown.contracts_out(estate)["items"]
-    return next(item for item in found if item["contract_id"] == Ref(row.community_id, row.id))
-
-
-@blp.route("/estates/<ref(est):ref>/revenue/contracts", methods=["POST"])
-@requires(Allow.REVENUE_EDIT)
-@writes
-@blp.arguments(s.RevenueContractIn)
-@blp.response(201, shown.RevenueContractOut)
-def add_revenue_contract(body: dict[str, Any], ref: Ref) -> Versioned:
-    """A contract that brings income: with whom, for how long, at what price, paid how often; with its scan."""
-    names = ("number", "party", "subject", "starts_on", "ends_on", "price_fen", "rhythm")
-    made = service.add_contract(
-        ref,
-        category=body["category_id"],
-        facts={name: body[name] for name in names},
-        file_ids=body["file_ids"],
-        acting_user=g.staff,
-    )
-    return versioned(_contract(made), 201, Location=url_for("staff-revenue.staff_contracts", ref=ref))
-
-
-@blp.route("/revenue/contracts/<ref(rcn):ref>", methods=["PATCH"])
-@requires(Allow.REVENUE_EDIT)
-@writes
-@blp.arguments(s.RevenueContractChange)
-@blp.response(200, shown.RevenueContractOut)
-def change_revenue_contract(body: dict[str, Any], ref: Ref) -> Versioned:
-    """Correct a contract's words, or end it on another day. Another price is another contract."""
-    done = service.change_contract(ref, changes=body, version=wanted_version(), acting_user=g.staff)
-    db.session().flush()  # the answer is read from the table
-    return versioned(_contract(done))
 
 
 # --- drafts ----------------------------------------------------------------------------------------------
@@ -313,4 +263,5 @@ def staff_objections(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.response(200, shown.RevenueObjectionOut)
 def answer_objection(body: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Answer it for everybody to read, once."""
-    return shown.objection_out(objections.answer(ref, text=body["text"], acting_user=g.staff), in_full=True)
+    done = objections.answer(ref, text=body["text"], acting_user=g.staff)
+    return shown.objections_out([done], reader=None)[0]

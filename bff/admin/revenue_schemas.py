@@ -57,7 +57,14 @@ class RevenueCategoryIn(Schema):
 
 
 class RevenueCategoryChange(Schema):
-    is_active = f.Boolean(required=True)
+    is_active = f.Boolean()
+    name = Text(most=40, metadata={"description": "refused: a category keeps its name"})
+    kind = f.String(metadata={"description": "refused: a category keeps its kind"})
+
+    @ma.validates_schema
+    def _says_something(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ma.ValidationError({"is_active": ["required"]})
 
 
 class RevenueCategoryOut(Schema):
@@ -72,32 +79,14 @@ class RevenueCategoryList(Schema):
     items = f.List(f.Nested(RevenueCategoryOut), required=True)
 
 
-def _files() -> f.List:
+def files() -> f.List:
+    """Papers to be hung at a line or contract."""
     return f.List(
         WireId(Kind.UPLOAD),
         load_default=list,
         validate=v.Length(max=MAX_VOUCHERS),
         metadata={"description": "papers of one's own (`POST /files`, purpose evidence)"},
     )
-
-
-class RevenueContractIn(Schema):
-    category_id = WireId(Kind.REVENUE_CATEGORY, required=True)
-    number = Text(most=40, least=1, required=True)
-    party = Text(most=80, least=1, required=True)
-    subject = Text(most=200, least=1, required=True)
-    starts_on = Date(required=True)
-    ends_on = Date(required=True, metadata={"description": "the last day"})
-    price_fen = Fen(least=1, required=True)
-    rhythm = f.String(required=True, validate=v.OneOf([r.value for r in Rhythm]))
-    file_ids = _files()
-
-
-class RevenueContractChange(Schema):
-    number = Text(most=40, least=1)
-    party = Text(most=80, least=1)
-    subject = Text(most=200, least=1)
-    ends_on = Date()
 
 
 class _EntryFields(Schema):
@@ -117,7 +106,7 @@ class _EntryFields(Schema):
     )
     is_decrease = f.Boolean(allow_none=True, truthy={True}, falsy={False})
     note = Text(most=500)
-    file_ids = _files()
+    file_ids = files()
 
 
 class RevenueEntryIn(_EntryFields):
@@ -227,6 +216,7 @@ class RevenueExportQuery(Query):
     category = WireId(Kind.REVENUE_CATEGORY, load_default=None)
     no_category = f.Boolean(load_default=False)
     contract = WireId(Kind.REVENUE_CONTRACT, load_default=None)
+    decision = WireId(Kind.DECISION, load_default=None)
     q = Text(most=40, load_default=None)
     format = f.String(load_default="xlsx", validate=v.OneOf(["csv", "xlsx"]))
 

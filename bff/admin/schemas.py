@@ -387,6 +387,12 @@ class TicketIn(Schema):
     reporter = f.Nested(ReporterIn, load_default=dict)
     location = f.Nested(LocationIn, allow_none=True, load_default=None)
     estate_id = WireId(Kind.ESTATE, allow_none=True, load_default=None)
+    address = Text(
+        most=200,
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "where in the estate, in words; `location.address` comes before it"},
+    )
     category = Text(most=32, allow_none=True, load_default=None)
     text = Text(most=2000, allow_none=True, load_default=None)
     answers = f.Dict(

@@ -11,6 +11,7 @@ from app.ids import Kind, Ref
 from app.people.permissions import Permission as Allow
 from app.tickets import duplicates
 from app.tickets import queries as tickets
+from app.tickets.models import Ticket
 from bff.admin.auth import requires
 from bff.http import reads
 from bff.schemas import Blueprint, Schema, WireId
@@ -55,7 +56,11 @@ class SuggestionOfTicketOut(Schema):
 @blp.response(200, SuggestionOfTicketOut(many=True))
 def suggestions(ref: Ref) -> list[dict[str, Any]]:
     """Open tickets in my reach that are likely the same problem, best first, each with the parts of its score."""
-    ticket = tickets.ticket_for_staff(g.staff, ref)
+    return suggested(tickets.ticket_for_staff(g.staff, ref))
+
+
+def suggested(ticket: Ticket) -> list[dict[str, Any]]:
+    """The suggestions for a ticket that I may see."""
     return [
         {
             "ticket_id": Ref(found.ticket.community_id, found.ticket.id),

@@ -63,7 +63,8 @@ def _area(wire: str | None) -> dict[str, Any]:
         raise BadFilter(errors={"area": [(BadFilter.zh, BadFilter.en)]}) from e
 
 
-def _board(args: dict[str, Any]) -> boards.Board:
+def board_of(args: dict[str, Any]) -> boards.Board:
+    """What `args` (of TicketQuery) narrow the board to. Raises BadFilter."""
     status = None
     if args["status"]:
         status = frozenset(part.strip() for part in args["status"].split(",") if part.strip())
@@ -87,8 +88,13 @@ def _board(args: dict[str, Any]) -> boards.Board:
 @blp.response(200, s.TicketList)
 def board(args: dict[str, Any]) -> dict[str, Any]:
     """Tickets in my reach, newest first."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of the board that `args` (of TicketQuery) ask for. Raises BadFilter, BadCursor."""
     after = read_cursor(args["cursor"], UUID)
-    rows = boards.board(g.staff, _board(args), limit=args["limit"] + 1, before=after[0] if after else None)
+    rows = boards.board(g.staff, board_of(args), limit=args["limit"] + 1, before=after[0] if after else None)
     page = rows[: args["limit"]]
     return {
         "items": rows_out(page),
@@ -127,6 +133,7 @@ def take_in(body: dict[str, Any]) -> Any:
             photo_ids=body["photo_ids"],
             urgent=body["urgent"],
             anonymous=body["anonymous"],
+            address=body["address"],
         ),
         channel=body["channel"],
         acting_user=g.staff,

@@ -31,10 +31,8 @@ class RevenueObjectionIn(Schema):
     text = Text(most=500, least=2, required=True)
 
 
-_SUMMARY, _ENTRIES = (
-    shown.RevenueSummaryQuery(),
-    shown.RevenueEntryQuery(),
-)  # made once: a class is with each request
+# Made once: a class is with each request.
+_SUMMARY, _ENTRIES = shown.RevenueSummaryQuery(), shown.RevenueEntryQuery()
 
 
 def _head_of(estate: Ref) -> bytes | None:
@@ -152,7 +150,7 @@ def object_to_entry(body: dict[str, Any], ref: Ref) -> Any:
     """Doubt a published line: it becomes a ticket, and gets a public answer by a day."""
     made = objections.object_to(ref, text=body["text"], acting_user=g.resident_id)
     where = url_for("revenue.revenue_objections", ref=Ref(made.community_id, made.estate_id))
-    return shown.objection_out(made, in_full=True), 201, {"Location": where}
+    return shown.objections_out([made], reader=g.resident_id)[0], 201, {"Location": where}
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/objections", methods=["GET"])

@@ -11,7 +11,10 @@ import pytest
 
 from app import clock
 from app.messaging import campaigns
+from app.places import identity
 from tests.campaigns.mailroom import Mailroom, key_of, phone
+from tests.campaigns.test_campaign_audiences import bound_phone
+from tests.conftest import Person
 
 
 @pytest.fixture
@@ -191,3 +194,78 @@ def test_without_a_provider_that_knows_the_template_nothing_is_launched(mail: Ma
     answer = mail.clerk.post(f"/campaigns/{campaign}/launch")
     assert (answer.status_code, answer.json["code"]) == (409, "no_sms_provider")
     assert answer.json["providers"] == {"aliyun": "no_mapping", "tencent": "no_mapping"}
+
+
+def test_an_old_preview_says_nothing_of_how_many_get_it_today(
+    mail: Mailroom, small: None, later: Callable[..., datetime]
+) -> None:
+    mail.flats(2)
+    campaign = mail.draft()
+    assert mail.preview(campaign)["recipients"] == 2
+    mail.flats(3)
+    later(hours=1)
+    refused = mail.clerk.post(f"/campaigns/{campaign}/launch")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "approval_needed")
+
+
+def test_an_approval_is_for_about_as_many_as_it_was_given_for(mail: Mailroom, small: None) -> None:
+    mail.flats(10)
+    campaign = mail.draft()
+    mail.go(campaign, "submit")
+    mail.go(campaign, "approve", by=mail.second)
+    mail.flats(2)
+    refused = mail.clerk.post(f"/campaigns/{campaign}/launch")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "approval_needed")
+    found = mail.clerk.get(f"/campaigns/{campaign}").get_json()
+    again = mail.clerk.patch(
+        f"/campaigns/{campaign}", {"title": "停水"}, headers={"If-Match": f'"{found["version"]}"'}
+    )
+    assert again.get_json()["state"] == "draft"
+    mail.go(campaign, "submit")
+    mail.go(campaign, "approve", by=mail.second)
+    mail.flats(1)
+    assert mail.go(campaign, "launch")["state"] == "running"
+
+
+def test_the_text_message_for_the_unread_is_promised_again_when_its_promise_was_lost(
+    mail: Mailroom,
+    owner: psycopg.Connection[Any],
+    resident: Callable[..., Person],
+    later: Callable[..., datetime],
+) -> None:
+    bound_phone(mail, owner, resident())
+    campaign = mail.launched(mail.draft(channels=["wechat", "sms"], sms_after_min=30))
+    owner.execute(
+        "UPDATE outbox SET state = 'failed' WHERE kind = 'messaging.fall_back' AND payload->>'campaign_id' = %s",
+        [key_of(campaign)],
+    )
+    later(minutes=31)
+    assert mail.tick(campaign)["state"] == "running"
+    mail.work()
+    batches = owner.execute("SELECT count(*) FROM sms_batches WHERE campaign_id = %s", [key_of(campaign)])
+    assert batches.fetchone() == (1,)
+
+
+def test_what_a_cancelled_campaign_wrote_and_never_sent_takes_nobodys_share_of_the_day(
+    mail: Mailroom, owner: psycopg.Connection[Any]
+) -> None:
+    number = phone()
+    mail.flat(number)
+    mail.go(mail.launched(mail.draft()), "cancel")
+    counted = owner.execute(
+        "SELECT count FROM sms_number_days WHERE phone_hash = %s", [identity.phone_hash(number)]
+    ).fetchall()
+    assert counted in ([], [(0,)])
+
+
+def test_a_value_that_no_text_can_hold_is_refused(mail: Mailroom) -> None:
+    template, bad = mail.template(), "a\x00b"
+    for body in (
+        mail.body(template, params={"what": bad}),
+        mail.body(template, params={"what": "停水", bad: "x"}),
+        mail.body(template, title=bad),
+    ):
+        assert mail.clerk.post("/campaigns", body).status_code == 422
+    rows = [{"phone": phone(), "values": {"what": bad}}]
+    assert mail.clerk.post("/recipient-lists", {"name": "名单", "rows": rows}).status_code == 422
+    assert mail.clerk.post("/recipient-lists", {"name": bad, "rows": rows}).status_code == 422

@@ -17,6 +17,17 @@ def fen(yuan: str) -> int:
     return int(whole) * 100 + int((rest + "00")[:2])
 
 
+RULES = {
+    "split_bp": 7000,
+    "rounding": "half_even",
+    "rhythm": "year",
+    "posting_days": 15,
+    "keeper": "committee",
+    "keeper_name": "业委会专户",
+    "basis": "业主大会决定",
+}
+
+
 @dataclass
 class Books:
     """The first estate of community a with its clerk (property), bookkeeper (finance) and desk (community)."""
@@ -43,17 +54,7 @@ class Books:
         return self.town.staff("community", self.where)
 
     def rules(self, since: str = "2023-01-01", **more: Any) -> Any:
-        body = {
-            "valid_from": since,
-            "split_bp": 7000,
-            "rounding": "half_even",
-            "rhythm": "year",
-            "posting_days": 15,
-            "keeper": "committee",
-            "keeper_name": "业委会专户",
-            "basis": "业主大会决定",
-        }
-        return self.desk.post(f"{self.base}/settings", body | more)
+        return self.desk.post(f"{self.base}/settings", {"valid_from": since} | RULES | more)
 
     def category(self, kind: str, name: str) -> str:
         if (kind, name) not in self.categories:
@@ -89,6 +90,14 @@ class Books:
             answer = got.get_json()
         return answer
 
+    def agree(self, contract: str, changes: dict[str, Any]) -> None:
+        """The clerk asks for a change of a contract in use, and the desk agrees."""
+        asked = self.clerk.patch(f"/revenue/contracts/{contract}", changes, headers={"If-Match": "*"})
+        assert asked.status_code == 202, asked.text
+        change = asked.json["pending"]["change_id"]
+        done = self.desk.post(f"/revenue/contract-changes/{change}/review", {"passed": True})
+        assert done.status_code == 200, done.text
+
     def read(self, path: str, **query: Any) -> dict[str, Any]:
         answer = self.reader.get(f"{self.base}/{path}", query_string=query)
         assert answer.status_code == 200, answer.text
@@ -104,6 +113,23 @@ class Books:
             cursor = page["next_cursor"]
             if cursor is None:
                 return found
+
+
+def contract(books: Books, **more: Any) -> str:
+    """A contract of 2023 over 100 fen a year, unless said otherwise; its id."""
+    body = {
+        "category_id": books.category("income", "电梯广告"),
+        "number": "GG-01",
+        "party": "某公司",
+        "subject": "广告",
+        "price_fen": 100,
+        "rhythm": "year",
+        "starts_on": "2023-01-01",
+        "ends_on": "2023-12-31",
+    }
+    made = books.clerk.post(f"{books.base}/contracts", body | more)
+    assert made.status_code == 201, made.text
+    return str(made.json["contract_id"])
 
 
 @pytest.fixture

@@ -57,10 +57,23 @@ def test_a_line_names_a_decision_that_its_own_owners_have_taken(books: Books, to
     assert books.clerk.get(f"{books.base}/entries").json["items"] == []
     good = decided(books.where.estate)
     draft = books.entered("2023-02-01", "use", "维修", 5000, decision_id=good)
+    books.entered("2023-02-02", "use", "维修", 700)
+    books.entered("2023-02-03", "use", "活动", 300, decision_id=good)
     books.go(books.begin(first_day="2023-01-01", opening_fen=9000))
     shown = books.reader.get(f"/revenue/entries/{draft['entry_id']}").get_json()
     assert shown["decision_id"] == good
     assert (shown["decision"]["decision_id"], shown["decision"]["title"]) == (good, "用公共收益更换门禁")
+    # What came of one vote, and of one that allowed nothing.
+    spent = books.read("entries", decision=good)
+    assert ([line["amount_fen"] for line in spent["items"]], spent["total"]["uses_fen"]) == (
+        [300, 5000],
+        5300,
+    )
+    exported = books.desk.get(f"{books.base}/export?format=csv&decision={good}").data.decode("utf-8-sig")
+    assert "支出合计,,,,,,,,53.00,5300," in exported
+    assert books.read("entries", decision=nowhere)["total"]["lines"] == 0
+    elsewhere = ids.encode(Kind.DECISION, Ref(books.where.id + 1, ids.decode_ref(Kind.DECISION, good).id))
+    assert books.read("entries", decision=elsewhere)["total"]["lines"] == 0
 
 
 def test_a_budget_is_compared_with_what_is_published(books: Books) -> None:

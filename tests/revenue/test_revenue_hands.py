@@ -12,7 +12,7 @@ import pytest
 from app.places.identity import Party
 from tests.conftest import House, Person, small_jpeg
 from tests.memberships.conftest import paper, phone, told
-from tests.revenue.conftest import Books
+from tests.revenue.conftest import Books, contract
 from tests.revenue.test_revenue_import import HEADINGS, Office, workbook
 from tests.revenue.test_revenue_overview import odd, seen
 from tests.revenue.test_revenue_residents import bind, house_of
@@ -87,23 +87,6 @@ def test_who_brought_a_file_is_no_second_person(books: Books, work: Callable[...
         if number == 0:
             books.go(period, "review")
         books.go(period, "publish")
-
-
-def contract(books: Books, **more: Any) -> str:
-    """A contract of 2023 over 100 fen a year, unless said otherwise; its id."""
-    body = {
-        "category_id": books.category("income", "电梯广告"),
-        "number": "GG-01",
-        "party": "某公司",
-        "subject": "广告",
-        "price_fen": 100,
-        "rhythm": "year",
-        "starts_on": "2023-01-01",
-        "ends_on": "2023-12-31",
-    }
-    made = books.clerk.post(f"{books.base}/contracts", body | more)
-    assert made.status_code == 201, made.text
-    return str(made.json["contract_id"])
 
 
 @pytest.mark.parametrize("what", ["contracts", "categories"])

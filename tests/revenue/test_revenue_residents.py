@@ -19,6 +19,7 @@ from app import db, ids
 from app.audit import SYSTEM
 from app.ids import Kind, Ref
 from app.people import dossier
+from app.places import queries as places
 from app.places import registry
 from app.places.identity import Party
 from app.revenue import shares
@@ -28,6 +29,7 @@ from app.revenue.spans import Rhythm, first_of, last_of, months_after
 from tests.conftest import House, Person
 from tests.memberships.conftest import phone
 from tests.revenue.conftest import Books
+from tests.revenue.test_revenue_overview import seen
 
 
 def house_of(books: Books, number: str, centi: int | None, *owners: Party) -> str:
@@ -142,13 +144,19 @@ def test_a_doubt_becomes_a_ticket_with_a_day_and_a_public_answer(
     assert "9600.00" in ticket["text"]
     assert wang.post(path, {"text": "再问一次"}).json["code"] == "objected_already"
     public = books.read("objections")["items"]
-    assert [(o["text"], o["ticket_id"], o["answer"]) for o in public] == [(None, None, None)]
+    assert [(o["text"], o["ticket_id"], o["answer"], o["answered_by"]) for o in public] == [(None,) * 4]
     assert books.desk.get(f"{books.base}/objections").json["items"][0]["text"] == "为什么这么多？"
     answer_path = f"/revenue/objections/{made.json['objection_id']}/answer"
     assert books.clerk.post(answer_path, {"text": "三名收费员工资"}).status_code == 403
-    assert books.desk.post(answer_path, {"text": "三名收费员工资"}).status_code == 200
+    said = books.desk.post(answer_path, {"text": "三名收费员工资"})
+    assert said.status_code == 200
     assert books.desk.post(answer_path, {"text": "改口"}).json["code"] == "answered_already"
-    assert books.read("objections")["items"][0]["answer"] == "三名收费员工资"
+    (answered,) = books.read("objections")["items"]
+    assert answered["answer"] == "三名收费员工资"
+    with db.reading():
+        desk = places.org(books.where.desk)
+    assert desk is not None
+    assert answered["answered_by"] == said.json["answered_by"] == desk.name
     with db.transaction():
         who = ids.decode_id(Kind.RESIDENT, wang.session["resident"]["id"])
         copied = dossier.copy(resident_id=who)["revenue_objections"]
@@ -174,7 +182,14 @@ def test_an_unanswered_doubt_is_late_after_its_day(
         later(days=days)
         books.reader = resident()
         states.append(books.read("objections")["items"][0]["is_late"])
+        books.where.staff.clear()  # their logins ended as well
+        counted = seen(books)[books.where.estate_id]
+        assert (counted["open_objections"], counted["late_objections"]) == (1, int(states[-1]))
     assert states == [False, True]
+    doubt = books.read("objections")["items"][0]["objection_id"]
+    assert books.desk.post(f"/revenue/objections/{doubt}/answer", {"text": "已说明"}).status_code == 200
+    counted = seen(books)[books.where.estate_id]
+    assert (counted["open_objections"], counted["late_objections"]) == (0, 0)
 
 
 def test_contracts_show_what_fell_due_and_what_is_missing(books: Books) -> None:
@@ -203,10 +218,9 @@ def test_contracts_show_what_fell_due_and_what_is_missing(books: Books) -> None:
     (shown,) = books.read("contracts")["items"]
     assert (shown["due_fen"], shown["paid_fen"], shown["arrears_fen"]) == (4000, 1500, 2500)
     assert [line["amount_fen"] for line in books.lines(contract=contract)] == [1500]
-    ended = books.clerk.patch(
-        f"/revenue/contracts/{contract}", {"ends_on": "2023-04-09"}, headers={"If-Match": '"1"'}
-    )
-    assert (ended.json["due_fen"], ended.json["version"]) == (1000, 2)
+    books.agree(contract, {"ends_on": "2023-04-09"})
+    (ended,) = books.read("contracts")["items"]
+    assert (ended["due_fen"], ended["version"]) == (1000, 2)
     stale = books.clerk.patch(f"/revenue/contracts/{contract}", {"party": "他"}, headers={"If-Match": '"1"'})
     assert stale.status_code == 412
 

@@ -52,6 +52,33 @@ def test_a_number_gets_no_more_in_a_day_than_its_provider_takes(
     assert gateways.received([*phones, *new]) == dict.fromkeys(phones, 2) | dict.fromkeys(new, 1)
 
 
+@pytest.fixture
+def tencent_first(mail: Mailroom) -> Iterator[None]:
+    """Alibaba carries only what no other can; afterwards as before."""
+    rows = mail.street.get("/providers").get_json()["items"]
+    before = next(row["weight"] for row in rows if row["code"] == "aliyun")
+    for weight in (0, before):
+        changed = mail.street.call(
+            "PATCH", "/providers/aliyun", json={"weight": weight}, headers={"If-Match": "*"}
+        )
+        assert changed.status_code == 200, changed.text
+        if weight == 0:
+            yield
+
+
+@pytest.mark.usefixtures("tencent_first")
+def test_what_is_beyond_the_share_of_one_provider_goes_through_the_other(
+    mail: Mailroom, gateways: Gateways, drain: Drain
+) -> None:
+    phones = mail.flats(2)
+    template = mail.template()
+    for _ in range(3):
+        mail.launched(mail.draft(template))
+        drain()
+    for one in phones:
+        assert sorted(entry["vendor"] for entry in gateways.entries(one)) == ["aliyun", "tencent", "tencent"]
+
+
 def test_a_campaign_of_which_some_are_open_says_that_it_is_being_settled(
     mail: Mailroom, gateways: Gateways, drain: Drain
 ) -> None:

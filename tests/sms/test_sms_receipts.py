@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app import db
+from app import clock, db
 from app.adapters.sms import out_id
 from app.ids import Ref
-from app.messaging import inbound, opt_outs
+from app.messaging import inbound, opt_outs, pipeline
 from tests.conftest import Caller, House, Town
 from tests.sms.staging import TOKENS, Campaign, Gateways, batch_refs, fresh_phones, lay
 from workers import jobs
@@ -193,6 +193,70 @@ def test_a_message_that_was_believed_lost_does_not_go_out_again_once_it_is_recei
     assert not gateways.received(made.phones)
 
 
+def test_a_repeated_failure_of_the_first_try_does_not_stop_the_second(
+    sent: Callable[..., Campaign], gateways: Gateways, visitor: Caller, drain: Drain
+) -> None:
+    made = sent(1)
+    (ref,) = batch_refs(made)
+    failure = [receipt(ref, made.phones[0], ok=False)]
+    push(visitor, failure)
+    jobs.drain_inbound()
+    assert made.states() == {"failed": 1}
+    with db.transaction():  # as `retry-failed` does
+        (message,) = made.sql("SELECT id FROM sms_messages WHERE campaign_id = %s")
+        made.sql("UPDATE sms_messages SET state = 'sending' WHERE campaign_id = %s")
+        pipeline.new_batch(ref, [message[0]], was=("sending",), not_before=clock.now())
+    push(visitor, failure)
+    jobs.drain_inbound()
+    assert made.states() == {"queued": 1}, "the vendor repeats itself; nothing new was said"
+    drain()
+    assert made.states() == {"accepted": 1}
+    assert gateways.received(made.phones) == {made.phones[0]: 2}
+
+
+def test_an_entry_that_no_row_can_hold_costs_the_others_nothing(
+    sent: Callable[..., Campaign], visitor: Caller
+) -> None:
+    made = sent(3)
+    (ref,) = batch_refs(made)
+    push(visitor, [receipt(ref, made.phones[0], sms_size="99999")])
+    push(visitor, [receipt(ref, phone) for phone in made.phones[1:]])
+    jobs.drain_inbound()
+    assert made.states() == {"delivered": 3}
+
+
+def test_a_push_that_can_not_be_applied_waits_alone(
+    sent: Callable[..., Campaign],
+    visitor: Caller,
+    owner: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    later: Callable[..., Any],
+) -> None:
+    made = sent(2)
+    (ref,) = batch_refs(made)
+    apply = inbound.apply
+
+    def stumble(community_id: int, reports: Any) -> Any:
+        if any(report.phone == made.phones[0] for report in reports):
+            raise ValueError("nobody thought of this")
+        return apply(community_id, reports)
+
+    monkeypatch.setattr(inbound, "apply", stumble)
+    for phone in made.phones:
+        push(visitor, [receipt(ref, phone)])
+    jobs.drain_inbound()
+    assert made.states() == {"accepted": 1, "delivered": 1}
+    for _ in range(6):
+        later(hours=2)
+        jobs.drain_inbound()
+    assert dict(owner.execute("SELECT state, count(*) FROM sms_inbound GROUP BY 1").fetchall()) == {
+        "applied": 1,
+        "malformed": 1,
+    }
+    assert "nobody thought of this" in caplog.text
+
+
 def test_what_was_never_ours_is_counted_and_forgotten(
     gateways: Gateways, visitor: Caller, owner: psycopg.Connection[Any], town: Town
 ) -> None:
@@ -227,7 +291,7 @@ def test_tencent_is_found_by_its_own_number(
     assert last(owner)["state"] == "waiting", "its number may still be on its way to us"
 
 
-@pytest.mark.parametrize("word", ["R", "td", " 退订 "])
+@pytest.mark.parametrize("word", ["R", "td", " 退订 ", "Ｒ", "R。", "ＴＤ", "回复TD退订"])
 def test_who_answers_r_hears_no_more(gateways: Gateways, visitor: Caller, word: str) -> None:
     (phone,) = fresh_phones(1)
     told = [{"phone_number": phone, "content": word, "send_time": "2026-01-01 10:00:00", "sequence_id": "1"}]

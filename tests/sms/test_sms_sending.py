@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from app import clock, db
-from app.messaging import pipeline, settling, windows
+from app.messaging import opt_outs, pipeline, settling, windows
+from app.messaging.sms_models import OptOutSource
 from app.queue import redis
 from tests.conftest import Town
 from tests.sms.staging import Campaign, Gateways, batch_refs, fresh_phones, lay
@@ -333,3 +334,62 @@ def test_a_gap_is_found_and_closed(
         assert pipeline.mend(town.b.id) == 2
     drain()
     assert gateways.received(made.phones) == once(made.phones)
+
+
+def test_a_vendor_whose_blanks_are_too_short_is_no_way_out(
+    campaign: Make, gateways: Gateways, drain: Drain
+) -> None:
+    made = campaign(fresh_phones(2), vendors=["aliyun", "tencent"])
+    made.sql(
+        "UPDATE sms_template_mappings SET longest = 6 WHERE provider_code = 'tencent' AND template_id ="
+        " (SELECT template_id FROM campaign_parts WHERE campaign_id = %s)"
+    )
+    made.sql(
+        "UPDATE sms_template_mappings SET state = 'pending' WHERE provider_code = 'aliyun' AND template_id ="
+        " (SELECT template_id FROM campaign_parts WHERE campaign_id = %s)"
+    )
+    drain()
+    assert made.states() == {"queued": 2}
+    assert not gateways.received(made.phones)
+
+
+def test_who_opts_out_while_her_message_waits_does_not_get_it(
+    campaign: Make, gateways: Gateways, drain: Drain
+) -> None:
+    made, emergency = campaign(fresh_phones(3)), campaign(fresh_phones(1), priority=0)
+    emergency.sql(
+        "UPDATE sms_templates SET kind = 'emergency' WHERE id ="
+        " (SELECT template_id FROM campaign_parts WHERE campaign_id = %s)"
+    )
+    with db.transaction():
+        for phone in (made.phones[0], emergency.phones[0]):
+            opt_outs.opt_out(phone, source=OptOutSource.REPLY, word="R")
+    drain()
+    assert made.states() == {"accepted": 2, "cancelled": 1}
+    assert set(gateways.received(made.phones)) == set(made.phones[1:])
+    assert emergency.states() == {"accepted": 1}
+
+
+def test_a_batch_of_which_everybody_opted_out_is_done(
+    campaign: Make, gateways: Gateways, drain: Drain
+) -> None:
+    made = campaign(fresh_phones(1))
+    with db.transaction():
+        opt_outs.opt_out(made.phones[0], source=OptOutSource.DESK)
+    drain()
+    assert (made.states(), made.batches()) == ({"cancelled": 1}, {"done": 1})
+    assert not gateways.received(made.phones)
+
+
+def test_a_vendor_that_is_away_for_an_hour_fails_nobody(
+    campaign: Make, gateways: Gateways, drain: Drain, later: Callable[..., Any]
+) -> None:
+    gateways.behave(aliyun={"faults": [{"mode": "isv.AMOUNT_NOT_ENOUGH", "times": 1}]})
+    made = campaign(fresh_phones(1))
+    made.sql("UPDATE sms_batches SET attempts = 60 WHERE campaign_id = %s")
+    drain()
+    assert made.states() == {"queued": 1}
+    gateways.behave(aliyun={"faults": [{"mode": "isv.AMOUNT_NOT_ENOUGH", "times": 1}]})
+    later(days=4)
+    drain()
+    assert made.states() == {"failed": 1}

@@ -272,6 +272,33 @@ def test_a_login_or_a_message_is_proof_only_where_the_rules_say_so(
     assert box.desk.get(f"/decisions/{plain.id}/deliveries").json["items"] == []
 
 
+@pytest.mark.parametrize(("code", "word", "proven"), [("0", "success", True), ("-1", "system failed", False)])
+def test_what_wechat_took_and_did_not_deliver_is_no_proof(
+    box: BallotBox, with_template: None, code: str, word: str, proven: bool
+) -> None:
+    (li,) = box.houses(20_000)
+    box.rules(message_is_delivery=True)
+    vote = box.announced().open()
+    box.house.order("subscribe", name=li.name, template_id=TEMPLATE, result="accept")
+    box.work()
+    row = vote.row
+    assert row.closes_at is not None
+    extended = {"closes_at": clock.rfc3339(row.closes_at + timedelta(days=2)), "reason": "参与不足"}
+    assert vote.go("extend", extended).status_code == 200
+    sent_at = int(clock.now().timestamp())
+    told = {"TemplateId": TEMPLATE, "MsgID": "1", "ErrorCode": code, "ErrorStatus": word}
+    fields = {"CreateTime": sent_at, "List": told}
+    # It may be here before our own record of the sending.
+    box.house.order("push", name=li.name, event="subscribe_msg_sent_event", fields=fields)
+    box.work()
+    box.reach(clock.now() + timedelta(minutes=1))
+    box.work()
+    box.reach(clock.now() + timedelta(hours=3))
+    box.work()
+    items = box.desk.get(f"/decisions/{vote.id}/deliveries").json["items"]
+    assert [item["way"] for item in items] == (["wechat"] if proven else [])
+
+
 def test_who_is_under_review_is_told_nothing_by_her_login(box: BallotBox) -> None:
     zhang, li = box.houses(10_000, 20_000)
     box.rules(login_is_delivery=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app import clock, db
 from app.ids import Ref
 from app.people.scopes import StaffActor
-from app.revenue import periods, queries, service
+from app.revenue import contracts, periods, queries, service
 from app.revenue.models import EntryKind, Keeper
 from app.revenue.money import Rounding
 from app.revenue.service import Facts, Rules
@@ -76,7 +76,7 @@ def _estate(here: Town, album: Album, key: str, rng: random.Random) -> None:
         for name in names
         for made in [service.add_category(estate, kind=kind, name=name, acting_user=clerk)]
     }
-    contract = service.add_contract(
+    contract = contracts.add_contract(
         estate,
         category=categories[EntryKind.INCOME, "电梯广告"],
         facts={

@@ -13,7 +13,7 @@ import orjson
 
 from app.adapters.sms import DeliveryState, Malformed, Parsed, Receipt, Reply, Vendor
 from app.adapters.sms.phones import mainland
-from app.adapters.sms.wire import count, shanghai_time, text, unix_time
+from app.adapters.sms.wire import parts, shanghai_time, text, unix_time
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _aliyun_receipt(entry: dict[str, Any]) -> Receipt:
         out_id=text(entry.get("out_id")),
         sent_at=shanghai_time(entry.get("send_time")),
         reported_at=shanghai_time(entry.get("report_time")),
-        segments=count(entry.get("sms_size")) or None,
+        segments=parts(entry.get("sms_size")),
     )
 
 

@@ -16,7 +16,7 @@ from app.adapters.sms.http import Answer, Endpoint, NoAnswer
 from app.adapters.sms.phones import mainland
 from app.adapters.sms.results import for_all, not_numbers, unanswered, unreadable
 from app.adapters.sms.signing import tc3
-from app.adapters.sms.wire import count, text, unix_time
+from app.adapters.sms.wire import parts, text, unix_time
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ def _sent(message: Message, entry: Mapping[str, Any] | None) -> Sent:
         code=code,
         fault=meaning.fault,
         vendor_id=text(entry.get("SerialNo")),
-        segments=count(entry.get("Fee")) or None,
+        segments=parts(entry.get("Fee")),
     )
 
 

@@ -9,6 +9,8 @@ from app.clock import SHANGHAI
 
 # Longer than any field the vendors describe; a reply is at most a long SMS.
 LONGEST = 1000
+# A text of 500 characters makes eight.
+MOST_PARTS = 99
 
 
 def text(value: object) -> str | None:
@@ -25,6 +27,12 @@ def count(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
         return value
     return None
+
+
+def parts(value: object) -> int | None:
+    """Into how many parts a message was cut; None for none, and for more than any text makes."""
+    found = count(value)
+    return found if found is not None and 0 < found <= MOST_PARTS else None
 
 
 def shanghai_time(value: object) -> datetime | None:

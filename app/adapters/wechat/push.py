@@ -66,6 +66,14 @@ class SubscribeChoice:
     accepted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """A subscribe message that WeChat took and then didn't deliver."""
+
+    template_id: str
+    errcode: int
+
+
 class Push:
     """The door of the message push. `aes_key` is the EncodingAESKey of 43 characters.
 
@@ -184,6 +192,22 @@ def subscribe_choices(message: PushMessage) -> list[SubscribeChoice]:
         SubscribeChoice(row["TemplateId"], row.get("SubscribeStatusString") == "accept")
         for row in message.fields.get("List", [])
         if isinstance(row, dict) and isinstance(row.get("TemplateId"), str)
+    ]
+
+
+def send_failures(message: PushMessage) -> list[SendFailure]:
+    """What a `subscribe_msg_sent_event` says was not delivered after all; other events, and successes, are none."""
+    if message.event != "subscribe_msg_sent_event":
+        return []
+    told = [
+        (row["TemplateId"], _int(row.get("ErrorCode")), row.get("ErrorStatus"))
+        for row in message.fields.get("List", [])
+        if isinstance(row, dict) and isinstance(row.get("TemplateId"), str)
+    ]
+    return [
+        SendFailure(name, -1 if code is None else code)
+        for name, code, word in told
+        if code or (code is None and word != "success")
     ]
 
 

@@ -1,0 +1,55 @@
+"""The area switcher: which part of her reach a member of staff looks at. A cookie keeps the choice; it narrows what
+pages list and is no permission.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from uuid import UUID
+
+from flask import g, request
+
+from app import ids
+from app.ids import Kind, Ref
+from app.places import queries as places
+from bff.admin.places import is_my_grid, my_estates
+
+COOKIE = "jiayuan_area"
+
+
+class Area(NamedTuple):
+    """A community, an estate or a grid that she reaches. `value`: its wire id; `level`: 0 community, 1 below it."""
+
+    value: str
+    name: str
+    level: int
+    kind: str
+
+
+def mine() -> list[Area]:
+    """What she may choose: each community with its estates and grids."""
+    regions = {region.id: region.name for region in places.regions()}
+    estates = places.estates(my_estates())
+    communities = {community for grant in g.staff.grants for community in grant.communities}
+    homes = {community for grant in g.staff.grants for community in grant.homes}
+    grids = [grid for grid in places.grids_in(homes) if is_my_grid(Ref(grid.community_id, grid.id))]
+    found: list[Area] = []
+    around = {ref.community_id for ref in estates} | {grid.community_id for grid in grids} | communities
+    for community in sorted(around, key=lambda c: regions.get(c, "")):
+        if community in communities:
+            wire = ids.encode(Kind.COMMUNITY, UUID(int=community))
+            found.append(Area(wire, regions.get(community, ""), 0, "社区"))
+        inside = sorted((e.name, ref) for ref, e in estates.items() if ref.community_id == community)
+        found += [Area(ids.encode(Kind.ESTATE, ref), name, 1, "小区") for name, ref in inside]
+        found += [
+            Area(ids.encode(Kind.GRID, Ref(community, grid.id)), grid.name, 1, "网格")
+            for grid in grids
+            if grid.community_id == community
+        ]
+    return found
+
+
+def chosen(among: list[Area]) -> Area | None:
+    """The one that she looks at; None: everything. A cookie that names something else is nothing."""
+    value = request.cookies.get(COOKIE, "")
+    return next((area for area in among if area.value == value), None)

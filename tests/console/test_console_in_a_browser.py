@@ -1,0 +1,183 @@
+"""What only a browser can show: forms that speak to the JSON face, the drawer, live pages, small screens, access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bff.admin.console import assets
+from tests.conftest import PASSWORD, TOP, House, Person, Town, next_code
+from tools import browser
+
+CHROMIUM = browser.installed()
+AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM: the console's browser tests are skipped"),
+    pytest.mark.skipif(not assets.are_installed(), reason="npm packages are not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    assert CHROMIUM is not None
+    with browser.launched(CHROMIUM) as found:
+        yield found
+
+
+@pytest.fixture
+def window(house: House, town: Town, chromium: Any) -> Iterator[Callable[..., Any]]:
+    """`window("community")`: a page in which that role is logged in. What goes wrong in it fails the test."""
+    contexts: list[tuple[Any, list[str]]] = []
+
+    def open_one(role: str | None, size: browser.Size = browser.DESKTOP) -> Any:
+        context, wrong = browser.fresh(chromium, size, base=house.url)
+        contexts.append((context, wrong))
+        if role is not None:
+            account = town.staff(role).get("/me").get_json()["account"]
+            body = {"account": account, "password": PASSWORD, "totp": next_code(account), "mode": "cookie"}
+            assert context.request.post("/admin/api/v1/session", data=body).ok
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        return page
+
+    yield open_one
+    complaints = [one for _, wrong in contexts for one in wrong]
+    for context, _ in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def report(town: Town, resident: Callable[..., Person]) -> Callable[..., dict[str, Any]]:
+    wang = resident()
+    return lambda **more: wang.report(town.a.estate_id, **more)
+
+
+def test_logging_in_asks_for_the_code_and_leads_to_the_page_that_was_asked_for(
+    town: Town, window: Callable[..., Any]
+) -> None:
+    account = town.staff("community").get("/me").get_json()["account"]
+    page = window(None)
+    page.goto("/admin/tickets?status=received")
+    page.get_by_label("账号").fill(account)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.get_by_label("动态码").fill(next_code(account))
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url("**/admin/tickets?status=received")
+
+
+def test_the_desk_accepts_and_dispatches_in_the_drawer(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    sent = report(text="三栋楼道灯不亮")
+    page = window("community")
+    page.goto("/admin/")
+    page.get_by_role("link", name="办理下一件").first.click()
+    page.get_by_role("button", name="受理", exact=True).click()
+    page.locator("#drawer").get_by_role("button", name="派单", exact=True).click()
+    page.get_by_role("button", name="确定派单").click()
+    page.locator("#drawer .status-dispatched").wait_for()
+    assert town.staff("property").get(f"/tickets/{sent['ticket_id']}").json["status"] == "dispatched"
+
+
+def test_a_refusal_stands_at_its_field_and_what_was_typed_is_kept(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    ticket = report()["ticket_id"]
+    page = window("community")
+    page.goto(f"/admin/tickets/{ticket}")
+    page.get_by_text("其他办理").click()
+    page.get_by_role("button", name="留言", exact=True).click()
+    page.get_by_role("button", name="确定留言").click()
+    field = page.locator("#move-text")
+    assert "必填" in page.locator(".field-error").inner_text()
+    field.fill("请先打电话")
+    # Somebody else is faster: both versions are shown, and mine is sent all the same.
+    town.bring(ticket, "accept")
+    page.get_by_role("button", name="确定留言").click()
+    box = page.locator("#stale")
+    box.get_by_text("请先打电话").wait_for()
+    assert "待派单" in box.inner_text()
+    box.get_by_role("button", name="仍按我的提交").click()
+    page.locator(".timeline-list").get_by_text("请先打电话").wait_for()
+
+
+def test_a_login_that_ended_is_asked_for_over_the_page_and_the_form_goes_through(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    ticket = report()["ticket_id"]
+    account = town.staff("community").get("/me").get_json()["account"]
+    page = window("community")
+    page.goto(f"/admin/tickets/{ticket}")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="受理", exact=True).click()
+    again = page.locator("#login-again")
+    again.get_by_label("密码").fill(PASSWORD)
+    again.get_by_role("button", name="登录").click()
+    again.get_by_label("动态码").fill(next_code(account))
+    again.get_by_role("button", name="登录").click()
+    page.locator(".status-accepted").first.wait_for()
+
+
+def test_a_new_ticket_appears_by_itself(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]]
+) -> None:
+    page = window("community")
+    page.goto("/admin/tickets")
+    page.get_by_text("实时更新中").wait_for()
+    sent = report()
+    page.locator(f'[data-row="{sent["ticket_id"]}"]').wait_for(timeout=10_000)
+
+
+def test_a_lost_connection_is_said_and_what_was_sent_arrives_once(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    ticket = report()["ticket_id"]
+    page = window("community")
+    page.goto(f"/admin/tickets/{ticket}")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="受理", exact=True).click()
+    page.locator("[data-offline]:visible").wait_for()
+    page.context.set_offline(False)
+    page.locator(".status-accepted").first.wait_for()
+    kinds = [step["kind"] for step in town.staff("community").get(f"/tickets/{ticket}").json["timeline"]]
+    assert kinds.count("accept") == 1
+
+
+def test_every_page_can_be_used_by_everybody_and_fits_a_phone(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]]
+) -> None:
+    ticket = report(text="楼道灯不亮，" * 20)["ticket_id"]
+    serious: list[str] = []
+    for size in (browser.DESKTOP, browser.PHONE):
+        page = window("community", size)
+        for path in (
+            "/admin/",
+            "/admin/tickets",
+            f"/admin/tickets/{ticket}",
+            "/admin/tickets/new",
+            "/admin/inbox",
+            "/admin/me",
+            "/admin/search?q=灯",
+            "/admin/nothing",
+            "/admin/login",
+        ):
+            page.goto(path)
+            wide = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert wide <= 0, f"{path} scrolls sideways at {size.width}"
+            if size is browser.DESKTOP:
+                # By the protocol, which the content policy of the page doesn't concern.
+                page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+                found = page.evaluate("axe.run().then(r => r.violations)")
+                serious += [
+                    f"{path}: {one['id']} {one['nodes'][0]['html'][:160]}"
+                    for one in found
+                    if one["impact"] in {"serious", "critical"}
+                ]
+    assert serious == []
