@@ -310,12 +310,11 @@ def begin(
                 "is_open": is_open,
             },
         ).all()
-        stopped = set()
-        if not part.despite_opt_out and rows:
-            stopped = opt_outs.opted_out([row.phone_hash for row in rows], asking=connection)
-        if stopped:
-            spared = [row.id for row in rows if row.phone_hash in stopped]
-            given = {"community_id": batch.ref.community_id, "id": batch.ref.id, "now": now}
+    stopped = set() if part.despite_opt_out else opt_outs.opted_out_now([row.phone_hash for row in rows])
+    if stopped:
+        spared = [row.id for row in rows if row.phone_hash in stopped]
+        given = {"community_id": batch.ref.community_id, "id": batch.ref.id, "now": now}
+        with db.statements() as connection:
             connection.execute(_SPARE, given | {"ids": spared})
     keys = crypto.keys()
     return [
