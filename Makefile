@@ -14,7 +14,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
-        format lock clean dev shots
+        format lock clean dev shots test-long
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -26,8 +26,11 @@ run: ## Everything on this machine, until Ctrl-C (PORT=8000: web; the next three
 smoke: dev ## Play the whole story against a running `make run` (PORT= as given there)
 	@port='$(PORT)'; $(VENV)/python tools/smoke.py --port "$${port:-$$($(VENV)/python -m tools.run --which-port)}" $(ARGS)
 
-test: dev ## All tests, in parallel and in random order (ARGS= for pytest)
-	@$(VENV)/python -m pytest -n auto $(ARGS)
+test: dev ## The tests but the long ones, in parallel and in random order (ARGS= for pytest)
+	@$(VENV)/python -m pytest -n auto -m 'not long' $(ARGS)
+
+test-long: dev ## The long ones: a day simulated, processes killed, a town made (ARGS= for pytest)
+	@$(VENV)/python -m pytest -n auto -m long $(ARGS)
 
 check: lint types contracts tables permissions migrations openapi-unchanged $(if $(filter 0,$(TESTS)),,tests) ## Everything that has to hold before a change goes in (TESTS=0: all but the tests)
 	@echo "check: all is well"
@@ -54,8 +57,7 @@ migrations: dev
 openapi-unchanged: dev
 	@$(VENV)/python -m tools.openapi --check
 
-tests: dev
-	@$(VENV)/python -m pytest -n auto $(ARGS)
+tests: test
 
 shots: dev ## A picture of every console page into docs/shots, against a running `make run` (needs Chromium)
 	@port='$(PORT)'; $(VENV)/python -m tools.shots --port "$${port:-$$($(VENV)/python -m tools.run --which-port)}" $(ARGS)

@@ -276,6 +276,10 @@ class Plain:
 
     def row(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Its first row. Not inside transaction() or reading(). Raises DBAPIError."""
+        return next(iter(self.rows(values)), None)
+
+    def rows(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All its rows. Not inside transaction() or reading(). Raises DBAPIError."""
         if _current.get() is not None:
             raise RuntimeError("a plain statement is no part of a unit of work")
         pooled: PoolProxiedConnection | None = None
@@ -286,7 +290,7 @@ class Plain:
             assert isinstance(driver, psycopg.Connection)
             try:
                 driver.autocommit = True
-                return driver.execute(self.sql, values).fetchone()
+                return driver.execute(self.sql, values).fetchall()
             finally:
                 is_lost = driver.closed
                 if not is_lost:

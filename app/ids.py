@@ -75,6 +75,7 @@ class Kind(StrEnum):
     ROLE = "rol"
     SMS_TEMPLATE = "tpl"
     PREVIEW = "pvw"
+    DISPLAY = "dsp"
 
 
 class Ref(NamedTuple):

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from app import audit, clock, db, idempotency, ids, outbox
+from app.displays import models as displays
 from app.duty import models as duty
 from app.focus import models as focus
 from app.media import models as media
@@ -570,6 +571,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda now: (
                 func.coalesce(people.StaffSession.ended_at, people.StaffSession.expires_at) < now - MONTH
             ),
+        ),
+    ),
+    "displays": (
+        Rule(
+            "3 years after it was revoked or its time was over",
+            lambda now: func.least(displays.Display.revoked_at, displays.Display.expires_at) < now - LOG_KEPT,
         ),
     ),
     "audit_log": (_older(audit.AuditRow.at, LOG_KEPT, "3 years (at least 6 months: 网络安全法 21)"),),

@@ -6,6 +6,7 @@ from sqlalchemy import MetaData
 
 from app import audit, idempotency, outbox
 from app.db import Base
+from app.displays import models as displays
 from app.duty import models as duty
 from app.focus import models as focus
 from app.media import models as media
@@ -41,6 +42,7 @@ MODULES = (
     places,
     registry,
     people,
+    displays,
     duty,
     media,
     papers,

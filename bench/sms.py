@@ -471,7 +471,8 @@ def _judge(
     slower = yardstick.slowdown
     report.figure("vs_celery_rate", harness.ratio(ours["per_s"], theirs["per_s"]), Target(">=", 20))
     report.figure("vs_celery_cpu", harness.ratio(ours["cpu_ms"], theirs["cpu_ms"]), Target("<=", 0.05))
-    report.figure("of_bound", statistics.median(ours["per_s"]) / BOUND, Target(">=", 0.35))
+    # The gateway's latency, which makes the bound, stays the same on a slow machine; our work beside it doesn't.
+    report.figure("of_bound", statistics.median(ours["per_s"]) / BOUND, Target(">=", 0.35, slower))
     report.figure("expand_s", statistics.median(ours["expand_s"]), Target("<=", 4, slower))
     report.figure("worker_peak_mb", max(ours["peak_mb"]), Target("<=", 130))
     report.figure("lost", sum(ours["lost"]), Target("=", 0))

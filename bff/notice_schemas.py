@@ -8,6 +8,19 @@ from app.ids import Kind
 from bff.schemas import Schema, Time, WireId
 
 
+class SpanOut(Schema):
+    text = f.String(required=True)
+    strong = f.Boolean(required=True)
+    link = f.Boolean(required=True, metadata={"description": "the text is an http(s) address"})
+
+
+class BlockOut(Schema):
+    kind = f.String(required=True, metadata={"description": "heading | paragraph | list"})
+    lines = f.List(
+        f.List(f.Nested(SpanOut)), required=True, metadata={"description": "of a list: its points"}
+    )
+
+
 class NoticeFileOut(Schema):
     file_id = WireId(Kind.UPLOAD, required=True)
     kind = f.String(required=True, metadata={"description": "jpeg, png, webp, heic or pdf"})

@@ -11,7 +11,7 @@ from app import db
 from app.errors import NotFound
 from app.ids import Ref
 from app.media import papers
-from app.notices import queries
+from app.notices import queries, rich
 from app.notices.models import Notice
 from bff.papers import handed_out
 
@@ -27,6 +27,14 @@ def files_out(ref: Ref, endpoint: str) -> list[dict[str, Any]]:
             "url": url_for(endpoint, ref=ref, file_id=paper.id),
         }
         for paper in papers.of(queries.PAPERS, ref)
+    ]
+
+
+def blocks_out(text: str) -> list[dict[str, Any]]:
+    """The text of a notice as a screen shows it."""
+    return [
+        {"kind": block.kind, "lines": [[span._asdict() for span in line] for line in block.lines]}
+        for block in rich.blocks(text)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from app.revenue.contract_models import RevenueContractChange
 from app.revenue.errors import RangeBackwards
 from app.revenue.models import RevenueLine, RevenueObjection, RevenueSetting
 from app.revenue.money import yuan
+from app.revenue.preview import Preview
 from app.revenue.queries import ContractView, LineFilter, PeriodView, Totals
 from app.revenue.rendering_models import RenderingState, RevenueRendering
 from app.revenue.shares import HouseShare, Shares
@@ -238,6 +239,12 @@ class RevenueChainOut(Schema):
     periods = f.Integer(required=True, metadata={"description": "computed anew and found as published"})
     head = f.String(required=True)
     broken_at = WireId(Kind.REVENUE_PERIOD, required=True, allow_none=True)
+
+
+class RevenuePreviewOut(Schema):
+    period = f.Nested(RevenuePeriodOut, required=True)
+    total = f.Nested(RevenueTotalsOut, required=True)
+    items = f.List(f.Nested(RevenueLineDetailOut), required=True)
 
 
 class RevenuePeriodList(Schema):
@@ -466,7 +473,7 @@ def filter_of(estate: Ref, args: dict[str, Any]) -> LineFilter:
     )
 
 
-def lines_out(rows: list[RevenueLine]) -> list[dict[str, Any]]:
+def lines_out(rows: Sequence[RevenueLine]) -> list[dict[str, Any]]:
     """Published lines with the names of their categories and both ends of a correction."""
     if not rows:
         return []
@@ -499,30 +506,51 @@ def lines_out(rows: list[RevenueLine]) -> list[dict[str, Any]]:
     ]
 
 
+def line_details(rows: Sequence[RevenueLine]) -> list[dict[str, Any]]:
+    """Lines of one estate with what allowed each, its budget line and its vouchers as everybody sees them."""
+    if not rows:
+        return []
+    home, estate_id = rows[0].community_id, rows[0].estate_id
+    made = public_files.of(home, [row.id for row in rows])
+    planned = budgets.line_of(Ref(home, estate_id), rows)
+    decisions = decisions_out(home, {row.decision_id for row in rows if row.decision_id is not None})
+    found = []
+    for row, line in zip(rows, lines_out(rows), strict=True):
+        files = {one.file_id: one for one in made[row.id]}
+        found.append(
+            line
+            | {
+                "budget_line_id": _ref(home, planned.get(row.id)),
+                "decision": decisions.get(row.decision_id) if row.decision_id is not None else None,
+                "public_files": [
+                    public_file(Ref(home, UUID(v["id"])), files.get(UUID(v["id"]))) for v in row.vouchers
+                ],
+            }
+        )
+    return found
+
+
 def line_detail(row: RevenueLine) -> dict[str, Any]:
-    """A published line with the decision that allowed it, its budget line and its vouchers as everybody sees them."""
-    home = row.community_id
-    files = {made.file_id: made for made in public_files.of(home, [row.id])[row.id]}
-    planned = budgets.line_of(Ref(home, row.estate_id), [row]).get(row.id)
-    return lines_out([row])[0] | {
-        "budget_line_id": _ref(home, planned),
-        "decision": decision_out(home, row.decision_id),
-        "public_files": [
-            public_file(Ref(home, UUID(v["id"])), files.get(UUID(v["id"]))) for v in row.vouchers
-        ],
+    """One line with all that hangs at it."""
+    return line_details([row])[0]
+
+
+def decisions_out(community_id: int, wanted: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What decisions that allowed something are called."""
+    known = allowed.decisions(community_id, wanted)
+    return {
+        id_: {
+            "decision_id": Ref(community_id, id_),
+            "title": known[id_].title if id_ in known else "",
+            "certified_at": known[id_].certified_at if id_ in known else None,
+        }
+        for id_ in wanted
     }
 
 
 def decision_out(community_id: int, decision_id: UUID | None) -> dict[str, Any] | None:
     """What the decision that allowed something is called."""
-    if decision_id is None:
-        return None
-    found = allowed.decisions(community_id, [decision_id]).get(decision_id)
-    return {
-        "decision_id": Ref(community_id, decision_id),
-        "title": found.title if found is not None else "",
-        "certified_at": found.certified_at if found is not None else None,
-    }
+    return decisions_out(community_id, [decision_id])[decision_id] if decision_id is not None else None
 
 
 def public_file(file: Ref, made: RevenueRendering | None) -> dict[str, Any]:
@@ -570,6 +598,16 @@ def period_out(view: PeriodView) -> dict[str, Any]:
         "first_day": period.first_day,
         "last_day": period.last_day,
         "state": view.state(places.today()),
+    }
+
+
+def preview_out(found: Preview) -> dict[str, Any]:
+    """A period as everybody would see it."""
+    figures = totals_out(found.totals) | {"opening_fen": found.opening_fen, "closing_fen": found.closing_fen}
+    return {
+        "period": period_out(PeriodView(found.period, None)) | figures,
+        "total": totals_out(found.totals),
+        "items": line_details(found.lines),
     }
 
 

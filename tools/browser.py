@@ -30,6 +30,8 @@ class Size(NamedTuple):
 
 DESKTOP = Size(1440, 900)
 PHONE = Size(375, 812)
+SCREEN = Size(1920, 1080)
+LARGE_SCREEN = Size(3840, 2160)
 
 
 def installed() -> str | None:

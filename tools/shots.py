@@ -17,6 +17,8 @@ from tools.demo import cast
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "shots"
 SIZES = {"desk": browser.DESKTOP, "phone": browser.PHONE}
+# What hangs on a wall is looked at in these sizes as well.
+SCREENS = {"screen": browser.SCREEN, "screen4k": browser.LARGE_SCREEN}
 
 
 class Shot(NamedTuple):
@@ -26,6 +28,7 @@ class Shot(NamedTuple):
     account: str
     address: str
     before: Callable[[Any], None] | None = None
+    on_a_wall: bool = False
 
 
 def _first_ticket(page: Any) -> None:
@@ -73,6 +76,195 @@ def _keys(page: Any) -> None:
     page.locator("main").press("?")
 
 
+def _estate(page: Any) -> None:
+    page.goto(page.locator(".drill a").first.get_attribute("href"))
+
+
+def _first_house(page: Any) -> None:
+    _estate(page)
+    page.locator("[data-rows] a[data-drawer]").first.click()
+    page.locator("#drawer article").wait_for()
+
+
+def _transfer(page: Any) -> None:
+    _first_house(page)
+    page.locator("#drawer [data-opens^=house-transfer]").click()
+
+
+def _unmask(page: Any) -> None:
+    _first_house(page)
+    page.locator("#drawer .unmask summary").first.click()
+
+
+def _first_link(page: Any) -> None:
+    page.goto(page.locator("main table a").first.get_attribute("href"))
+
+
+def _written(page: Any) -> None:
+    page.get_by_label("标题").fill("明天上午停水检修")
+    page.get_by_label("正文").fill("# 停水时间\n**11月24日 8:00–12:00**\n请提前储水。\n- 1栋\n- 2栋")
+    page.locator("[name=area_ids]").first.check()
+    page.locator("[data-seen] li").first.wait_for()
+
+
+def _to_publish(page: Any) -> None:
+    _written(page)
+    page.get_by_role("button", name="保存草稿，去核对").click()
+    page.locator("[data-opens=publish]").click()
+
+
+def _first_decision(page: Any) -> None:
+    page.locator(".decision-card h2 a").first.click()
+    page.locator(".tabs").wait_for()
+
+
+def _decision_tab(name: str) -> Callable[[Any], None]:
+    def go(page: Any) -> None:
+        _first_decision(page)
+        page.locator(".tabs").get_by_role("link", name=name).click()
+        page.locator(f".tabs a[aria-current]:has-text('{name}')").wait_for()
+
+    return go
+
+
+def _reminding(page: Any) -> None:
+    _first_decision(page)
+    page.get_by_role("button", name="提醒未投票业主").click()
+    page.locator("#remind dl").wait_for()
+
+
+def _matter_chosen(page: Any) -> None:
+    page.get_by_label("哪个小区").select_option(index=1)
+    page.get_by_label("使用建筑物及其附属设施的维修资金").check()
+    page.get_by_role("button", name="下一步：写内容").click()
+    page.get_by_label("表决名称").wait_for()
+
+
+def _drafted(page: Any) -> None:
+    _matter_chosen(page)
+    page.get_by_label("表决名称").fill("2栋楼顶防水维修")
+    page.get_by_label("议题名称").first.fill("使用维修资金修楼顶防水")
+    page.get_by_role("button", name="保存草稿").click()
+    page.locator("#checks").wait_for()
+
+
+def _first_books(page: Any) -> None:
+    page.locator("tbody th a").first.click()
+    page.locator(".now").wait_for()
+
+
+def _books_tab(tab: str) -> Callable[[Any], None]:
+    def open_it(page: Any) -> None:
+        page.goto(page.locator("tbody th a").first.get_attribute("href") + "/" + tab)
+
+    return open_it
+
+
+def _ledger(page: Any) -> None:
+    _first_books(page)
+    begin = page.get_by_role("button", name="开始下一期")
+    if begin.count():
+        begin.click()
+        page.locator("#period").wait_for()
+    page.get_by_role("link", name="记账", exact=True).first.click()
+    page.locator("[data-grid]").wait_for()
+
+
+def _ledger_refused(page: Any) -> None:
+    _ledger(page)
+    page.locator("[data-new] [name=day]").fill("2020-01-05")
+    page.locator("[data-new] [name=category_id]").select_option(index=1)
+    page.locator("[data-new] [name=amount_fen]").fill("1,200.00")
+    page.locator("[data-new] [name=note]").fill("一月停车费")
+    page.locator("[data-new] [name=note]").press("Enter")
+    page.locator("[data-new] .field-error").first.wait_for()
+
+
+def _published_period(page: Any) -> None:
+    _first_books(page)
+    page.locator(
+        "tbody tr", has=page.locator(".status-posted, .status-published, .status-closed")
+    ).first.locator("a").click()
+    page.locator("#period").wait_for()
+
+
+def _as_owners_see(page: Any) -> None:
+    _published_period(page)
+    page.get_by_role("link", name="看看业主看到的样子").click()
+    page.locator(".phone-view").wait_for()
+
+
+def _published_line(page: Any) -> None:
+    _books_tab("lines?account=cost")(page)
+    page.locator("[data-rows] a[data-drawer]").first.click()
+    page.locator("#drawer article").wait_for()
+
+
+def _voucher(page: Any) -> None:
+    _published_line(page)
+    page.locator("#drawer").get_by_role("link", name="查看与遮盖").first.click()
+    page.locator("canvas[data-ready]").wait_for()
+
+
+def _hung(page: Any) -> None:
+    """A display is made; its address is shown."""
+    page.get_by_role("button", name="新建大屏").click()
+    page.get_by_label("挂在哪里").fill("街道指挥中心大厅")
+    page.get_by_label("显示哪个范围").select_option(index=1)
+    page.get_by_role("button", name="建好并显示网址").click()
+    page.locator("#made:visible").wait_for()
+
+
+def _refused_drop(page: Any) -> None:
+    page.locator('[data-column="received"] [data-move-card]').first.click()
+    page.locator('#move-to [data-move-to="closed"]').click()
+    page.locator("[data-board-said]:visible").wait_for()
+
+
+def _into_estate(page: Any) -> None:
+    page.goto(page.locator(".map-estate a").first.get_attribute("href"))
+
+
+def _compared(page: Any) -> None:
+    for place in range(8):
+        page.goto(page.locator("[data-rows] a[data-drawer]").nth(place).get_attribute("href"))
+        if page.locator("[data-compare]").count():
+            page.locator("[data-compare]").click()
+            return
+        page.goto("/admin/tickets?status=closed")
+
+
+def _turn(page: Any) -> None:
+    page.locator("[data-turn]").first.click()
+
+
+def _tried(page: Any) -> None:
+    page.locator("#t-estate").select_option(index=1)
+    page.locator("#t-class").select_option("water")
+    page.get_by_role("button", name="试一试").click()
+    page.locator("[data-tried]:visible").wait_for()
+
+
+def _new_rule(page: Any) -> None:
+    page.get_by_role("button", name="新增规则").click()
+
+
+def _first_sheet(page: Any) -> None:
+    page.locator("[data-rows] a[data-drawer]").first.click()
+    page.locator("#drawer .sheet").wait_for()
+
+
+def _second_sheet(page: Any) -> None:
+    page.locator("[data-rows] a[data-drawer]").nth(1).click()
+    page.locator("#drawer .sheet").wait_for()
+
+
+def _new_account(page: Any) -> None:
+    page.locator("[data-opens=new-account]").click()
+    page.get_by_role("button", name="建立账号").click()
+    page.locator("#new-account .field-error").first.wait_for()
+
+
 SHOTS: Sequence[Shot] = (
     Shot("login", "", "/admin/login"),
     Shot("workbench-community", "community1", "/admin/"),
@@ -96,6 +288,102 @@ SHOTS: Sequence[Shot] = (
     Shot("search-empty", "community1", "/admin/search?q=没有这样的词"),
     Shot("me", "community1", "/admin/me"),
     Shot("keys", "community1", "/admin/", _keys),
+    Shot("registry", "community1", "/admin/registry", _estate),
+    Shot("registry-street", "street", "/admin/registry"),
+    Shot("registry-house", "community1", "/admin/registry", _first_house),
+    Shot("registry-unmask", "community1", "/admin/registry", _unmask),
+    Shot("registry-transfer", "community1", "/admin/registry", _transfer),
+    Shot("registry-same", "community1", "/admin/registry/same"),
+    Shot("registry-imports", "community1", "/admin/registry/imports"),
+    Shot("registry-import-new", "community1", "/admin/registry/imports/new"),
+    Shot("registry-queue", "community1", "/admin/memberships"),
+    Shot("registry-request", "community1", "/admin/memberships", _first_link),
+    Shot("registry-drive", "community1", "/admin/registration"),
+    Shot("registry-english", "community1", "/admin/registry", _english),
+    Shot("registry-dark", "community1", "/admin/registration", _dark),
+    Shot("notices", "community1", "/admin/notices"),
+    Shot("notices-write", "community1", "/admin/notices/new", _written),
+    Shot("notices-publish", "community1", "/admin/notices/new", _to_publish),
+    Shot("notices-one", "community1", "/admin/notices?status=published", _first_link),
+    Shot("decision-list", "community1", "/admin/decisions"),
+    Shot("decision-one", "community1", "/admin/decisions?status=open", _first_decision),
+    Shot("decision-turnout", "community1", "/admin/decisions?status=open", _decision_tab("投票进度")),
+    Shot("decision-roll", "community1", "/admin/decisions?status=open", _decision_tab("名册")),
+    Shot("decision-paper", "community1", "/admin/decisions?status=open", _decision_tab("纸质票")),
+    Shot("decision-visits", "community1", "/admin/decisions?status=open", _decision_tab("上门与送达")),
+    Shot("decision-proxies", "community1", "/admin/decisions?status=open", _decision_tab("委托")),
+    Shot("decision-disputes", "community1", "/admin/decisions?status=open", _decision_tab("异议与争议")),
+    Shot("decision-reminder", "community1", "/admin/decisions?status=open", _reminding),
+    Shot("decision-new", "community1", "/admin/decisions/new"),
+    Shot("decision-new-form", "community1", "/admin/decisions/new", _matter_chosen),
+    Shot("decision-new-checks", "community1", "/admin/decisions/new", _drafted),
+    Shot("revenue-overview", "street", "/admin/revenue"),
+    Shot("revenue-periods", "property1", "/admin/revenue", _first_books),
+    Shot("revenue-ledger", "property1", "/admin/revenue", _ledger),
+    Shot("revenue-ledger-refused", "property1", "/admin/revenue", _ledger_refused),
+    Shot("revenue-period", "community1", "/admin/revenue", _published_period),
+    Shot("revenue-preview", "community1", "/admin/revenue", _as_owners_see),
+    Shot("revenue-lines", "community1", "/admin/revenue", _books_tab("lines")),
+    Shot("revenue-line", "community1", "/admin/revenue", _published_line),
+    Shot("revenue-contracts", "community1", "/admin/revenue", _books_tab("contracts")),
+    Shot("revenue-charts", "community1", "/admin/revenue", _books_tab("charts?by=quarter")),
+    Shot("revenue-rules", "property1", "/admin/revenue", _books_tab("rules")),
+    Shot("revenue-budgets", "property1", "/admin/revenue", _books_tab("budgets")),
+    Shot("revenue-objections", "community1", "/admin/revenue", _books_tab("objections")),
+    Shot("revenue-imports", "property1", "/admin/revenue", _books_tab("imports")),
+    Shot("revenue-voucher", "community1", "/admin/revenue", _voucher),
+    Shot("wall-dashboard", "street", "/admin/dashboard"),
+    Shot("wall-dashboard-dark", "street", "/admin/dashboard", _dark),
+    Shot("wall-dashboard-property", "property1", "/admin/dashboard"),
+    Shot("wall-dashboard-grid", "grid1", "/admin/dashboard"),
+    Shot("wall-dashboard-english", "street", "/admin/dashboard", _english),
+    Shot("wall-screen", "street", "/admin/screens/preview", on_a_wall=True),
+    Shot("wall-pairing", "", "/admin/screen", on_a_wall=True),
+    Shot("wall-screens", "street", "/admin/screens"),
+    Shot("wall-screens-made", "street", "/admin/screens", _hung),
+    Shot("wall-assessment", "street", "/admin/assessment"),
+    Shot("wall-assessment-person", "community1", "/admin/assessment?of=person&metric=satisfied&all=true"),
+    Shot(
+        "wall-assessment-items", "street", "/admin/assessment/items?metric=closed_on_time&share=denominator"
+    ),
+    Shot(
+        "wall-assessment-left-out", "street", "/admin/assessment/items?metric=accept_on_time&share=left_out"
+    ),
+    Shot("wall-assessment-published", "street", "/admin/assessment/published"),
+    Shot("board", "community1", "/admin/tickets/board"),
+    Shot("board-refused", "community1", "/admin/tickets/board", _refused_drop),
+    Shot("board-dark", "community1", "/admin/tickets/board", _dark),
+    Shot("map", "street", "/admin/tickets/map"),
+    Shot("map-estate", "community1", "/admin/tickets/map", _into_estate),
+    Shot("ticket-compare", "community1", "/admin/tickets?status=closed", _compared),
+    Shot("duty", "community1", "/admin/duty"),
+    Shot("duty-turn", "community1", "/admin/duty", _turn),
+    Shot("duty-new", "community1", "/admin/duty/new"),
+    Shot("routing", "community1", "/admin/routing", _tried),
+    Shot("routing-new", "community1", "/admin/routing", _new_rule),
+    Shot("search-room", "community1", "/admin/search?q=1-1-101"),
+    Shot("system-areas", "community1", "/admin/areas"),
+    Shot("system-area", "community1", "/admin/areas", _first_sheet),
+    Shot("system-grids", "community1", "/admin/grids"),
+    Shot("system-grid", "community1", "/admin/grids", _first_sheet),
+    Shot("system-regions", "street", "/admin/regions"),
+    Shot("system-orgs", "community1", "/admin/orgs"),
+    Shot("system-org", "community1", "/admin/orgs", _first_sheet),
+    Shot("system-categories", "street", "/admin/categories"),
+    Shot("system-category", "street", "/admin/categories", _second_sheet),
+    Shot("system-calendar", "street", "/admin/calendar"),
+    Shot("system-settings", "street", "/admin/settings"),
+    Shot("system-estate-settings", "street", "/admin/settings", _first_sheet),
+    Shot("system-environment", "system", "/admin/settings"),
+    Shot("system-staff", "system", "/admin/staff"),
+    Shot("system-staff-new", "system", "/admin/staff", _new_account),
+    Shot("system-staff-role", "security", "/admin/staff", _second_sheet),
+    Shot("system-roles", "auditor", "/admin/roles"),
+    Shot("system-providers", "street", "/admin/providers"),
+    Shot("system-api-keys", "street", "/admin/api-keys"),
+    Shot("system-queues", "system", "/admin/queues"),
+    Shot("system-audit", "auditor", "/admin/audit"),
+    Shot("system-audit-english", "auditor", "/admin/audit", _english),
     Shot("not-found", "community1", "/admin/nothing"),
     Shot("forbidden", "property1", "/admin/tickets/new"),
 )
@@ -125,9 +413,9 @@ def main() -> int:
     passwords = {who["account"]: who["password"] for who in cast.accounts() if who.get("account")}
     complaints: list[str] = []
     with browser.launched(path) as driven:
-        for size_name, size in SIZES.items():
+        for size_name, size in (SIZES | SCREENS).items():
             for shot in SHOTS:
-                if shot.name.startswith(asked.only):
+                if shot.name.startswith(asked.only) and (size_name in SIZES or shot.on_a_wall):
                     context, wrong = browser.fresh(driven, size, base=f"http://127.0.0.1:{asked.port}")
                     wrong += _take(context, shot, size_name, passwords)
                     complaints += [f"{shot.name} {size_name}: {one}" for one in wrong]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -52,6 +53,7 @@ class Drain:
         self._settle_s = settings.sms_settle_s
         self._who = f"{socket.gethostname()[:16]}-{os.getpid()}-{time.monotonic_ns() % 10**9}"
         self._parts: dict[tuple[int, UUID], tuple[float, Part]] = {}
+        self._looks = threading.Lock()
         self._ahead = 2 * self._in_flight
 
     def run(self) -> bool:
@@ -196,11 +198,12 @@ class Drain:
 
     def _part_of(self, batch: LeasedBatch) -> Part:
         key = (batch.ref.community_id, batch.campaign_id)
-        known = self._parts.get(key)
-        if known is None or time.monotonic() - known[0] > 5:
-            with db.reading():
-                known = (time.monotonic(), pipeline.part_of(batch))
-            self._parts[key] = known
+        with self._looks:  # one asks for all that wait
+            known = self._parts.get(key)
+            if known is None or time.monotonic() - known[0] > 5:
+                with db.reading():
+                    known = (time.monotonic(), pipeline.part_of(batch))
+                self._parts[key] = known
         return known[1]
 
     def _first_question_s(self) -> float:

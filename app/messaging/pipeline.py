@@ -257,7 +257,7 @@ def with_room(batch: LeasedBatch, routes: Sequence[Route]) -> Sequence[Route]:
 
 # --- one call --------------------------------------------------------------------------------------------
 
-_BEGIN = text(
+_BEGIN = db.Plain(
     """
     WITH begun AS (
         UPDATE sms_batches AS b
@@ -295,44 +295,43 @@ def begin(
     get it, unless it must go out. Commits by itself.
     """
     now = clock.now()
-    with db.statements() as connection:
-        rows = connection.execute(
-            _BEGIN,
-            {
-                "community_id": batch.ref.community_id,
-                "id": batch.ref.id,
-                "provider": route.provider,
-                "now": now,
-                "settle_after": now + timedelta(seconds=settle_s),
-                "who": batch.who,
-                "attempts": batch.attempts,
-                "long_enough": now + timedelta(seconds=needs_s),
-                "is_open": is_open,
-            },
-        ).all()
-    stopped = set() if part.despite_opt_out else opt_outs.opted_out_now([row.phone_hash for row in rows])
+    rows = _BEGIN.rows(
+        {
+            "community_id": batch.ref.community_id,
+            "id": batch.ref.id,
+            "provider": route.provider,
+            "now": now,
+            "settle_after": now + timedelta(seconds=settle_s),
+            "who": batch.who,
+            "attempts": batch.attempts,
+            "long_enough": now + timedelta(seconds=needs_s),
+            "is_open": is_open,
+        }
+    )
+    stopped = set() if part.despite_opt_out else opt_outs.opted_out_now([hash_ for *_, hash_ in rows])
     if stopped:
-        spared = [row.id for row in rows if row.phone_hash in stopped]
+        spared = [id_ for id_, *_, hash_ in rows if hash_ in stopped]
         given = {"community_id": batch.ref.community_id, "id": batch.ref.id, "now": now}
         with db.statements() as connection:
             connection.execute(_SPARE, given | {"ids": spared})
     keys = crypto.keys()
+    common = [(at, part.values[at] or "") for at in route.order]
     return [
         Outgoing(
             id=id_,
             phone=keys.decrypt(sealed, f"sms_phone:{id_}").decode(),
-            values=_values(part.values, params, route.order),
+            values=_values(common, params),
         )
         for id_, sealed, params, phone_hash in rows
         if phone_hash not in stopped
     ]
 
 
-def _values(
-    common: Sequence[str | None], own: Sequence[str | None] | None, order: Sequence[int]
-) -> tuple[str, ...]:
-    """The values in the vendor's order; the message's own before those for everybody."""
-    return tuple((own[at] if own is not None and own[at] is not None else common[at]) or "" for at in order)
+def _values(common: Sequence[tuple[int, str]], own: Sequence[str | None] | None) -> tuple[str, ...]:
+    """The values in the vendor's order; the message's own before those for everybody (place in `own`, value)."""
+    if own is None:
+        return tuple([value for _, value in common])
+    return tuple([value if (mine := own[at]) is None else mine for at, value in common])
 
 
 _RECORD = db.Plain(

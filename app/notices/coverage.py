@@ -181,6 +181,23 @@ def by_building(row: Notice, covers: Covers) -> list[BuildingCount]:
     return sorted(found, key=lambda b: (b.estate_name, b.estate, len(b.building_name), b.building_name))
 
 
+def audience(covers: Covers) -> Count:
+    """The houses of these places, and those in which somebody is bound; nobody can have read anything yet."""
+    whole = Count()
+    for home in sorted(covers.communities):
+        houses, bound = (
+            db.session()
+            .execute(
+                select(func.count(), func.count().filter(_is_bound()))
+                .select_from(House)
+                .where(_here(home, covers))
+            )
+            .one()
+        )
+        whole = whole.plus(Count(houses, bound))
+    return whole
+
+
 def total(found: list[BuildingCount]) -> Count:
     """All buildings together."""
     whole = Count()

@@ -85,6 +85,11 @@ def _choose(areas: Sequence[Area], staff: StaffActor) -> tuple[list[Chosen], Cov
     return chosen, covers
 
 
+def reached(areas: Sequence[Area], *, acting_user: StaffActor) -> Covers:
+    """What a notice for these areas would cover today. Raises NotFound (not there, or not hers), AreaEmpty."""
+    return _choose(areas, acting_user)[1]
+
+
 def _unplace(row: Notice) -> None:
     db.session().execute(
         delete(NoticePlace)

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app import clock, crypto, db
+from app.audit import AuditRow
 from app.errors import NotFound
 from app.ids import Ref
 from app.patrol.models import (
@@ -517,6 +518,23 @@ def settings_of(community_ids: Iterable[int], at: datetime | None = None) -> dic
     ):
         found[row.community_id][row.key] = row.value
     return found
+
+
+def choices_of(community_ids: Iterable[int], *, limit: int) -> list[AuditRow]:
+    """Who chose which numbers for these communities, the latest first."""
+    return list(
+        db.session().scalars(
+            select(AuditRow)
+            .where(
+                AuditRow.community_id.in_(set(community_ids)),
+                AuditRow.object_kind == OBJECT_KIND,
+                AuditRow.object_id.is_(None),
+                AuditRow.action == "patrol.settings_chosen",
+            )
+            .order_by(AuditRow.id.desc())
+            .limit(limit)
+        )
+    )
 
 
 def grids_in_reach(staff: StaffActor, permission: Permission) -> list[Grid]:

@@ -63,6 +63,7 @@ class Permission(StrEnum):
     API_KEY_EDIT = "api_key.edit"  # other systems that may hand reports in, and their secrets
     STATS_VIEW = "stats.view"  # figures of what she may see
     STATS_PUBLISH = "stats.publish"  # assessments
+    SCREEN_EDIT = "screen.edit"  # screens on a wall that show figures without a login
     STAFF_VIEW = "staff.view"  # accounts and their roles
     STAFF_EDIT = "staff.edit"  # make, rename, disable accounts; a new password
     STAFF_SECURE = "staff.secure"  # end somebody's logins, take away a lost second factor
@@ -78,6 +79,8 @@ class Permission(StrEnum):
     SMS_TEMPLATE_EDIT = "sms_template.edit"  # write templates, and say what they are called at the vendors
     SMS_TEMPLATE_APPROVE = "sms_template.approve"  # as the second person
     SMS_PROVIDER_EDIT = "sms_provider.edit"  # weights, rates, prices and caps of the vendors
+    QUEUE_VIEW = "queue.view"  # work behind the requests: what waits, what failed; nothing personal
+    QUEUE_RETRY = "queue.retry"  # give failed work another try
     AUDIT_VIEW = "audit.view"  # who did what, who saw what
     NOTICE_VIEW = "notice.view"  # what residents of her places are told, and how many have read it
     NOTICE_EDIT = "notice.edit"  # write drafts
@@ -104,6 +107,7 @@ _EVERYONE = frozenset(
 ) | {_P.PATROL_VIEW, _P.DUTY_VIEW, _P.STATS_VIEW}
 _DESK = _EVERYONE | {
     _P.STATS_PUBLISH,
+    _P.SCREEN_EDIT,
     _P.PATROL_PLAN,
     _P.PATROL_TRACK,
     _P.DUTY_EDIT,
@@ -195,7 +199,9 @@ GRANTS: dict[Role, frozenset[Permission]] = {
     Role.FINANCE: frozenset({_P.PLACE_VIEW, _P.FILE_UPLOAD})
     | {_P.REVENUE_VIEW, _P.REVENUE_EDIT, _P.REVENUE_REVIEW, _P.REVENUE_PUBLISH},
     # 三员: none of them has a permission that shows a resident.
-    Role.SYSTEM_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_EDIT}),
+    Role.SYSTEM_ADMIN: frozenset(
+        {_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_EDIT, _P.QUEUE_VIEW, _P.QUEUE_RETRY}
+    ),
     Role.SECURITY_ADMIN: frozenset({_P.PLACE_VIEW, _P.STAFF_VIEW, _P.STAFF_SECURE, _P.ROLE_GRANT}),
     Role.AUDITOR: frozenset({_P.STAFF_VIEW, _P.AUDIT_VIEW, _P.DECISION_VIEW, _P.BALLOT_AUDIT}),
 }

@@ -39,7 +39,8 @@ def entries(asking: StaffActor, wanted: Wanted, *, limit: int, before: UUID | No
     Without a beginning: the last 31 days. `before` continues after that row.
     """
     area, staff_ids = roster.visible_ids(asking, Permission.AUDIT_VIEW)
-    homes = [*sorted(area.communities), *ids.lanes()]
+    # 0: what all communities share, such as the calendar, the classes and the vendors of text messages.
+    homes = [0, *sorted(area.communities), *ids.lanes()]
     if isinstance(wanted.object, Ref):
         homes = [home for home in homes if home == wanted.object.community_id]
     if not homes:

@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-import xlsxwriter
-
 from app.places.headings import SYNONYMS, Field, letter
 from app.places.register_file import Problem
 from app.places.words import reason
@@ -48,6 +46,8 @@ def harmless(text: str) -> str:
 
 def template() -> bytes:
     """An empty register with the headings we know, an example on a sheet of its own, and what to mind."""
+    import xlsxwriter  # here, for processes that write no sheet shouldn't carry it
+
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
         bold = book.add_format({"bold": True, "bg_color": "#DDEBF7", "text_wrap": True, "valign": "top"})
@@ -92,6 +92,8 @@ def error_sheet(
     of_row: dict[tuple[str, int], list[Problem]] = defaultdict(list)
     for problem in register.problems:
         of_row[problem.sheet, problem.row].append(problem)
+    import xlsxwriter  # here, for processes that write no sheet shouldn't carry it
+
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
         bold = book.add_format({"bold": True, "bg_color": "#DDEBF7"})

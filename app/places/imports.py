@@ -66,6 +66,25 @@ def import_for(reach: Reach, ref: Ref, *, lock: bool = False) -> RegistryImport:
     return found
 
 
+def recent(reach: Reach, *, limit: int, after: UUID | None = None) -> list[RegistryImport]:
+    """The imports whose estates are all in one's reach, whoever uploaded them; the newest first."""
+    mine = set(reach)
+    found: list[RegistryImport] = []
+    while mine and len(found) < limit:
+        query = select(RegistryImport).where(
+            RegistryImport.community_id.in_({estate.community_id for estate in mine})
+        )
+        if after is not None:
+            query = query.where(RegistryImport.id < after)
+        # Those of who reaches more are left out by reading: few, so the page is soon full.
+        rows = list(db.session().scalars(query.order_by(RegistryImport.id.desc()).limit(2 * limit)))
+        found += [row for row in rows if _estates(row) <= mine]
+        if len(rows) < 2 * limit:
+            break
+        after = rows[-1].id
+    return found[:limit]
+
+
 def _estates(imported: RegistryImport) -> set[Ref]:
     return {Ref(community_id, UUID(estate_id)) for community_id, estate_id in imported.reach}
 

@@ -120,6 +120,17 @@ def estates(refs: Iterable[Ref]) -> dict[Ref, Estate]:
     return {Ref(e.community_id, e.id): e for e in rows}
 
 
+def estate_names(refs: Iterable[Ref]) -> dict[Ref, str]:
+    """The names of those of the named estates that exist, in one query, without their outlines."""
+    refs = set(refs)
+    rows = db.session().execute(
+        select(Estate.community_id, Estate.id, Estate.name).where(
+            Estate.community_id.in_({r.community_id for r in refs}), Estate.id.in_({r.id for r in refs})
+        )
+    )
+    return {Ref(community_id, id_): name for community_id, id_, name in rows}
+
+
 def estates_at_home(community_ids: Iterable[int]) -> set[Ref]:
     """The estates whose rows lie with these communities, whoever governs them."""
     wanted = set(community_ids)
@@ -240,6 +251,22 @@ def governing(estate_ref: Ref) -> int:
     return found if found is not None else estate_ref.community_id
 
 
+def governors_of(refs: Iterable[Ref]) -> dict[Ref, int]:
+    """Which community governs each of these estates today, in one query."""
+    refs = set(refs)
+    if not refs:
+        return {}
+    rows = db.session().execute(
+        select(EstateTerm.community_id, EstateTerm.estate_id, EstateTerm.governed_by).where(
+            EstateTerm.community_id.in_({ref.community_id for ref in refs}),
+            EstateTerm.estate_id.in_({ref.id for ref in refs}),
+            _valid(EstateTerm, today()),
+        )
+    )
+    found = {Ref(community_id, estate_id): by for community_id, estate_id, by in rows}
+    return {ref: found.get(ref, ref.community_id) for ref in refs}
+
+
 def communities_under(region_id: int) -> list[int]:
     """The communities in and below a region, as the tree stands today."""
     kinds = dict(db.session().execute(select(Region.id, Region.kind)).all())
@@ -276,6 +303,11 @@ def regions() -> list[Region]:
     return list(db.session().scalars(select(Region).order_by(Region.id)))
 
 
+def region_names() -> dict[int, str]:
+    """The whole tree's names."""
+    return {row.id: row.name for row in db.session().execute(select(Region.id, Region.name))}
+
+
 def region(region_id: int) -> Region | None:
     """One node of the tree."""
     return db.session().get(Region, region_id)
@@ -287,6 +319,16 @@ def grids_in(community_ids: Iterable[int]) -> list[Grid]:
         select(Grid).where(Grid.community_id.in_(set(community_ids))).order_by(Grid.community_id, Grid.code)
     )
     return list(rows)
+
+
+def grid_names(community_ids: Iterable[int]) -> dict[Ref, str]:
+    """The names of the grids of these communities, by code."""
+    rows = db.session().execute(
+        select(Grid.community_id, Grid.id, Grid.name)
+        .where(Grid.community_id.in_(set(community_ids)))
+        .order_by(Grid.community_id, Grid.code)
+    )
+    return {Ref(community_id, id_): name for community_id, id_, name in rows}
 
 
 def orgs() -> list[Org]:

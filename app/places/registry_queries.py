@@ -5,6 +5,7 @@ Who asks is a `reach`: the estates she may see. Personal data come out sealed; w
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -196,6 +197,29 @@ def houses_in(
     return views[:limit]
 
 
+def houses_called(reach: Reach, text: str, *, limit: int) -> list[HouseView]:
+    """Homes in these estates that are spelled as typed, by estate and room: 1栋2单元301, 1-2-301, or 301 alone."""
+    room = rooms.split(text)
+    number = rooms.number_key(room.number)
+    if not reach or not any(c.isdigit() for c in number) or len(number) > 12:
+        return []
+    query = select(House).where(
+        House.community_id.in_({ref.community_id for ref in reach}),
+        House.estate_id.in_({r.id for r in reach}),
+    )
+    if room.building:
+        unit = _escaped(rooms.unit_key(room.unit)) if room.unit else "%"
+        query = query.where(
+            House.key.like(f"{_escaped(rooms.building_key(room.building))}|{unit}|{_escaped(number)}")
+        )
+    else:
+        # As most registers write it: by its index, however many estates there are.
+        query = query.where(House.number.in_({room.number, number, f"{number}室", f"{number}号"}))
+    found = list(db.session().scalars(query.order_by(House.estate_id, House.key, House.id).limit(limit)))
+    views = views_of(found)
+    return [views[Ref(house.community_id, house.id)] for house in found]
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
@@ -230,6 +254,27 @@ def _held_by(community_id: int, who: object) -> list[UUID]:
 
 def _name(owner: Owner) -> str:
     return identity.unseal(owner.name_sealed, "name", owner.id) or ""
+
+
+def staircases(estate: Ref) -> list[tuple[str, str, int]]:
+    """(building, unit, houses) of an estate, in the order in which people count; "" where a house stands in none."""
+    rows = db.session().execute(
+        select(func.coalesce(Building.name, ""), func.coalesce(Unit.name, ""), func.count())
+        .select_from(House)
+        .outerjoin(
+            Building, and_(Building.community_id == House.community_id, Building.id == House.building_id)
+        )
+        .outerjoin(Unit, and_(Unit.community_id == House.community_id, Unit.id == House.unit_id))
+        .where(House.community_id == estate.community_id, House.estate_id == estate.id)
+        .group_by(Building.name, Unit.name)
+    )
+    found = [(building, unit, houses) for building, unit, houses in rows]
+    return sorted(found, key=lambda row: (not row[0], _counted(row[0]), _counted(row[1])))
+
+
+def _counted(name: str) -> list[tuple[int, int | str]]:
+    """A name in the order of its numbers: 2栋 before 10栋."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _buildings(estate: Ref) -> list[Building]:

@@ -319,6 +319,14 @@ def org_for(reach: Communities, org_id: UUID, *, lock: bool = False) -> Org:
     return found
 
 
+def orgs_for(reach: Communities, others: Collection[UUID]) -> list[Org]:
+    """The organisations seated in reach, and these others; active or not, by kind and name."""
+    near = set(reach).union(*(queries.regions_above(community) for community in reach))
+    seats = {region_id for region_id in near if _seated_in(reach, region_id)}
+    query = select(Org).where(or_(Org.region_id.in_(seats), Org.id.in_(others)))
+    return list(db.session().scalars(query.order_by(Org.kind, Org.name, Org.id)))
+
+
 def add_org(
     reach: Communities,
     *,

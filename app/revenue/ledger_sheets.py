@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 
-import xlsxwriter
-
 from app.revenue.ledger_headings import SYNONYMS, Field
 
 _FIELDS = (
@@ -32,6 +30,8 @@ _HELP = (
 
 def template() -> bytes:
     """An empty ledger with the headings we know, an example on a sheet of its own, and what to mind."""
+    import xlsxwriter  # here, for processes that write no sheet shouldn't carry it
+
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
         bold = book.add_format({"bold": True, "bg_color": "#DDEBF7"})

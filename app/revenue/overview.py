@@ -65,6 +65,7 @@ class EstateView:
     has_rules: bool = False
     last: RevenueStatement | None = None
     before: RevenueStatement | None = None
+    begun: RevenuePeriod | None = None  # the period that isn't published yet
     due_on: date | None = None  # by when the next period has to be published
     open_objections: int = 0
     late_objections: int = 0
@@ -82,6 +83,7 @@ def overview(reach: Collection[Ref]) -> list[EstateView]:
     found = {ref: EstateView(ref, estate.name) for ref, estate in known.items()}
     if found:
         _published(found)
+        _begun(found)
         _due(found)
         _objections(found)
         _fallen(found)
@@ -127,26 +129,31 @@ def _due(found: dict[Ref, EstateView]) -> None:
     )
     for row in rows:
         rules[Ref(row.community_id, row.estate_id)].append(row)
-    begun = _begun(found)
     for ref, view in found.items():
         mine = rules.get(ref)
         if not mine:
             continue
         view.has_rules = True
-        begins = view.last.last_day + DAY if view.last is not None else begun.get(ref, mine[0].valid_from)
+        begins = mine[0].valid_from
+        if view.last is not None:
+            begins = view.last.last_day + DAY
+        elif view.begun is not None:
+            begins = view.begun.first_day
         rule = next((r for r in reversed(mine) if r.valid_from <= begins), mine[0])
         view.due_on = last_of(begins, Rhythm(rule.rhythm)) + GRACE
 
 
-def _begun(found: dict[Ref, EstateView]) -> dict[Ref, date]:
-    """The first day of the period that isn't published yet: books may begin long after their rules."""
-    period = RevenuePeriod
-    rows = db.session().execute(
-        select(period.community_id, period.estate_id, period.first_day).where(
-            period.community_id.in_(_homes(found)), period.state != PeriodState.PUBLISHED
+def _begun(found: dict[Ref, EstateView]) -> None:
+    """The period that isn't published yet: books may begin long after their rules."""
+    rows = db.session().scalars(
+        select(RevenuePeriod).where(
+            RevenuePeriod.community_id.in_(_homes(found)), RevenuePeriod.state != PeriodState.PUBLISHED
         )
     )
-    return {Ref(community_id, estate_id): day for community_id, estate_id, day in rows}
+    for period in rows:
+        view = found.get(Ref(period.community_id, period.estate_id))
+        if view is not None:
+            view.begun = period
 
 
 def _objections(found: dict[Ref, EstateView]) -> None:

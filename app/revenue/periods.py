@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, insert, literal, select
 from app import clock, db, ids
 from app.errors import NotFound
 from app.ids import Kind, Ref
+from app.media.paper_models import AttachedPaper
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
@@ -215,25 +217,32 @@ def _check_vouchers(drafts: list[RevenueDraft], fit: set[RenderingState]) -> Non
         raise VouchersNotReady(count=len(missing), extra={"count": len(missing), "entries": named})
 
 
-def _split(period: RevenuePeriod, drafts: list[RevenueDraft], staff: StaffActor) -> int:
-    """The line that brings the fund what the rules say, less what was transferred by hand; its amount. A correction of
-    an earlier transfer isn't one of this period's: counted, it would be made up for at once.
+def missing_split(period: RevenuePeriod, drafts: Sequence[RevenueDraft]) -> int:
+    """What the fund still gets by the rules, less what was transferred by hand. A correction of an earlier transfer
+    isn't one of this period's: counted, it would be made up for at once. Raises NoSettings.
     """
-    estate = Ref(period.community_id, period.estate_id)
-    rule = _rule(estate, period.first_day)
+    rule = _rule(Ref(period.community_id, period.estate_id), period.first_day)
     sums = dict.fromkeys(Account, 0)
     for draft in drafts:
         if draft.account is not Account.FUND or (draft.kind == EntryKind.FUND and draft.reverses_id is None):
             sums[draft.account] += draft.signed_fen
     net = sums[Account.INCOME] - sums[Account.COST]
-    missing = split(net, rule.split_bp, Rounding(rule.rounding)) - sums[Account.FUND]
-    if missing <= 0:
-        return 0
-    made = new_draft(estate, staff)
-    made.day, made.kind, made.amount_fen = period.last_day, EntryKind.FUND, missing
+    return max(0, split(net, rule.split_bp, Rounding(rule.rounding)) - sums[Account.FUND])
+
+
+def split_draft(period: RevenuePeriod, amount_fen: int, staff: StaffActor) -> RevenueDraft:
+    """The line that brings the fund this amount, not yet in the session."""
+    made = new_draft(Ref(period.community_id, period.estate_id), staff)
+    made.day, made.kind, made.amount_fen = period.last_day, EntryKind.FUND, amount_fen
     made.debit, made.credit = Account.FUND, Account.BANK
     made.note, made.state, made.is_computed = FUND_NOTE, DraftState.SUBMITTED, True
-    db.session().add(made)
+    return made
+
+
+def _split(period: RevenuePeriod, drafts: list[RevenueDraft], staff: StaffActor) -> int:
+    missing = missing_split(period, drafts)
+    if missing > 0:
+        db.session().add(split_draft(period, missing, staff))
     return missing
 
 
@@ -297,33 +306,34 @@ def publish(ref: Ref, *, version: int | None, acting_user: StaffActor) -> Period
     return PeriodView(period, statement)
 
 
+def as_line(draft: RevenueDraft, period: RevenuePeriod, vouchers: Sequence[AttachedPaper]) -> RevenueLine:
+    """The draft as it is published, not yet in the session."""
+    return RevenueLine(
+        community_id=draft.community_id,
+        id=draft.id,
+        estate_id=draft.estate_id,
+        period_id=period.id,
+        day=draft.day,
+        kind=draft.kind,
+        category_id=draft.category_id,
+        debit=draft.debit,
+        credit=draft.credit,
+        amount_fen=draft.amount_fen,
+        counterparty=draft.counterparty,
+        contract_id=draft.contract_id,
+        decision_id=draft.decision_id,
+        note=draft.note,
+        reverses_id=draft.reverses_id,
+        drafted_by=draft.drafted_by,
+        vouchers=[{"id": str(p.id), "kind": p.kind, "sha256": p.sha256.hex()} for p in vouchers],
+        posted_at=clock.now(),
+    )
+
+
 def _post(period: RevenuePeriod, drafts: list[RevenueDraft]) -> None:
     vouchers = queries.vouchers_of(period.community_id, [d.id for d in drafts])
     for draft in drafts:
-        db.session().add(
-            RevenueLine(
-                community_id=draft.community_id,
-                id=draft.id,
-                estate_id=draft.estate_id,
-                period_id=period.id,
-                day=draft.day,
-                kind=draft.kind,
-                category_id=draft.category_id,
-                debit=draft.debit,
-                credit=draft.credit,
-                amount_fen=draft.amount_fen,
-                counterparty=draft.counterparty,
-                contract_id=draft.contract_id,
-                decision_id=draft.decision_id,
-                note=draft.note,
-                reverses_id=draft.reverses_id,
-                drafted_by=draft.drafted_by,
-                vouchers=[
-                    {"id": str(p.id), "kind": p.kind, "sha256": p.sha256.hex()} for p in vouchers[draft.id]
-                ],
-                posted_at=clock.now(),
-            )
-        )
+        db.session().add(as_line(draft, period, vouchers[draft.id]))
         db.session().delete(draft)
     db.session().flush()  # the statement is computed from the table
 

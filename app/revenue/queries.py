@@ -403,14 +403,12 @@ class Totals(NamedTuple):
         return Totals(*map(add, self, other))
 
 
-def grown(account: Account) -> ColumnElement[int]:
-    """By how much the line lets this figure grow."""
-    grows, shrinks = RevenueLine.debit, RevenueLine.credit
+def grown(account: Account, of: type[RevenueLine] | type[RevenueDraft] = RevenueLine) -> ColumnElement[int]:
+    """By how much the line, or the draft, lets this figure grow."""
+    grows, shrinks = of.debit, of.credit
     if account is Account.INCOME:
         grows, shrinks = shrinks, grows
-    return case(
-        (grows == account, RevenueLine.amount_fen), (shrinks == account, -RevenueLine.amount_fen), else_=0
-    )
+    return case((grows == account, of.amount_fen), (shrinks == account, -of.amount_fen), else_=0)
 
 
 FIGURES = (Account.INCOME, Account.COST, Account.USE, Account.FUND)
@@ -422,6 +420,21 @@ def _sums() -> tuple[ColumnElement[Any], ...]:
         func.count(RevenueLine.id),
         *(func.coalesce(func.sum(grown(account)), 0) for account in FIGURES),
     )
+
+
+def draft_totals(estate: Ref) -> Totals:
+    """The figures of everything of the estate that isn't published yet."""
+    sums = (func.coalesce(func.sum(grown(account, RevenueDraft)), 0) for account in FIGURES)
+    row = (
+        db.session()
+        .execute(
+            select(func.count(RevenueDraft.id), *sums).where(
+                RevenueDraft.community_id == estate.community_id, RevenueDraft.estate_id == estate.id
+            )
+        )
+        .one()
+    )
+    return Totals(*(int(value) for value in row))
 
 
 def totals(where: LineFilter) -> Totals:
@@ -447,6 +460,14 @@ def lines_of_period(period: Ref) -> list[RevenueLine]:
         select(RevenueLine)
         .where(RevenueLine.community_id == period.community_id, RevenueLine.period_id == period.id)
         .order_by(RevenueLine.day, RevenueLine.id)
+    )
+    return list(rows)
+
+
+def lines_named(community_id: int, line_ids: Collection[UUID]) -> list[RevenueLine]:
+    """These published lines of one community."""
+    rows = db.session().scalars(
+        select(RevenueLine).where(RevenueLine.community_id == community_id, RevenueLine.id.in_(line_ids))
     )
     return list(rows)
 

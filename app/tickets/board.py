@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    FromClause,
     Select,
     Text,
     Uuid,
@@ -31,8 +32,10 @@ from sqlalchemy import (
     select,
     text,
     true,
+    tuple_,
     union,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app import clock, db
 from app.ids import Ref
@@ -42,6 +45,7 @@ from app.places import queries as places
 from app.tickets import letters
 from app.tickets.models import SAMPLED, TO_CALL_BACK, Callback, Part, Ticket, TicketLetters, TicketStatus
 from app.tickets.moves import OPEN
+from app.tickets.open_now import Within, runs_out
 
 _SPLIT = "\x1f"  # between the pieces of a needle
 
@@ -60,6 +64,7 @@ class Board(NamedTuple):
     assigned_to: UUID | None = None
     q: str | None = None
     callback_due: bool | None = None
+    due: Within | None = None
 
 
 def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None = None) -> list[Ticket]:
@@ -71,6 +76,78 @@ def board(staff: StaffActor, wanted: Board, *, limit: int, before: UUID | None =
     return _load(
         [lane.ids(filters, limit, before=before, gathered=due) for lane in _ways(staff, wanted)], limit
     )
+
+
+class Due(NamedTuple):
+    """A place in the order of limits: when one ends, and whose it is."""
+
+    at: datetime
+    ticket_id: UUID
+
+
+def soonest(staff: StaffActor, wanted: Board, *, limit: int, after: Due | None = None) -> list[Ticket]:
+    """The open tickets in her reach, the one whose limit ends first first; `after` continues behind that place."""
+    wanted = _open_ones(wanted)
+    lanes = _ways(staff, wanted)
+    if not lanes or not wanted.status:
+        return []
+    filters = [*_filters(wanted), *_saying(wanted.q)]
+    if after is not None:
+        filters.append(tuple_(Ticket.due_at, Ticket.id) > (after.at, after.ticket_id))
+    order = (Ticket.due_at, Ticket.id)
+    every = union(*(lane.ids(filters, limit, order=order) for lane in lanes)).subquery("every")
+    found = select(Ticket).join(every, _same(every)).order_by(*order).limit(limit)
+    return list(db.session().scalars(found))
+
+
+class Column(NamedTuple):
+    """The most pressing tickets of a state, and how many it has."""
+
+    tickets: list[Ticket]
+    total: int
+
+
+def columns(staff: StaffActor, wanted: Board, *, each: int) -> dict[str, Column]:
+    """What is open in her reach by state, at most `each` of a state, those whose limit ends first; in one query.
+
+    It reads all that is open there: some thousands, however many have been closed.
+    """
+    wanted = _open_ones(wanted)
+    lanes = _ways(staff, wanted)
+    if not lanes or not wanted.status:
+        return {}
+    filters = [*_filters(wanted), *_saying(wanted.q)]
+    every = union(*(lane.ids(filters, 0, gathered=True) for lane in lanes)).subquery("every")
+    ranked = (
+        select(
+            Ticket.community_id,
+            Ticket.id,
+            func.row_number()
+            .over(partition_by=Ticket.status, order_by=(Ticket.due_at, Ticket.id))
+            .label("place"),
+            func.count().over(partition_by=Ticket.status).label("total"),
+        )
+        .join(every, _same(every))
+        .subquery("ranked")
+    )
+    rows = db.session().execute(
+        select(Ticket, ranked.c.total)
+        .join(ranked, _same(ranked))
+        .where(ranked.c.place <= each)
+        .order_by(Ticket.status, ranked.c.place)
+    )
+    found: dict[str, Column] = {}
+    for ticket, total in rows:
+        found.setdefault(ticket.status, Column([], total)).tickets.append(ticket)
+    return found
+
+
+def _open_ones(wanted: Board) -> Board:
+    return wanted._replace(status=(wanted.status if wanted.status is not None else OPEN) & OPEN)
+
+
+def _same(found: FromClause) -> ColumnElement[bool]:
+    return and_(Ticket.community_id == found.c.community_id, Ticket.id == found.c.id)
 
 
 def _ways(staff: StaffActor, wanted: Board) -> list[_Lane]:
@@ -142,8 +219,10 @@ class _Lane(NamedTuple):
         offset: int | None = None,
         needles: dict[int, str] | None = None,
         gathered: bool = False,
+        order: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]] | None = None,
     ) -> Select[int, UUID]:
-        """The first of each stretch, newest first, between two ids. `needles`: letters by community that must occur.
+        """The first of each stretch, newest first (or in `order`), between two ids. `needles`: letters by community
+        that must occur.
 
         `gathered`: all of them, in no order, where the conditions have a better index than the order has.
         """
@@ -188,7 +267,7 @@ class _Lane(NamedTuple):
                 0
             )  # by themselves: as one with the rest, PostgreSQL might walk along the order after all
         else:
-            found = found.order_by(Ticket.id.desc()).limit(limit).offset(offset)
+            found = found.order_by(*(order or (Ticket.id.desc(),))).limit(limit).offset(offset)
         first = found.lateral("found")
         return select(reach.c.community_id, first.c.id).select_from(reach).join(first, true())
 
@@ -245,6 +324,7 @@ def _by_state(lane: _Lane, wanted: Board, states: frozenset[str] | None) -> _Lan
     divided = lane._replace(states=tuple(sorted(states)))
     rarer = (
         wanted.overdue,
+        wanted.due,
         wanted.callback_due,
         wanted.assigned_to,
         wanted.category,
@@ -261,9 +341,7 @@ def _load(pages: Sequence[Select[int, UUID]], limit: int) -> list[Ticket]:
     # A ticket can be in reach by two roles: union, not union all.
     every = (union(*pages) if len(pages) > 1 else pages[0]).subquery("every")
     page = select(every).order_by(every.c.id.desc()).limit(limit).subquery("page")
-    found = select(Ticket).join(
-        page, and_(Ticket.community_id == page.c.community_id, Ticket.id == page.c.id)
-    )
+    found = select(Ticket).join(page, _same(page))
     return list(db.session().scalars(found.order_by(Ticket.id.desc())))
 
 
@@ -286,6 +364,8 @@ def _filters(wanted: Board) -> list[ColumnElement[bool]]:
             or_(Ticket.standing_since.is_(None), Ticket.due_at < Ticket.standing_since),
         )
         filters.append(late if wanted.overdue else ~late)
+    if wanted.due is not None:
+        filters.append(runs_out(wanted.due))
     if wanted.callback_due is not None:
         due = _callback_due()
         filters.append(due if wanted.callback_due else ~func.coalesce(due, false()))
@@ -314,6 +394,14 @@ WINDOW = 3000  # of the newest tickets are simply read before the index of lette
 WIDER = 30_000  # the same where something else narrows the list as well
 
 
+def _saying(q: str | None) -> list[ColumnElement[bool]]:
+    """Number, words or address contain this."""
+    if not q:
+        return []
+    pattern = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return [or_(Ticket.number.ilike(pattern), Ticket.text.ilike(pattern), Ticket.address.ilike(pattern))]
+
+
 def _search(
     staff: StaffActor, wanted: Board, filters: Conditions, limit: int, before: UUID | None
 ) -> list[Ticket]:
@@ -326,10 +414,8 @@ def _search(
     lanes = _ways(staff, wanted)
     if not lanes:
         return []
-    pattern = "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    said = or_(Ticket.number.ilike(pattern), Ticket.text.ilike(pattern), Ticket.address.ilike(pattern))
-    filters = [said, *filters]
-    if wanted.overdue or (wanted.status is not None and wanted.status <= OPEN):
+    filters = [*_saying(q), *filters]
+    if wanted.overdue or wanted.due or (wanted.status is not None and wanted.status <= OPEN):
         return _load([lane.ids(filters, limit, before=before) for lane in lanes], limit)
     communities = tuple(sorted({c for lane in lanes for c in lane.communities}))
     is_narrowed = wanted._replace(q=None) != Board()

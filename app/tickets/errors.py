@@ -21,6 +21,14 @@ class WhereMissing(Invalid):
     en = "Please choose your estate or allow your position, so that we know who should come."
 
 
+class EstateMissing(Invalid):
+    """Staff take a report in without saying where."""
+
+    code = "where"
+    zh = "请选择小区，才知道派给谁。"
+    en = "Please choose the estate, so that it is known who should come."
+
+
 class OutsideService(Invalid):
     """The position lies in China but in no place that is served."""
 

@@ -85,14 +85,18 @@ def class_history(code: str) -> list[CategoryTerm]:
     return list(db.session().scalars(rows))
 
 
-def categories() -> list[CategoryTerm]:
-    """The classes a resident can choose today: what has nothing below it, in the order they are shown."""
+def categories(*, for_staff: bool = False) -> list[CategoryTerm]:
+    """The classes a resident (`for_staff`: a member of staff) can choose today: what has nothing below it, in the order
+    they are shown.
+    """
     tree = classes_on(places.today())
     above = {term.parent_code for term in tree}
-    return [term for term in tree if term.code not in above and term.for_residents]
+    return [term for term in tree if term.code not in above and (for_staff or term.for_residents)]
 
 
-def categories_by_group() -> tuple[list[CategoryTerm], dict[str, list[CategoryTerm]]]:
+def categories_by_group(
+    *, for_staff: bool = False
+) -> tuple[list[CategoryTerm], dict[str, list[CategoryTerm]]]:
     """(groups, what can be chosen in each by its code): today's tree as two levels, for a small screen.
 
     A group is the top of the tree; it is its own choice when nothing stands below it.
@@ -100,7 +104,7 @@ def categories_by_group() -> tuple[list[CategoryTerm], dict[str, list[CategoryTe
     tree = {term.code: term for term in classes_on(places.today())}
     groups: dict[str, CategoryTerm] = {}
     chosen: dict[str, list[CategoryTerm]] = {}
-    for term in categories():
+    for term in categories(for_staff=for_staff):
         top = term
         while top.parent_code is not None:
             top = tree[top.parent_code]
@@ -170,6 +174,20 @@ def suggest_categories(text: str, *, most: int = 3) -> list[Suggested]:
     """The classes of today that a resident's words speak for, the strongest first; none when they say nothing."""
     names = {term.code: term.name for term in categories()}
     return [Suggested(s.code, names[s.code], s.why) for s in suggest.suggest(text, among=names, most=most)]
+
+
+def categories_called(word: str) -> dict[str, list[str]]:
+    """The classes for which the word list has this word, or a longer one with it in it, and those entries, the shortest
+    first: 灯 finds what 路灯 and 楼道灯 speak for.
+    """
+    found: dict[str, list[str]] = {}
+    needle = suggest.clean(word)
+    if needle:
+        for entry, classes in sorted(suggest.lexicon().items(), key=lambda pair: (len(pair[0]), pair[0])):
+            if needle in entry:
+                for code in classes:
+                    found.setdefault(code, []).append(entry)
+    return found
 
 
 def is_public(ticket: Ticket) -> bool:
@@ -249,6 +267,13 @@ def calendar_of(year: int) -> Calendars:
         .order_by(CalendarDay.day)
     )
     return Calendars(newest, list(rows))
+
+
+def calendar_versions(*, limit: int) -> list[CalendarVersion]:
+    """What was loaded, by whom, the latest first."""
+    return list(
+        db.session().scalars(select(CalendarVersion).order_by(CalendarVersion.version.desc()).limit(limit))
+    )
 
 
 def is_confirmed(start: datetime, end: datetime) -> bool:

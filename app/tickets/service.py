@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -25,12 +25,14 @@ from app.people.errors import PermissionMissing
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
+from app.places import registry_queries as registry
 from app.places.coordinates import Point, in_china
 from app.tickets import assisting, clocks, giving, holding, letters, queries, steps
 from app.tickets.classes import check_answers
 from app.tickets.errors import (
     AlreadyRated,
     BadPosition,
+    EstateMissing,
     NoDesk,
     NothingReported,
     OutsideService,
@@ -149,15 +151,18 @@ def take_in(
     acting_user: StaffActor,
     reporter_name: str | None = None,
     reporter_phone: str | None = None,
+    reporter_house: Ref | None = None,
 ) -> Ticket:
     """Intake on behalf of somebody (代客上报): by phone, visit or patrol. Raises as `open_ticket`, NotFound
     for a place outside her reach.
 
-    Property staff take in what they see on patrol, in the estates that their company serves, and nothing else
-    (PermissionMissing).
+    `reporter_house` is the place where the report names none. Property staff take in what they see on patrol, in the
+    estates that their company serves, and nothing else (PermissionMissing).
     """
     if channel is not Channel.PATROL and not acting_user.may(Permission.TICKET_INTAKE):
         raise PermissionMissing
+    if reporter_house is not None:
+        report = _at_home(report, reporter_house, acting_user)
     ticket = _register(
         report,
         ticket_id=ids.new_id(),
@@ -174,6 +179,19 @@ def take_in(
     ):
         raise NotFound
     return ticket
+
+
+def _at_home(report: Report, house: Ref, staff: StaffActor) -> Report:
+    """The report with the estate and the room of this house where it names no place of its own."""
+    homes = {community for grant in staff.grants for community in grant.homes}
+    if not staff.may(Permission.TICKET_INTAKE) or house.community_id not in homes:
+        raise NotFound
+    view = registry.view_of(registry.house_for(places.estates_at_home([house.community_id]), house))
+    estate = Ref(house.community_id, view.house.estate_id)
+    if report.location is not None or report.estate not in {None, estate}:
+        return report
+    room = f"{view.building}{view.unit}{view.house.number}"
+    return replace(report, estate=estate, address=report.address or room)
 
 
 def take_in_from_source(
@@ -223,7 +241,7 @@ def _register(
     category = _category(report.category)
     contact_phone = contact_phone or report.contact_phone
     if not report.text and not report.photo_ids:
-        raise NothingReported
+        raise NothingReported(errors={"text": [(NothingReported.zh, NothingReported.en)]})
     if len(report.photo_ids) > MAX_PHOTOS:
         raise TooManyPhotos
     if (
@@ -336,6 +354,8 @@ def _place(report: Report, reporter_id: UUID | None) -> tuple[int, UUID | None]:
         if len(homes) == 1:
             return homes[0].community_id, homes[0].id
     offered = _offer_estates(reporter_id)
+    if report.location is None and reporter_id is None:
+        raise EstateMissing(errors={"estate_id": [(EstateMissing.zh, EstateMissing.en)]})
     if report.location is None:
         raise WhereMissing(extra={"estates": offered})
     here = places.estate_at(report.location.point)

@@ -17,6 +17,7 @@ from app.ids import Kind, Ref
 from app.memberships.models import Membership, MembershipStatus, Relation
 from app.messaging import service as messaging
 from app.messaging.models import NoticeKind
+from app.messaging.wording import Wording, compose
 from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.places import queries as places
@@ -133,6 +134,11 @@ def tell_page(ref: Ref, what: What, *, run: str, after: UUID | None) -> None:
         )
     if last is not None:
         _promise_page(ref, what, run, after=last)
+
+
+def wording(row: Decision, what: What) -> Wording:
+    """What owners read of it."""
+    return compose(_KINDS[what], _words(row))
 
 
 def _words(row: Decision) -> dict[str, str]:

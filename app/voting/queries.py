@@ -197,6 +197,28 @@ def procedure_of(estate: Ref) -> ProcedureRules | None:
     )
 
 
+def procedures_of(estate: Ref) -> list[ProcedureRules]:
+    """Every version of the estate's rules of procedure, the newest first."""
+    return list(
+        db.session().scalars(
+            select(ProcedureRules)
+            .where(ProcedureRules.community_id == estate.community_id, ProcedureRules.estate_id == estate.id)
+            .order_by(ProcedureRules.version.desc())
+        )
+    )
+
+
+def modes_of(estate: Ref) -> list[VotingMode]:
+    """Which legal effect the estate's votes had, the newest first."""
+    return list(
+        db.session().scalars(
+            select(VotingMode)
+            .where(VotingMode.community_id == estate.community_id, VotingMode.estate_id == estate.id)
+            .order_by(VotingMode.set_at.desc(), VotingMode.id.desc())
+        )
+    )
+
+
 def rules_for(estate: Ref) -> Rules:
     """The rules that a decision of the estate announced now runs by."""
     stored = procedure_of(estate)

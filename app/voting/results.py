@@ -94,8 +94,7 @@ def from_ballots(row: Decision) -> dict[str, Any]:
     Raises NotCounted (before they were opened), BallotsDiffer, SheetsMissing.
     """
     ref, rules = queries.ref_of(row), queries.rules_of(row)
-    ledger = db.session().get(Ledger, ref)
-    if ledger is None or ledger.unsealed_at is None:
+    if not is_counted(ref):
         raise NotCounted
     with db.in_bulk():
         is_whole = tally.wholeness(ref).is_whole
@@ -104,6 +103,12 @@ def from_ballots(row: Decision) -> dict[str, Any]:
     if not rules.electronic_admitted and (missing := heads_without_sheet(ref)):
         raise SheetsMissing(heads=missing, extra={"heads": missing})
     return _counted(row) | {"source": "ballots"}
+
+
+def is_counted(ref: Ref) -> bool:
+    """Are the ballots opened, so that the result can be certified?"""
+    ledger = db.session().get(Ledger, ref)
+    return ledger is not None and ledger.unsealed_at is not None
 
 
 def heads_without_sheet(ref: Ref) -> int:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_
 
 from app import audit, clock, db, ids
 from app.audit import Actor
@@ -252,13 +252,58 @@ def place_of(head: RollHead) -> Place:
 BY_ROOMS = (RollHead.sort_key, RollHead.label, RollHead.id)
 
 
+class Wanted(NamedTuple):
+    """Which heads of a roll. `room`: as people write it (1栋2单元301, 1-2-301), or how it begins; `is_weak`: nobody
+    votes for it yet, or nobody knows its area.
+    """
+
+    building_id: UUID | None = None
+    room: str | None = None
+    is_weak: bool = False
+
+    def of(self, ref: Ref) -> ColumnElement[bool]:
+        """The heads of this roll that are wanted."""
+        found = and_(RollHead.community_id == ref.community_id, RollHead.decision_id == ref.id)
+        if self.building_id is not None:
+            found &= RollHead.building_id == self.building_id
+        if self.is_weak:
+            found &= or_(RollHead.voter_id.is_(None), RollHead.area_centi == 0)
+        if self.room is not None:
+            found &= _has_room(ref, rooms.split(self.room))
+        return found
+
+
+def _has_room(ref: Ref, room: rooms.Room) -> ColumnElement[bool]:
+    building, unit = rooms.building_key(room.building), rooms.unit_key(room.unit)
+    like = "|".join(
+        [
+            _literally(building) or "%",
+            _literally(unit) or "%",
+            _literally(rooms.number_key(room.number)) + "%",
+        ]
+    )
+    return exists().where(
+        RollHouse.community_id == ref.community_id,
+        RollHouse.decision_id == ref.id,
+        RollHouse.head_id == RollHead.id,
+        House.community_id == RollHouse.community_id,
+        House.id == RollHouse.house_id,
+        House.key.like(like, escape="!"),
+    )
+
+
+def _literally(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+_EVERY = Wanted()
+
+
 def heads_on_roll(
-    ref: Ref, *, limit: int, after: Place | None = None, building_id: UUID | None = None
+    ref: Ref, *, limit: int, after: Place | None = None, wanted: Wanted = _EVERY
 ) -> list[RollHead]:
     """The heads of the roll by their rooms."""
-    query = select(RollHead).where(RollHead.community_id == ref.community_id, RollHead.decision_id == ref.id)
-    if building_id is not None:
-        query = query.where(RollHead.building_id == building_id)
+    query = select(RollHead).where(wanted.of(ref))
     if after is not None:
         query = query.where(tuple_(*BY_ROOMS) > after)
     return list(db.session().scalars(query.order_by(*BY_ROOMS).limit(limit)))
@@ -431,12 +476,8 @@ _MOST_KEPT = 4
 _kept: dict[Ref, list[bytes]] = {}
 
 
-def totals_of(ref: Ref, *, building_id: UUID | None = None) -> tuple[int, int]:
-    """(heads, area in 0.01 m²) of the frozen roll, or of the heads whose first house is in a building."""
-    query = select(func.count(), func.coalesce(func.sum(RollHead.area_centi), 0)).where(
-        RollHead.community_id == ref.community_id, RollHead.decision_id == ref.id
-    )
-    if building_id is not None:
-        query = query.where(RollHead.building_id == building_id)
+def totals_of(ref: Ref, wanted: Wanted = _EVERY) -> tuple[int, int]:
+    """(heads, area in 0.01 m²) of the frozen roll, or of some of its heads."""
+    query = select(func.count(), func.coalesce(func.sum(RollHead.area_centi), 0)).where(wanted.of(ref))
     heads_, area = db.session().execute(query).one()
     return int(heads_), int(area)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import exists as sql_exists
 from sqlalchemy import select
@@ -42,7 +43,7 @@ FREEZE = "freeze_roll"
 COMMIT = timedelta(seconds=5)  # at most, from the written roll to one that voters find
 RECEIPTS_AFTER = timedelta(hours=2)  # WeChat has taken or refused what was sent at the opening
 # Nobody cancels what was certified: who doubts it objects, or goes to court (民法典 280).
-_CANCELLABLE = frozenset(
+CANCELLABLE = frozenset(
     {DecisionStatus.DRAFT, DecisionStatus.IN_REVIEW, DecisionStatus.ANNOUNCED, DecisionStatus.OPEN}
 ) | {DecisionStatus.CLOSED}
 
@@ -69,7 +70,7 @@ def review(
     row = queries.decision_for_staff(staff, ref, Permission.DECISION_REVIEW, lock=True)
     steps.fresh(row, version)
     steps.from_(row, DecisionStatus.IN_REVIEW)
-    if staff.id == row.created_by or staff.id in queries.actors_of(ref, "edited", "submitted"):
+    if has_written(row, staff.id):
         raise SecondPersonNeeded
     if passed:
         if is_reviewed(row):
@@ -80,6 +81,13 @@ def review(
     if not reason:
         raise ReasonNeeded(errors={"reason": [(ReasonNeeded.zh, ReasonNeeded.en)]})
     return steps.go(row, DecisionStatus.DRAFT, "sent_back", staff.actor, is_public=False, reason=reason)
+
+
+def has_written(row: Decision, staff_id: UUID) -> bool:
+    """Did she draft it, write at it or hand it in? Then somebody else reviews it."""
+    return staff_id == row.created_by or staff_id in queries.actors_of(
+        queries.ref_of(row), "edited", "submitted"
+    )
 
 
 def is_reviewed(row: Decision) -> bool:
@@ -337,7 +345,7 @@ def cancel(staff: StaffActor, ref: Ref, *, reason: str, version: int | None = No
     """
     row = queries.decision_for_staff(staff, ref, Permission.DECISION_EDIT, lock=True)
     steps.fresh(row, version)
-    if row.status not in _CANCELLABLE:
+    if row.status not in CANCELLABLE:
         raise IllegalMove
     if not reason:
         raise ReasonNeeded(errors={"reason": [(ReasonNeeded.zh, ReasonNeeded.en)]})

@@ -16,6 +16,7 @@ from bff.admin import (
     decision_roll,
     decisions,
     delivery_entries,
+    displays,
     duty,
     events,
     figures,
@@ -33,6 +34,7 @@ from bff.admin import (
     photos,
     place_edits,
     places,
+    queues,
     region_edits,
     registry,
     registry_imports,
@@ -48,14 +50,12 @@ from bff.admin import (
     sms_templates,
     staff,
     suggestions,
+    ticket_plans,
     tickets,
+    wall,
 )
 from bff.admin.auth import COOKIE, authenticate
-from bff.admin.console import face as face_of_pages
-from bff.admin.console import shell, ticket_pages, workbench
-
-# Each of these adds its pages to the console's one blueprint.
-PAGES = (shell, workbench, ticket_pages)
+from bff.admin.console import pages
 
 BLUEPRINTS = (
     session.blp,
@@ -63,10 +63,12 @@ BLUEPRINTS = (
     me.blp,
     staff.blp,
     audit.blp,
+    queues.blp,
     places.blp,
     categories.blp,
     photos.blp,
     tickets.blp,
+    ticket_plans.blp,
     loop.blp,
     inbox.blp,
     events.blp,
@@ -86,6 +88,8 @@ BLUEPRINTS = (
     routing.blp,
     focus.blp,
     figures.blp,
+    wall.blp,
+    displays.blp,
     revenue.blp,
     revenue_contracts.blp,
     revenue_periods.blp,
@@ -122,7 +126,7 @@ def init_app(app: Flask) -> api.Face:
     )
     for blp in BLUEPRINTS:
         face.register_blueprint(blp)
-    face_of_pages.init_app(app)
+    pages.init_app(app)
     return face
 
 

@@ -80,7 +80,8 @@ class SourceChange(Schema):
     rotate = f.String(validate=v.OneOf(["start", "finish"]))
 
 
-def _out(source: Source) -> dict[str, Any]:
+def source_out(source: Source) -> dict[str, Any]:
+    """A source with its keys, never their secrets."""
     told = sources.told(source)
     scope, desk = places.region(source.region_id), places.region(source.desk_id)
     return {
@@ -105,7 +106,7 @@ def _out(source: Source) -> dict[str, Any]:
 
 def _issued(issued: Issued) -> dict[str, Any]:
     shown = {"key_id": issued.key_id, "secret": issued.secret} if issued.secret else {}
-    return _out(issued.source) | shown
+    return source_out(issued.source) | shown
 
 
 @blp.route("/api-keys", methods=["GET"])
@@ -114,7 +115,7 @@ def _issued(issued: Issued) -> dict[str, Any]:
 @blp.response(200, SourceList)
 def api_keys() -> dict[str, Any]:
     """The sources in my reach; secrets are never shown again."""
-    return {"items": [_out(source) for source in sources.sources_for(g.staff)], "next_cursor": None}
+    return {"items": [source_out(source) for source in sources.sources_for(g.staff)], "next_cursor": None}
 
 
 @blp.route("/api-keys/<ref(src):source_id>", methods=["GET"])
@@ -123,7 +124,7 @@ def api_keys() -> dict[str, Any]:
 @blp.response(200, SourceOut)
 def api_key(source_id: UUID) -> Versioned:
     """One source."""
-    return versioned(_out(sources.source_for(g.staff, source_id)))
+    return versioned(source_out(sources.source_for(g.staff, source_id)))
 
 
 @blp.route("/api-keys", methods=["POST"])

@@ -86,6 +86,11 @@ def _actor_id(row: AuditRow) -> str | None:
 @blp.response(200, s.AuditList)
 def audit(args: dict[str, Any]) -> dict[str, Any]:
     """Who did what and who saw what in my area, the newest first. Ids and words only: no name of a resident."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of the log that these arguments ask for."""
     before = read_cursor(args["cursor"], UUID)
     actor = _named("actor", args["actor"])
     wanted = trail.Wanted(

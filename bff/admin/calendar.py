@@ -34,8 +34,13 @@ def _day(row: CalendarDay) -> dict[str, Any]:
 @blp.response(200, s.CalendarOut)
 def days(args: dict[str, Any]) -> dict[str, Any]:
     """The days of a year: off, work or half (the morning only)."""
-    found = queries.calendar_of(args["year"])
-    return {"year": args["year"], "version": found.version, "days": [_day(row) for row in found.days]}
+    return year_out(args["year"])
+
+
+def year_out(year: int) -> dict[str, Any]:
+    """The loaded days of a year."""
+    found = queries.calendar_of(year)
+    return {"year": year, "version": found.version, "days": [_day(row) for row in found.days]}
 
 
 @blp.route("/calendar", methods=["POST"])
@@ -61,6 +66,11 @@ def load(body: dict[str, Any]) -> Any:
 @blp.response(200, s.LimitsOut)
 def limits() -> dict[str, Any]:
     """What limits hold."""
+    return limits_out()
+
+
+def limits_out() -> dict[str, Any]:
+    """The limits in force today."""
 
     def minutes(span: Any) -> dict[str, Any]:
         return Limit(int(span.total_seconds() // 60), Unit.MINUTES).as_data()

@@ -65,6 +65,11 @@ def open_nominations(body: dict[str, Any], ref: Ref) -> Versioned:
 @blp.response(200, s.StaffCandidateList)
 def listed(ref: Ref) -> dict[str, Any]:
     """Everybody who was nominated, in any state, with who checked them and why."""
+    return candidates_of(ref)
+
+
+def candidates_of(ref: Ref) -> dict[str, Any]:
+    """Everybody who was nominated. Raises NotFound."""
     row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
     return {"items": _out(row, candidates.all_of(ref))}
 

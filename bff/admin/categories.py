@@ -46,7 +46,8 @@ def _term_out(term: CategoryTerm) -> dict[str, Any]:
     }
 
 
-def _rows(terms: Sequence[CategoryTerm], numbers: dict[str, Category]) -> list[dict[str, Any]]:
+def rows_out(terms: Sequence[CategoryTerm], numbers: dict[str, Category]) -> list[dict[str, Any]]:
+    """The tree of a day, each class with how deep it stands."""
     above = {term.parent_code for term in terms}
     depth: dict[str | None, int] = {None: -1}
     rows = []
@@ -66,7 +67,8 @@ def _rows(terms: Sequence[CategoryTerm], numbers: dict[str, Category]) -> list[d
     return rows
 
 
-def _whole(found: Category) -> dict[str, Any]:
+def whole_out(found: Category) -> dict[str, Any]:
+    """A class with everything it said and will say."""
     return {
         "code": found.code,
         "national_code": found.national_code,
@@ -94,7 +96,7 @@ def _facts(body: dict[str, Any]) -> dict[str, Any]:
 def categories(args: dict[str, Any]) -> dict[str, Any]:
     """The tree of today, or of the day `on`, from the top down. A ticket is given a `leaf`."""
     on: date = args["on"] or places.today()
-    rows = _rows(tickets.classes_on(on), tickets.class_numbers())
+    rows = rows_out(tickets.classes_on(on), tickets.class_numbers())
     return {"items": rows, "on": on, "next_cursor": None}
 
 
@@ -108,7 +110,7 @@ def category(code: str) -> Versioned:
     found = tickets.class_numbers().get(code)
     if found is None:
         raise NotFound
-    return versioned(_whole(found))
+    return versioned(whole_out(found))
 
 
 @blp.route("/categories", methods=["POST"])
@@ -127,7 +129,7 @@ def add_category(body: dict[str, Any]) -> Versioned:
         facts=_facts(body),
         acting_user=g.staff.actor,
     )
-    return versioned(_whole(found), 201, Location=url_for("staff-categories.category", code=found.code))
+    return versioned(whole_out(found), 201, Location=url_for("staff-categories.category", code=found.code))
 
 
 @blp.route("/categories/<code>", methods=["PATCH"])
@@ -150,4 +152,4 @@ def change_category(body: dict[str, Any], code: str) -> Versioned:
         )
     else:
         found = catalogue.end_class(code, on=since, version=version, acting_user=g.staff.actor)
-    return versioned(_whole(found))
+    return versioned(whole_out(found))

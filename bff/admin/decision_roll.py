@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.ids import Ref
 from app.people import queries as people
 from app.people.permissions import Permission as Allow
-from app.voting import attempts, deliveries, objections, pushing, queries, roll
+from app.voting import attempts, deliveries, objections, participation, pushing, queries, reminding, roll
 from bff.admin import decision_roll_schemas as s
 from bff.admin.auth import requires
 from bff.http import read_cursor, reads, write_cursor, writes
@@ -35,21 +35,23 @@ def _building(ref: Ref, building: Ref | None) -> UUID | None:
 @blp.route("/decisions/<ref(dec):ref>/roll", methods=["GET"])
 @requires(Allow.ROLL_VIEW)
 @reads
-@blp.arguments(s.RollQuery, location="query")
+@blp.arguments(s.RollSearch, location="query")
 @blp.response(200, s.RollList)
 def listed(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The frozen roll by rooms: heads, areas, and whether somebody votes for each. No names."""
+    return roll_of(args, ref)
+
+
+def roll_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of the roll that `args` (of RollSearch) ask for. Raises NotFound, Forbidden, BadCursor."""
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
     after = read_cursor(args["cursor"], str, str, UUID)
-    building_id = _building(ref, args["building_id"])
+    wanted = roll.Wanted(_building(ref, args["building_id"]), args["q"] or None, is_weak=args["weak"])
     found = roll.heads_on_roll(
-        ref,
-        limit=args["limit"] + 1,
-        after=roll.Place(*after) if after else None,
-        building_id=building_id,
+        ref, limit=args["limit"] + 1, after=roll.Place(*after) if after else None, wanted=wanted
     )
     page = found[: args["limit"]]
-    heads, area = roll.totals_of(ref, building_id=building_id)
+    heads, area = roll.totals_of(ref, wanted)
     return {
         "items": [
             {
@@ -76,6 +78,11 @@ def listed(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.response(200, s.DeliveryList)
 def delivered(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Proofs of delivery, in the order in which they came, and how many heads have one."""
+    return proofs_of(args, ref)
+
+
+def proofs_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of proofs that `args` ask for. Raises NotFound, Forbidden, BadCursor."""
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
     after = read_cursor(args["cursor"], UUID)
     found = deliveries.listed(ref, limit=args["limit"] + 1, after=after[0] if after else None)
@@ -106,6 +113,11 @@ def visit_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The heads to go to: those that haven't voted and nobody reached, whose number takes no text message, or that
     asked for paper or a visit.
     """
+    return doors_of(args, ref)
+
+
+def doors_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of the visit list that `args` (of RollQuery) ask for. Raises NotFound, Forbidden, BadCursor."""
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
     after = read_cursor(args["cursor"], str, str, UUID)
     found = deliveries.visit_list(
@@ -129,6 +141,43 @@ def visit_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     }
 
 
+@blp.route("/decisions/<ref(dec):ref>/turnout/rooms", methods=["GET"])
+@requires(Allow.PAPER_ENTER)
+@reads
+@blp.arguments(s.RoomsQuery, location="query")
+@blp.response(200, s.RoomsOut)
+def rooms_(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The rooms of one building on the frozen roll: who has voted, who hasn't, and whom nothing reaches; for those who
+    go to the doors. Never what was chosen, and no name.
+    """
+    return rooms_of(args, ref)
+
+
+def rooms_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The rooms of the building that `args` (of RoomsQuery) name. Raises NotFound, Forbidden."""
+    row = queries.decision_for_staff(g.staff, ref, Allow.PAPER_ENTER)
+    found = participation.rooms_of(row, _building(ref, args["building_id"]))
+    return {
+        "building_id": args["building_id"],
+        "rooms": [room._asdict() | {"head_id": Ref(ref.community_id, room.head_id)} for room in found],
+    }
+
+
+@blp.route("/decisions/<ref(dec):ref>/reminders", methods=["GET"])
+@requires(Allow.DECISION_EDIT)
+@reads
+@blp.response(200, s.ReminderOut)
+def reminder(ref: Ref) -> dict[str, Any]:
+    """What a reminder would do now: how many haven't voted, how many of them it reaches, what it says and costs."""
+    return reminder_of(ref)
+
+
+def reminder_of(ref: Ref) -> dict[str, Any]:
+    """What a reminder would do. Raises NotFound, Forbidden."""
+    found = reminding.reminder(g.staff, ref)
+    return found._asdict() | {"title": found.said.title, "text": found.said.text, "cost_fen": 0}
+
+
 @blp.route("/decisions/<ref(dec):ref>/reminders", methods=["POST"])
 @requires(Allow.DECISION_EDIT)
 @writes
@@ -145,6 +194,11 @@ def remind(ref: Ref) -> None:
 @blp.response(200, s.StaffObjectionList)
 def objected(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The objections with their tickets, oldest first: who objects, and the words, stand there."""
+    return objections_of(args, ref)
+
+
+def objections_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of objections that `args` ask for. Raises NotFound, BadCursor."""
     queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
@@ -174,6 +228,11 @@ def objected(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.response(200, s.AttemptList)
 def attempted(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Who tried to cast and was refused, by what, oldest first: for disputes. Rooms, no name and no choice."""
+    return attempts_of(args, ref)
+
+
+def attempts_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of attempts that `args` (of AttemptQuery) ask for. Raises NotFound, Forbidden, BadCursor."""
     queries.decision_for_staff(g.staff, ref, Allow.ROLL_VIEW)
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]

@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from app.ids import Kind
 from app.voting.roll_models import EntryStatus
-from bff.schemas import PageQuery, Schema, Text, Time, WireId
+from bff.schemas import PageQuery, Query, Schema, Text, Time, WireId
 
 f = ma.fields
 v = ma.validate
@@ -14,6 +14,13 @@ v = ma.validate
 
 class RollQuery(PageQuery):
     building_id = WireId(Kind.BUILDING, load_default=None)
+
+
+class RollSearch(RollQuery):
+    q = Text(most=40, load_default="", metadata={"description": "a room: 1-2-301, 1栋2单元301, 301"})
+    weak = f.Boolean(
+        load_default=False, metadata={"description": "only heads without a voter, or without an area"}
+    )
 
 
 class RollHeadOut(Schema):
@@ -36,6 +43,42 @@ class RollList(Schema):
     items = f.List(f.Nested(RollHeadOut), required=True)
     totals = f.Nested(RollTotals, required=True, metadata={"description": "of what the filter finds"})
     next_cursor = f.String(required=True, allow_none=True)
+
+
+class RoomsQuery(Query):
+    building_id = WireId(
+        Kind.BUILDING, load_default=None, metadata={"description": "left out: rooms of no building"}
+    )
+
+
+class RoomPartOut(Schema):
+    unit = f.String(required=True)
+    number = f.String(required=True)
+    floor = f.Integer(required=True, allow_none=True, metadata={"description": "as the number says it"})
+    label = f.String(required=True)
+    head_id = WireId(Kind.HEAD, required=True)
+    area_centi = f.Integer(required=True)
+    part = f.String(
+        required=True,
+        metadata={"description": "cast | waiting | unreached: nobody is bound and nothing proves delivery"},
+    )
+
+
+class RoomsOut(Schema):
+    building_id = WireId(Kind.BUILDING, required=True, allow_none=True)
+    rooms = f.List(f.Nested(RoomPartOut), required=True)
+
+
+class ReminderOut(Schema):
+    heads = f.Integer(required=True, metadata={"description": "haven't voted"})
+    area_centi = f.Integer(required=True)
+    reached = f.Integer(required=True, metadata={"description": "of these, with somebody bound"})
+    people = f.Integer(required=True, metadata={"description": "get the notice"})
+    title = f.String(required=True)
+    text = f.String(required=True)
+    cost_fen = f.Integer(required=True, metadata={"description": "mini-program and WeChat: nothing"})
+    is_open = f.Boolean(required=True)
+    is_sent_today = f.Boolean(required=True, metadata={"description": "once a day"})
 
 
 class DeliveryOut(Schema):

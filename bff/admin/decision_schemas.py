@@ -7,6 +7,7 @@ import marshmallow as ma
 from app.ids import Kind
 from app.voting.matters import Matter
 from app.voting.models import DecisionKind, DecisionStatus, LegalMode
+from app.voting.readiness import Need
 from bff.schemas import PageQuery, Schema, Text, Time, WireId
 
 f = ma.fields
@@ -163,6 +164,20 @@ class DecisionDetail(DecisionRow):
     cancelled_at = Time(required=True, allow_none=True)
     cancel_reason = f.String(required=True, allow_none=True)
     timeline = f.List(f.Nested(DecisionEventOut), required=True)
+
+
+class CheckOut(Schema):
+    need = f.String(required=True, metadata={"description": " | ".join(Need)})
+    is_met = f.Boolean(required=True)
+    blocks = f.Boolean(required=True, metadata={"description": "it can't be announced without"})
+    amount = f.Integer(
+        required=True, allow_none=True, metadata={"description": "how many are missing, or days"}
+    )
+    of = f.Integer(required=True, allow_none=True)
+
+
+class CheckList(Schema):
+    items = f.List(f.Nested(CheckOut), required=True)
 
 
 class OpeningJob(Schema):

@@ -12,7 +12,7 @@ from app.audit import ActorKind
 from app.ids import Ref
 from app.people import queries as people
 from app.people.permissions import Permission as Allow
-from app.voting import drafting, queries, service, words
+from app.voting import drafting, queries, readiness, service, words
 from app.voting.drafting import MotionDraft
 from app.voting.matters import NAMES, Matter
 from app.voting.models import Decision, DecisionEvent, DecisionKind, DecisionStatus, LegalMode
@@ -92,7 +92,8 @@ def _timeline(events: list[DecisionEvent]) -> list[dict[str, Any]]:
     ]
 
 
-def _detail(row: Decision) -> dict[str, Any]:
+def detail(row: Decision) -> dict[str, Any]:
+    """A decision as `DecisionDetail` shows it."""
     due = row.filing_due_at
     same = (
         "text announced_at objections_until announced_closes_at extended_at extension_reason frozen_at closed_at"
@@ -121,7 +122,7 @@ def _detail(row: Decision) -> dict[str, Any]:
 
 
 def _answer(row: Decision) -> Versioned:
-    return versioned(_detail(row))
+    return versioned(detail(row))
 
 
 def _motions(body: list[dict[str, Any]]) -> list[MotionDraft]:
@@ -148,6 +149,11 @@ def _motions(body: list[dict[str, Any]]) -> list[MotionDraft]:
 @blp.response(200, s.DecisionList)
 def listed(args: dict[str, Any]) -> dict[str, Any]:
     """Decisions of my estates, the newest first."""
+    return page_of(args)
+
+
+def page_of(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of decisions that `args` (of DecisionQuery) ask for. Raises BadCursor."""
     reach = queries.reach(g.staff, Allow.DECISION_VIEW)
     wanted = reach if args["estate_id"] is None else reach & {args["estate_id"]}
     words_ = frozenset((args["status"] or "").split(",")) & set(DecisionStatus)
@@ -176,6 +182,22 @@ def one(ref: Ref) -> Versioned:
     return _answer(queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW))
 
 
+@blp.route("/decisions/<ref(dec):ref>/checks", methods=["GET"])
+@requires(Allow.DECISION_VIEW)
+@reads
+@blp.response(200, s.CheckList)
+def checks(ref: Ref) -> dict[str, Any]:
+    """What it still needs before it can be announced, of a draft or what is in review; nothing afterwards."""
+    return checks_of(ref)
+
+
+def checks_of(ref: Ref) -> dict[str, Any]:
+    """What it still needs. Raises NotFound."""
+    row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
+    found = readiness.checks(row) if row.status in {DecisionStatus.DRAFT, DecisionStatus.IN_REVIEW} else []
+    return {"items": [check._asdict() for check in found]}
+
+
 # --- drafting ----------------------------------------------------------------------------------------------
 
 
@@ -200,7 +222,7 @@ def create(body: dict[str, Any]) -> Versioned:
         previous=body.get("previous_id"),
     )
     where = url_for("staff-decisions.one", ref=queries.ref_of(row))
-    return versioned(_detail(row), 201, Location=where)
+    return versioned(detail(row), 201, Location=where)
 
 
 @blp.route("/decisions/<ref(dec):ref>", methods=["PATCH"])
@@ -276,6 +298,11 @@ def open_(ref: Ref) -> Any:
 @blp.response(200, s.OpeningState)
 def opening(ref: Ref) -> dict[str, Any]:
     """How far the freeze of the roll is."""
+    return opening_of(ref)
+
+
+def opening_of(ref: Ref) -> dict[str, Any]:
+    """How far the freeze of its roll is. Raises NotFound."""
     row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
     state = "done" if row.frozen_at else "working" if service.is_freezing(row) else "waiting"
     return {

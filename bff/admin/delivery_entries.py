@@ -85,6 +85,11 @@ def posted(body: dict[str, Any], ref: Ref) -> Versioned:
 @blp.response(200, s.DeliveryEntryList)
 def entries(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """What was entered of visits and posted notices, oldest first; those `entered` wait for a second person."""
+    return entries_of(args, ref)
+
+
+def entries_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of entries that `args` (of DeliveryEntryQuery) ask for. Raises NotFound, Forbidden, BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
     found = proofs.listed(

@@ -12,6 +12,9 @@ from app import clock
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+MARK = b"\xef\xbb\xbf"  # the byte order mark
+
+
 def safe(value: Any) -> str:
     """The value as a cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     text = "" if value is None else str(value)
@@ -24,7 +27,7 @@ def write(rows: Iterable[Sequence[Any]]) -> bytes:
     writer = csv.writer(out)
     for row in rows:
         writer.writerow([safe(cell) for cell in row])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    return MARK + out.getvalue().encode()
 
 
 def of_figures(shown: Mapping[str, Any], *, filters: Sequence[tuple[str, str]]) -> bytes:

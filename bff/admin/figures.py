@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Response, g, url_for
 
 from app.people.permissions import Permission as Allow
+from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.tickets import assessments, figure_counts, figure_items, figures
 from app.tickets import dashboard as screen
@@ -35,7 +36,8 @@ _FILTERS = {
 }
 
 
-def _wanted(args: dict[str, Any]) -> Wanted:
+def wanted_of(args: dict[str, Any]) -> Wanted:
+    """What `args` (of FigureFilter) ask for; without days this month until today."""
     last = args["last"] or places.today()
     only: dict[By, Any] = {}
     for name, (by, _) in _FILTERS.items():
@@ -63,7 +65,7 @@ def dashboard() -> dict[str, Any]:
 @blp.response(200, s.CountsOut)
 def received(args: dict[str, Any]) -> dict[str, Any]:
     """How many tickets were received, by what they are now, by channel and class; all of them."""
-    by, wanted = args["by"], _wanted(args)
+    by, wanted = args["by"], wanted_of(args)
     found = figure_counts.received(g.staff, wanted, by=by)
     names = tickets.category_names(found.total.by_class)
     return {
@@ -82,7 +84,7 @@ def received(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.SlaOut)
 def sla(args: dict[str, Any]) -> dict[str, Any]:
     """Every metric with numerator, denominator and what was left out; in total and by one dimension or period."""
-    return figure_views.made_out(figures.metrics(g.staff, _wanted(args), by=args["by"]))
+    return figure_views.made_out(figures.metrics(g.staff, wanted_of(args), by=args["by"]))
 
 
 @blp.route("/stats/units", methods=["GET"])
@@ -93,7 +95,7 @@ def sla(args: dict[str, Any]) -> dict[str, Any]:
 def units(args: dict[str, Any]) -> dict[str, Any]:
     """Units, or people, ranked by one metric; those with too small a sample have no rank."""
     by, metric = By(args["of"]), args["metric"]
-    made = figures.metrics(g.staff, _wanted(args), by=by)
+    made = figures.metrics(g.staff, wanted_of(args), by=by)
     rows = [row for row in made.rows if row.key is not None]
     names = figure_views.names_of(by, (row.key for row in rows))
     return {
@@ -125,9 +127,14 @@ def units(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.ItemList)
 def items(args: dict[str, Any]) -> dict[str, Any]:
     """The very tickets that a figure counts: its numerator, its denominator, or what it leaves out."""
-    wanted, after = _wanted(args), read_cursor(args["cursor"], UUID, int)
-    listed = figure_items.items(
-        g.staff,
+    return listed(args, wanted_of(args), g.staff)
+
+
+def listed(args: dict[str, Any], wanted: Wanted, staff: StaffActor) -> dict[str, Any]:
+    """The page of tickets that `args` (of ItemQuery) ask for, of what `staff` reaches."""
+    after = read_cursor(args["cursor"], UUID, int)
+    found = figure_items.items(
+        staff,
         wanted,
         args["metric"],
         args["share"],
@@ -135,14 +142,14 @@ def items(args: dict[str, Any]) -> dict[str, Any]:
         limit=args["limit"] + 1,
         before=(after[0], after[1]) if after else None,
     )
-    page = listed.stints[: args["limit"]]
-    more = len(listed.stints) > len(page)
+    page = found.stints[: args["limit"]]
+    more = len(found.stints) > len(page)
     return {
         **figure_views.head(wanted),
-        "as_of": listed.as_of,
-        "items": figure_views.items_out(page, figure_items.excluded_because(g.staff, page), g.staff),
+        "as_of": found.as_of,
+        "items": figure_views.items_out(page, figure_items.excluded_because(staff, page), staff),
         "next_cursor": write_cursor(page[-1].ticket_id, page[-1].seq) if more else None,
-        "count": listed.total,
+        "count": found.total,
     }
 
 
@@ -153,7 +160,7 @@ def items(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, {"type": "string", "format": "binary"}, content_type="text/csv")
 def export(args: dict[str, Any]) -> Response:
     """The figures as CSV (UTF-8 with a byte order mark), with what was asked for on top."""
-    wanted = _wanted(args)
+    wanted = wanted_of(args)
     shown = figure_views.made_out(figures.metrics(g.staff, wanted, by=args["by"]))
     filters = []
     for by, zh in _FILTERS.values():

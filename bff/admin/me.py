@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import segno
 from flask import current_app, g, make_response, url_for
 
 from app import db
@@ -53,7 +54,12 @@ def start_totp(body: dict[str, Any]) -> Any:
         made = logins.start_totp(password=body["password"], code=body["totp"], acting_user=g.staff)
     if isinstance(made, AppError):
         raise made
-    return {"secret": made.secret, "uri": made.uri}, 201, {"Location": url_for("staff-session.me")}
+    drawn = segno.make(made.uri, error="m").svg_data_uri(scale=5, border=4, light="#fff")
+    return (
+        {"secret": made.secret, "uri": made.uri, "qr": drawn},
+        201,
+        {"Location": url_for("staff-session.me")},
+    )
 
 
 @blp.route("/me/totp/confirm", methods=["POST"])

@@ -64,7 +64,8 @@ def _row(row: Membership, address: households.Address) -> dict[str, Any]:
     }
 
 
-def _detail(row: Membership) -> dict[str, Any]:
+def detail(row: Membership) -> dict[str, Any]:
+    """A membership with everything that staff see of it, for this face and its pages."""
     ref, house = Ref(row.community_id, row.id), Ref(row.community_id, row.house_id)
     # An owner's number is shown, masked, to those alone who might see it whole.
     whole = Ref(row.community_id, row.estate_id) in _reach(Allow.REGISTRY_UNMASK)
@@ -136,9 +137,14 @@ def _masked(sealed: bytes | None, field: str, owner_id: UUID) -> str | None:
 @blp.response(200, s.MembershipList)
 def listed(args: dict[str, Any]) -> dict[str, Any]:
     """Memberships in my area, who waits longest first."""
+    return found(args)
+
+
+def found(args: dict[str, Any]) -> dict[str, Any]:
+    """The rows of memberships, for this face and its pages."""
     limit = args["limit"]
     after = read_cursor(args["cursor"], int, UUID)
-    found = memberships.listed(
+    rows = memberships.listed(
         _reach(),
         memberships.Filter(
             statuses=_words(args["status"], MembershipStatus),
@@ -150,13 +156,13 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
         limit=limit + 1,
         after=(after[0], after[1]) if after else None,
     )
-    page = found[:limit]
+    page = rows[:limit]
     addresses: dict[UUID, households.Address] = {}
     for community_id in {m.community_id for m in page}:
         addresses |= households.addresses(
             community_id, [m.house_id for m in page if m.community_id == community_id]
         )
-    more = len(found) > limit
+    more = len(rows) > limit
     return {
         "items": [_row(m, addresses[m.house_id]) for m in page],
         "next_cursor": write_cursor(page[-1].community_id, page[-1].id) if more else None,
@@ -169,7 +175,12 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.MembershipDetail)
 def one(ref: Ref) -> Versioned:
     """A membership with its papers, what is missing, who objected, and which phones were told."""
-    return versioned(_detail(memberships.for_staff(_reach(), ref)))
+    return versioned(seen(ref))
+
+
+def seen(ref: Ref) -> dict[str, Any]:
+    """A membership in my area. Raises NotFound."""
+    return detail(memberships.for_staff(_reach(), ref))
 
 
 @blp.route("/memberships/<ref(mbr):ref>/files/<ref(upl):file_id>/content", methods=["POST"])
@@ -198,7 +209,7 @@ def approve(body: dict[str, Any], ref: Ref) -> Versioned:
         version=asked_version(),
         acting_user=g.staff.actor,
     )
-    return versioned(_detail(done))
+    return versioned(detail(done))
 
 
 @blp.route("/memberships/<ref(mbr):ref>/refuse", methods=["POST"])
@@ -215,7 +226,7 @@ def refuse(body: dict[str, Any], ref: Ref) -> Versioned:
         version=asked_version(),
         acting_user=g.staff.actor,
     )
-    return versioned(_detail(done))
+    return versioned(detail(done))
 
 
 @blp.route("/memberships/<ref(mbr):ref>/end", methods=["POST"])
@@ -232,7 +243,7 @@ def end(body: dict[str, Any], ref: Ref) -> Versioned:
         version=asked_version(),
         acting_user=g.staff.actor,
     )
-    return versioned(_detail(done))
+    return versioned(detail(done))
 
 
 @blp.route("/memberships", methods=["POST"])
@@ -251,7 +262,7 @@ def enter_at_the_door(body: dict[str, Any]) -> Versioned:
         acting_user=g.staff.actor,
     )
     where = url_for("staff-memberships.one", ref=Ref(row.community_id, row.id))
-    return versioned(_detail(row), 201, Location=where)
+    return versioned(detail(row), 201, Location=where)
 
 
 # --- the registration drive --------------------------------------------------------------------------------
@@ -263,6 +274,11 @@ def enter_at_the_door(body: dict[str, Any]) -> Versioned:
 @blp.response(200, s.RegistrationOut)
 def registration(ref: Ref) -> dict[str, Any]:
     """How many of the owners are bound, in all and by building; how many of the others a message reaches."""
+    return standing_of(ref)
+
+
+def standing_of(ref: Ref) -> dict[str, Any]:
+    """How far the registration of an estate is, for this face and its pages. Raises NotFound."""
     total, buildings = drive.counts(drive.standings(_reach(), ref))
     return {
         "estate_id": ref,
@@ -278,6 +294,11 @@ def registration(ref: Ref) -> dict[str, Any]:
 @blp.response(200, s.MissingOwnerList)
 def missing(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The owners who have no vote in the mini-program yet, in the order of their houses: the list to go round with."""
+    return missing_of(args, ref)
+
+
+def missing_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The rows of owners without a vote, for this face and its pages. Raises NotFound."""
     whole = ref in _reach(Allow.REGISTRY_UNMASK)
     building = _spelled(args["building"])
     wanted = [

@@ -10,7 +10,7 @@ from app.notices.models import NoticeStatus, Topic
 from app.notices.reach import AREA_KINDS
 from app.notices.service import MOST_FILES
 from bff.admin.registry_schemas import OwnerShort
-from bff.notice_schemas import NoticeCorrectionOut, NoticeFileOut
+from bff.notice_schemas import BlockOut, NoticeCorrectionOut, NoticeFileOut
 from bff.schemas import AnyWireId, PageQuery, Schema, Text, Time, WireId
 
 _KIND = v.OneOf([t.value for t in Topic])
@@ -104,8 +104,32 @@ class NoticeReachOut(CoverageOut):
     finished = f.Integer(required=True)
 
 
+class NoticeAudienceOut(Schema):
+    houses = f.Integer(required=True, metadata={"description": "homes and shops in its places"})
+    bound = f.Integer(required=True, metadata={"description": "of them: somebody is bound in WeChat"})
+
+
+class NoticePreviewIn(Schema):
+    text = Text(most=5000, load_default="")
+    area_ids = f.List(AnyWireId(*AREA_KINDS), load_default=list, validate=v.Length(max=200))
+
+
+class NoticePreviewOut(Schema):
+    blocks = f.List(f.Nested(BlockOut), required=True, metadata={"description": "as residents will see it"})
+    audience = f.Nested(
+        NoticeAudienceOut, required=True, allow_none=True, metadata={"description": "null: no area yet"}
+    )
+
+
 class StaffNoticeOut(StaffNoticeRow):
     text = f.String(required=True)
+    blocks = f.List(f.Nested(BlockOut), required=True, metadata={"description": "as residents see it"})
+    audience = f.Nested(
+        NoticeAudienceOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "whom it would reach today; null once it is published"},
+    )
     study_minutes = f.Integer(required=True, allow_none=True)
     withdrawal = f.String(required=True, allow_none=True)
     author_id = WireId(Kind.STAFF, required=True)

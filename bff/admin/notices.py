@@ -31,7 +31,7 @@ from bff.http import (
     write_cursor,
     writes,
 )
-from bff.notices import files_out, hand_out, history_out
+from bff.notices import blocks_out, files_out, hand_out, history_out
 from bff.schemas import Blueprint
 
 blp = Blueprint("staff-notices", __name__, url_prefix="/admin/api/v1", description="Notices")
@@ -59,6 +59,11 @@ def _reach(row: Notice, told: Covers) -> dict[str, Any]:
     }
 
 
+def _audience(told: Covers) -> dict[str, int]:
+    found = coverage.audience(told)
+    return {"houses": found.houses, "bound": found.bound}
+
+
 def _seen(row: Notice, permission: Allow) -> Covers:
     """Those of its places where the member of staff has this permission."""
     return queries.covers_of(row).within(reaching.reach(g.staff, permission))
@@ -67,8 +72,11 @@ def _seen(row: Notice, permission: Allow) -> Covers:
 def _detail(row: Notice) -> dict[str, Any]:
     ref = queries.ref_of(row)
     reach = _reach(row, _seen(row, Allow.NOTICE_VIEW)) if row.status in queries.OUT else None
+    is_draft = row.status not in queries.OUT
     return _row(row, queries.readers([row])) | {
         "text": row.text,
+        "blocks": blocks_out(row.text),
+        "audience": _audience(queries.covers_of(row)) if is_draft else None,
         "study_minutes": row.study_minutes,
         "withdrawal": row.withdrawal,
         "author_id": row.created_by,
@@ -86,6 +94,11 @@ def _detail(row: Notice) -> dict[str, Any]:
 @blp.response(200, s.StaffNoticeList)
 def staff_notices(args: dict[str, Any]) -> dict[str, Any]:
     """Notices of my places, the newest first; drafts of others only where I might publish all of them."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The rows of notices, for this face and its pages."""
     after = read_cursor(args["cursor"], int, UUID)
     statuses = frozenset(args["status"].split(",")) & frozenset(NoticeStatus)
     rows = queries.listed_for(
@@ -116,13 +129,32 @@ def add_notice(body: dict[str, Any]) -> Versioned:
     return versioned(_detail(row), 201, Location=where)
 
 
+@blp.route("/notices/preview", methods=["POST"])
+@requires(Allow.NOTICE_EDIT)
+@writes
+@blp.arguments(s.NoticePreviewIn)
+@blp.response(200, s.NoticePreviewOut)
+def preview_notice(body: dict[str, Any]) -> dict[str, Any]:
+    """How a text will look, and how many houses its areas are; nothing is kept. A POST, because texts are long."""
+    audience = service.reached(body["area_ids"], acting_user=g.staff) if body["area_ids"] else None
+    return {
+        "blocks": blocks_out(body["text"]),
+        "audience": _audience(audience) if audience is not None else None,
+    }
+
+
 @blp.route("/notices/<ref(ntc):ref>", methods=["GET"])
 @requires(Allow.NOTICE_VIEW)
 @reads
 @blp.response(200, s.StaffNoticeOut)
 def staff_notice(ref: Ref) -> Versioned:
     """A notice with its files, its versions, and how far it has come in the places I see."""
-    return versioned(_detail(queries.notice_for(g.staff, ref)))
+    return versioned(seen(ref))
+
+
+def seen(ref: Ref) -> dict[str, Any]:
+    """A notice that I may see, for this face and its pages. Raises NotFound."""
+    return _detail(queries.notice_for(g.staff, ref))
 
 
 @blp.route("/notices/<ref(ntc):ref>", methods=["PATCH"])
@@ -186,6 +218,11 @@ def unread_of_notice(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """`by=building`: how many houses have read it in each building. `by=house`: the houses in which nobody has, with
     their owners, masked; of an estate or a building where one is named.
     """
+    return unread_in(args, ref)
+
+
+def unread_in(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """How far a notice has come, by building or house, for this face and its pages. Raises NotFound, NotOut."""
     row = queries.out_for(g.staff, ref, Allow.NOTICE_READERS)
     told = _seen(row, Allow.NOTICE_READERS)
     for kind, name in ((Kind.ESTATE, "estate_id"), (Kind.BUILDING, "building_id")):

@@ -132,6 +132,11 @@ def _entered(row: PaperBallot) -> Versioned:
 @blp.response(200, s.SheetList)
 def sheets(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The sheets of a decision, oldest first; after the close those `entered` came too late to be confirmed."""
+    return sheets_of(args, ref)
+
+
+def sheets_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of sheets that `args` (of SheetQuery) ask for. Raises NotFound, Forbidden, BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
     found = paper.listed(
@@ -267,6 +272,11 @@ def wanted(ref: Ref, body: dict[str, Any]) -> proxies.Wanted:
 @blp.response(200, s.ProxyList)
 def proxy_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The authorisations of a decision, oldest first."""
+    return proxies_of(args, ref)
+
+
+def proxies_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of authorisations that `args` (of ProxyQuery) ask for. Raises NotFound, Forbidden, BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
     found = proxies.listed(
@@ -366,6 +376,11 @@ def note_request(body: dict[str, Any], ref: Ref) -> Any:
 @blp.response(200, s.PaperRequestList)
 def requests(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Who wants a sheet or a visit, oldest first."""
+    return requests_of(args, ref)
+
+
+def requests_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The page of requests that `args` (of PaperRequestQuery) ask for. Raises NotFound, Forbidden, BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
     found = paper.requests_of(

@@ -177,7 +177,8 @@ def _point(location: dict[str, Any]) -> Point:
 # --- estates ---------------------------------------------------------------------------------------------
 
 
-def _area(estate: Estate) -> dict[str, Any]:
+def area_out(estate: Estate) -> dict[str, Any]:
+    """An estate with its outline."""
     ref = Ref(estate.community_id, estate.id)
     return {
         "estate_id": ref,
@@ -209,7 +210,7 @@ def add_area(body: dict[str, Any]) -> Versioned:
     )
     estate.version = 1
     ref = Ref(estate.community_id, estate.id)
-    return versioned(_area(estate), 201, Location=url_for("place-edits.area", ref=ref))
+    return versioned(area_out(estate), 201, Location=url_for("place-edits.area", ref=ref))
 
 
 @blp.route("/areas/<ref(est):ref>", methods=["GET"])
@@ -220,7 +221,7 @@ def area(ref: Ref) -> Versioned:
     """An estate with its outline."""
     if ref not in my_estates():
         raise NotFound
-    return versioned(_area(places.estate(ref)))
+    return versioned(area_out(places.estate(ref)))
 
 
 @blp.route("/areas/<ref(est):ref>", methods=["PATCH"])
@@ -243,13 +244,14 @@ def change_area(body: dict[str, Any], ref: Ref) -> Versioned:
         since=body["since"],
         acting_user=g.staff.actor,
     )
-    return versioned(_area(estate))
+    return versioned(area_out(estate))
 
 
 # --- buildings -------------------------------------------------------------------------------------------
 
 
-def _building(building: Building) -> dict[str, Any]:
+def building_out(building: Building) -> dict[str, Any]:
+    """A building."""
     return {
         "building_id": Ref(building.community_id, building.id),
         "estate_id": Ref(building.community_id, building.estate_id),
@@ -273,7 +275,7 @@ def add_building(body: dict[str, Any]) -> Versioned:
         acting_user=g.staff.actor,
     )
     ref = Ref(building.community_id, building.id)
-    return versioned(_building(building), 201, Location=url_for("place-edits.building", ref=ref))
+    return versioned(building_out(building), 201, Location=url_for("place-edits.building", ref=ref))
 
 
 @blp.route("/buildings/<ref(bld):ref>", methods=["GET"])
@@ -285,7 +287,7 @@ def building(ref: Ref) -> Versioned:
     found = places.building(ref)
     if Ref(ref.community_id, found.estate_id) not in my_estates():
         raise NotFound
-    return versioned(_building(found))
+    return versioned(building_out(found))
 
 
 @blp.route("/buildings/<ref(bld):ref>", methods=["PATCH"])
@@ -302,7 +304,7 @@ def change_building(body: dict[str, Any], ref: Ref) -> Versioned:
         acting_user=g.staff.actor,
         **body,
     )
-    return versioned(_building(changed))
+    return versioned(building_out(changed))
 
 
 # --- grids -----------------------------------------------------------------------------------------------
@@ -312,7 +314,8 @@ def _covers(given: Iterable[dict[str, Any]]) -> list[Cover]:
     return [Cover(cover["estate_id"], cover["building_id"]) for cover in given]
 
 
-def _grid(grid: Grid) -> dict[str, Any]:
+def grid_out(grid: Grid) -> dict[str, Any]:
+    """A grid with what it covers today."""
     ref = Ref(grid.community_id, grid.id)
     return {
         "grid_id": ref,
@@ -341,7 +344,7 @@ def add_grid(body: dict[str, Any]) -> Versioned:
         acting_user=g.staff.actor,
     )
     ref = Ref(grid.community_id, grid.id)
-    return versioned(_grid(grid), 201, Location=url_for("place-edits.grid", ref=ref))
+    return versioned(grid_out(grid), 201, Location=url_for("place-edits.grid", ref=ref))
 
 
 @blp.route("/grids/<ref(grd):ref>", methods=["GET"])
@@ -352,7 +355,7 @@ def grid(ref: Ref) -> Versioned:
     """A grid with what it covers today."""
     if not is_my_grid(ref):
         raise NotFound
-    return versioned(_grid(places.grid(ref)))
+    return versioned(grid_out(places.grid(ref)))
 
 
 @blp.route("/grids/<ref(grd):ref>", methods=["PATCH"])
@@ -372,13 +375,14 @@ def change_grid(body: dict[str, Any], ref: Ref) -> Versioned:
         since=body["since"],
         acting_user=g.staff.actor,
     )
-    return versioned(_grid(changed))
+    return versioned(grid_out(changed))
 
 
 # --- organisations ---------------------------------------------------------------------------------------
 
 
-def _org(org: Org) -> dict[str, Any]:
+def org_out(org: Org) -> dict[str, Any]:
+    """An organisation with what it answers for in my communities."""
     return {
         "org_id": org.id,
         "kind": org.kind,
@@ -416,7 +420,7 @@ def add_org(body: dict[str, Any]) -> Versioned:
         acting_user=g.staff.actor,
     )
     org.version = 1
-    return versioned(_org(org), 201, Location=url_for("place-edits.org", org_id=org.id))
+    return versioned(org_out(org), 201, Location=url_for("place-edits.org", org_id=org.id))
 
 
 @blp.route("/orgs/<ref(org):org_id>", methods=["GET"])
@@ -432,7 +436,7 @@ def org(org_id: UUID) -> Versioned:
     )
     if found is None:
         raise NotFound
-    return versioned(_org(found))
+    return versioned(org_out(found))
 
 
 @blp.route("/orgs/<ref(org):org_id>", methods=["PATCH"])
@@ -449,7 +453,7 @@ def change_org(body: dict[str, Any], org_id: UUID) -> Versioned:
         changes=body,
         acting_user=g.staff.actor,
     )
-    return versioned(_org(changed))
+    return versioned(org_out(changed))
 
 
 @blp.route("/orgs/<ref(org):org_id>/responsibilities", methods=["POST"])
@@ -476,4 +480,4 @@ def set_responsible(body: dict[str, Any], org_id: UUID) -> Versioned:
     found = places.org(org_id)
     if found is None:
         raise NotFound
-    return versioned(_org(found))
+    return versioned(org_out(found))

@@ -83,7 +83,8 @@ class DrawnOut(Schema):
     changed = f.Integer(required=True, metadata={"description": "places whose outline is another one now"})
 
 
-def _region(region: Region, parent_id: int | None) -> dict[str, Any]:
+def region_out(region: Region, parent_id: int | None) -> dict[str, Any]:
+    """A region with what it lies in."""
     return {
         "region_id": UUID(int=region.id),
         "kind": region.kind,
@@ -101,7 +102,7 @@ def _region(region: Region, parent_id: int | None) -> dict[str, Any]:
 def region_tree(args: dict[str, Any]) -> dict[str, Any]:
     """City, districts, streets and communities, as they lay in one another on a day."""
     rows = regions.tree_on(args["on"] or places.today())
-    return {"items": [_region(*row) for row in rows], "next_cursor": None}
+    return {"items": [region_out(*row) for row in rows], "next_cursor": None}
 
 
 @blp.route("/regions", methods=["POST"])
@@ -121,7 +122,7 @@ def add_region(body: dict[str, Any]) -> Any:
         official_code=body["official_code"],
         acting_user=g.staff.actor,
     )
-    return _region(region, parent.int if parent else None), 201
+    return region_out(region, parent.int if parent else None), 201
 
 
 @blp.route("/regions/<ref(com):region_id>/move", methods=["POST"])
@@ -139,7 +140,7 @@ def move_region(body: dict[str, Any], region_id: UUID) -> dict[str, Any]:
         since=body["since"],
         acting_user=g.staff.actor,
     )
-    return _region(region, parent_id.int)
+    return region_out(region, parent_id.int)
 
 
 @blp.route("/areas/<ref(est):ref>/outlines", methods=["POST"])

@@ -74,7 +74,8 @@ def house_out(view: HouseView, *, whole: bool) -> dict[str, Any]:
     }
 
 
-def _detail(ref: Ref) -> dict[str, Any]:
+def detail(ref: Ref) -> dict[str, Any]:
+    """A house with its owners, its history and the origin of its fields. Raises NotFound."""
     house = reading.house_for(_reach(), ref)
     whole = Ref(house.community_id, house.estate_id) in _reach(Allow.REGISTRY_UNMASK)
     return house_out(reading.view_of(house), whole=whole) | {
@@ -128,6 +129,11 @@ def _search(args: dict[str, Any]) -> HouseSearch:
 @blp.response(200, s.HouseList)
 def houses(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Houses of an estate. Owners are found by phone, exact name, or surname and room; never by a part of a name."""
+    return houses_listed(args, ref)
+
+
+def houses_listed(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The rows of an estate's houses, for this face and its pages. Raises NotFound."""
     if ref not in _reach():
         raise NotFound
     after = read_cursor(args["cursor"], str, UUID)
@@ -142,6 +148,28 @@ def houses(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
         "items": [house_out(view, whole=whole) for view in page],
         "next_cursor": write_cursor(page[-1].house.key, page[-1].house.id) if more else None,
     }
+
+
+@blp.route("/estates/<ref(est):ref>/houses/tree", methods=["GET"])
+@requires(Allow.REGISTRY_VIEW)
+@reads
+@blp.response(200, s.HouseTree)
+def house_tree(ref: Ref) -> dict[str, Any]:
+    """The buildings and units of an estate, with how many houses each has."""
+    return tree_of(ref)
+
+
+def tree_of(ref: Ref) -> dict[str, Any]:
+    """The buildings of an estate with their units, for this face and its pages. Raises NotFound."""
+    if ref not in _reach():
+        raise NotFound
+    items: list[dict[str, Any]] = []
+    for building, unit, houses in reading.staircases(ref):
+        if not items or items[-1]["building"] != building:
+            items.append({"building": building, "houses": 0, "units": []})
+        items[-1]["houses"] += houses
+        items[-1]["units"].append({"unit": unit, "houses": houses})
+    return {"items": items, "next_cursor": None}
 
 
 @blp.route("/estates/<ref(est):ref>/houses", methods=["POST"])
@@ -167,7 +195,7 @@ def add_house(body: dict[str, Any], ref: Ref) -> Versioned:
         acting_user=g.staff.actor,
     )
     made = Ref(house.community_id, house.id)
-    return versioned(_detail(made), 201, Location=url_for("registry.house", ref=made))
+    return versioned(detail(made), 201, Location=url_for("registry.house", ref=made))
 
 
 def _parties(given: Iterable[dict[str, Any]]) -> list[identity.Party]:
@@ -180,7 +208,7 @@ def _parties(given: Iterable[dict[str, Any]]) -> list[identity.Party]:
 @blp.response(200, s.HouseDetail)
 def house(ref: Ref) -> Versioned:
     """A house with its owners, its history, and where each field came from."""
-    return versioned(_detail(ref))
+    return versioned(detail(ref))
 
 
 @blp.route("/houses/<ref(hou):ref>", methods=["PATCH"])
@@ -199,7 +227,7 @@ def change_house(body: dict[str, Any], ref: Ref) -> Versioned:
         source=Source(body["source"]),
         acting_user=g.staff.actor,
     )
-    return versioned(_detail(ref))
+    return versioned(detail(ref))
 
 
 @blp.route("/houses/<ref(hou):ref>/transfer", methods=["POST"])
@@ -219,7 +247,7 @@ def transfer(body: dict[str, Any], ref: Ref) -> Versioned:
         source=Source(body["source"]),
         acting_user=g.staff.actor,
     )
-    return versioned(_detail(ref))
+    return versioned(detail(ref))
 
 
 @blp.route("/houses/<ref(hou):ref>/voter", methods=["POST"])
@@ -233,7 +261,7 @@ def register_voter(body: dict[str, Any], ref: Ref) -> Versioned:
     if owner_id.community_id != ref.community_id:
         raise NotFound
     registry.register_voter(_reach(Allow.REGISTRY_EDIT), ref, owner_id=owner_id.id, acting_user=g.staff.actor)
-    return versioned(_detail(ref))
+    return versioned(detail(ref))
 
 
 # --- owners ----------------------------------------------------------------------------------------------
@@ -274,6 +302,11 @@ def _owner(view: OwnerView, maybe: Iterable[Owner] = ()) -> dict[str, Any]:
 @blp.response(200, s.OwnerList)
 def owners(args: dict[str, Any]) -> dict[str, Any]:
     """Owners by phone or exact name; or, with `uncertain`, those of one name that are perhaps the same person."""
+    return owners_listed(args)
+
+
+def owners_listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The rows of owners, for this face and its pages."""
     reach = _reach()
     if args["uncertain"]:
         return _uncertain(reach, args)
@@ -294,7 +327,8 @@ def _uncertain(reach: frozenset[Ref], args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _owner_detail(ref: Ref) -> dict[str, Any]:
+def owner_detail(ref: Ref) -> dict[str, Any]:
+    """An owner with her houses in my reach. Raises NotFound."""
     reach = _reach()
     found = reading.owner_for(reach, ref)
     origins = _origins(reading.origins(found.community_id, found.id))
@@ -307,7 +341,7 @@ def _owner_detail(ref: Ref) -> dict[str, Any]:
 @blp.response(200, s.OwnerDetail)
 def owner(ref: Ref) -> Versioned:
     """An owner with her houses in my reach."""
-    return versioned(_owner_detail(ref))
+    return versioned(owner_detail(ref))
 
 
 @blp.route("/owners/<ref(own):ref>", methods=["PATCH"])
@@ -325,7 +359,7 @@ def change_owner(body: dict[str, Any], ref: Ref) -> Versioned:
         source=Source(body["source"]),
         acting_user=g.staff.actor,
     )
-    return versioned(_owner_detail(ref))
+    return versioned(owner_detail(ref))
 
 
 @blp.route("/owners/<ref(own):ref>/merge", methods=["POST"])
@@ -339,7 +373,7 @@ def merge_owners(body: dict[str, Any], ref: Ref) -> Versioned:
     if into.community_id != ref.community_id:
         raise NotFound
     kept = registry.merge(_reach(Allow.REGISTRY_EDIT), ref, into=into.id, acting_user=g.staff.actor)
-    return versioned(_owner_detail(Ref(kept.community_id, kept.id)))
+    return versioned(owner_detail(Ref(kept.community_id, kept.id)))
 
 
 @blp.route("/owners/<ref(own):ref>/split", methods=["POST"])
@@ -357,4 +391,4 @@ def split_owner(body: dict[str, Any], ref: Ref) -> Versioned:
         houses=[house.id for house in body["house_ids"]],
         acting_user=g.staff.actor,
     )
-    return versioned(_owner_detail(Ref(parted.community_id, parted.id)))
+    return versioned(owner_detail(Ref(parted.community_id, parted.id)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response, g, url_for
 
@@ -10,6 +11,7 @@ from app import db
 from app.adapters.storage import ObjectMissing
 from app.errors import NotFound
 from app.ids import Ref
+from app.people import queries as people
 from app.people.errors import PermissionMissing
 from app.people.permissions import Permission as Allow
 from app.people.registry_scope import registry_reach
@@ -71,17 +73,20 @@ def _problem(row: ImportProblem) -> dict[str, Any]:
     }
 
 
+def _message(imported: RegistryImport) -> str:
+    said = _MESSAGES[ImportState(imported.state)][1 if _english() else 0]
+    return reason(imported.problem, english=_english()) if imported.problem else said
+
+
 def _out(imported: RegistryImport) -> dict[str, Any]:
     ref = Ref(imported.community_id, imported.id)
     counts = imported.counts or {}
-    said = _MESSAGES[ImportState(imported.state)][1 if _english() else 0]
-    why = reason(imported.problem, english=_english()) if imported.problem else ""
     return {
         "import_id": ref,
         "state": imported.state,
         "done": imported.done,
         "total": imported.total,
-        "message": why or said,
+        "message": _message(imported),
         "code": imported.problem,
         "source": imported.source,
         "file_sha256": imported.file_sha256.hex(),
@@ -130,6 +135,42 @@ def upload(_: dict[str, Any], form: dict[str, Any]) -> Any:
     return _accepted(imported)
 
 
+@blp.route("/registry/imports", methods=["GET"])
+@requires(Allow.REGISTRY_IMPORT)
+@reads
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, s.ImportList)
+def registry_imports(args: dict[str, Any]) -> dict[str, Any]:
+    """The imports of my estates, the newest first."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The rows of imports, for this face and its pages."""
+    after = read_cursor(args["cursor"], UUID)
+    rows = imports.recent(_reach(), limit=args["limit"] + 1, after=after[0] if after else None)
+    page = rows[: args["limit"]]
+    names = people.staff_names([row.created_by for row in page])
+    return {
+        "items": [_row(row) | {"by": names.get(row.created_by)} for row in page],
+        "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
+    }
+
+
+def _row(imported: RegistryImport) -> dict[str, Any]:
+    counts = imported.counts or {}
+    return {
+        "import_id": Ref(imported.community_id, imported.id),
+        "state": imported.state,
+        "message": _message(imported),
+        "source": imported.source,
+        "rows": counts.get("rows"),
+        "problems_total": counts.get("problems", 0),
+        "created_at": imported.created_at,
+        "applied_at": imported.applied_at,
+    }
+
+
 @blp.route("/registry/imports/template", methods=["GET"])
 @requires(Allow.REGISTRY_IMPORT)
 @reads
@@ -156,6 +197,11 @@ def _workbook(data: bytes, name: str) -> Response:
 @blp.response(200, s.ImportOut)
 def registry_import(ref: Ref) -> dict[str, Any]:
     """How far it is, what it would change, and each cell that can't be taken."""
+    return found(ref)
+
+
+def found(ref: Ref) -> dict[str, Any]:
+    """An import as it stands, for this face and its pages. Raises NotFound."""
     return _out(_import(ref))
 
 
@@ -166,6 +212,11 @@ def registry_import(ref: Ref) -> dict[str, Any]:
 @blp.response(200, s.ProblemList)
 def problems(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """All cells that can't be taken or differ, in the order of the file."""
+    return problems_of(args, ref)
+
+
+def problems_of(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
+    """The rows of problems, for this face and its pages. Raises NotFound."""
     _import(ref)
     after = read_cursor(args["cursor"], int)
     rows = imports.problems(ref, limit=args["limit"] + 1, after=after[0] if after else -1)

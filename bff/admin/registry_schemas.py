@@ -97,6 +97,22 @@ class HouseList(Schema):
     hint = hint(SEARCH)
 
 
+class UnitCount(Schema):
+    unit = f.String(required=True, metadata={"description": "empty: houses that stand in no unit"})
+    houses = f.Integer(required=True)
+
+
+class BuildingUnits(Schema):
+    building = f.String(required=True, metadata={"description": "empty: houses that stand in no building"})
+    houses = f.Integer(required=True)
+    units = f.List(f.Nested(UnitCount), required=True)
+
+
+class HouseTree(Schema):
+    items = f.List(f.Nested(BuildingUnits), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
 class PastOut(Schema):
     since = Date(required=True)
     until = Date(required=True, allow_none=True, metadata={"description": "the first day after"})
@@ -309,6 +325,23 @@ class ImportOut(Schema):
     problems = f.List(f.Nested(ProblemCell), required=True, metadata={"description": "the first 100"})
     problems_total = f.Integer(required=True)
     error_sheet_url = f.String(required=True, allow_none=True)
+
+
+class ImportRow(Schema):
+    import_id = WireId(Kind.IMPORT, required=True)
+    state = f.String(required=True)
+    message = f.String(required=True)
+    source = f.String(required=True)
+    rows = f.Integer(required=True, allow_none=True)
+    problems_total = f.Integer(required=True)
+    by = f.String(required=True, allow_none=True, metadata={"description": "who uploaded it"})
+    created_at = Time(required=True)
+    applied_at = Time(required=True, allow_none=True)
+
+
+class ImportList(Schema):
+    items = f.List(f.Nested(ImportRow), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
 
 
 class ProblemList(Schema):

@@ -74,7 +74,8 @@ def set_revenue_rules(body: dict[str, Any], ref: Ref) -> Any:
 # --- categories ------------------------------------------------------------------------------------------
 
 
-def _category(row: RevenueCategory) -> dict[str, Any]:
+def category_out(row: RevenueCategory) -> dict[str, Any]:
+    """A category."""
     return {
         "category_id": Ref(row.community_id, row.id),
         "kind": row.kind,
@@ -91,7 +92,7 @@ def _category(row: RevenueCategory) -> dict[str, Any]:
 def revenue_categories(ref: Ref) -> dict[str, Any]:
     """The estate's categories, also ended ones."""
     queries.estate_for(g.staff, Allow.REVENUE_VIEW, ref)
-    return {"items": [_category(row) for row in queries.categories_of(ref)]}
+    return {"items": [category_out(row) for row in queries.categories_of(ref)]}
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/categories", methods=["POST"])
@@ -102,7 +103,7 @@ def revenue_categories(ref: Ref) -> dict[str, Any]:
 def add_revenue_category(body: dict[str, Any], ref: Ref) -> Versioned:
     """A category of income, cost or use. Its name stays, because published lines are read by it."""
     made = service.add_category(ref, kind=EntryKind(body["kind"]), name=body["name"], acting_user=g.staff)
-    return versioned(_category(made), 201, Location=url_for("staff-revenue.revenue_categories", ref=ref))
+    return versioned(category_out(made), 201, Location=url_for("staff-revenue.revenue_categories", ref=ref))
 
 
 @blp.route("/revenue/categories/<ref(rct):ref>", methods=["PATCH"])
@@ -113,7 +114,7 @@ def add_revenue_category(body: dict[str, Any], ref: Ref) -> Versioned:
 def switch_revenue_category(body: dict[str, Any], ref: Ref) -> Versioned:
     """End a category for new lines, or use it again. Another name is another category."""
     done = service.change_category(ref, changes=body, version=wanted_version(), acting_user=g.staff)
-    return versioned(_category(done))
+    return versioned(category_out(done))
 
 
 # --- drafts ----------------------------------------------------------------------------------------------
@@ -145,12 +146,18 @@ def draft_out(row: RevenueDraft) -> dict[str, Any]:
 def revenue_drafts(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """What is not published yet, by day."""
     queries.estate_for(g.staff, Allow.REVENUE_VIEW, ref)
+    return drafts_page(ref, args)
+
+
+def drafts_page(ref: Ref, args: dict[str, Any]) -> dict[str, Any]:
+    """A page of the estate's drafts, with the figures of all."""
     after = read_cursor(args["cursor"], date.fromisoformat, UUID)
     limit = args["limit"]
     rows = queries.drafts_of(ref, limit=limit + 1, after=(after[0], after[1]) if after else None)
     page = rows[:limit]
     last = page[-1] if len(rows) > limit else None
     return {
+        "total": shown.totals_out(queries.draft_totals(ref)),
         "items": [draft_out(row) for row in page],
         "next_cursor": write_cursor(last.day.isoformat(), last.id) if last is not None else None,
     }

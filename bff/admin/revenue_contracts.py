@@ -39,7 +39,8 @@ def _changes(rows: Sequence[RevenueContractChange]) -> list[dict[str, Any]]:
     ]
 
 
-def _contracts(estate: Ref) -> dict[str, Any]:
+def contracts_of_estate(estate: Ref) -> dict[str, Any]:
+    """The estate's contracts with what waits for a second person."""
     found = shown.contracts_out(estate)
     home = estate.community_id
     waiting = contracts.changes_of(home, [c["contract_id"].id for c in found["items"]], is_open=True)
@@ -54,7 +55,7 @@ def _contracts(estate: Ref) -> dict[str, Any]:
 
 def _contract(row: RevenueContract) -> dict[str, Any]:
     db.session().flush()  # the answer is read from the table
-    found = _contracts(Ref(row.community_id, row.estate_id))["items"]
+    found = contracts_of_estate(Ref(row.community_id, row.estate_id))["items"]
     return next(item for item in found if item["contract_id"] == Ref(row.community_id, row.id))
 
 
@@ -67,7 +68,7 @@ def staff_contracts(ref: Ref) -> dict[str, Any]:
     second person.
     """
     queries.estate_for(g.staff, Allow.REVENUE_VIEW, ref)
-    return _contracts(ref)
+    return contracts_of_estate(ref)
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/contracts", methods=["POST"])

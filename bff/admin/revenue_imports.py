@@ -57,7 +57,8 @@ def _cell(row: RevenueImportProblem) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names} | {"reason": reason(row.code, english=_english())}
 
 
-def _out(imported: RevenueImport) -> dict[str, Any]:
+def import_out(imported: RevenueImport) -> dict[str, Any]:
+    """How far an import is, what it would enter, and what can't be taken."""
     ref = Ref(imported.community_id, imported.id)
     counts = imported.counts or {}
     said = _MESSAGES[LedgerState(imported.state)][1 if _english() else 0]
@@ -122,6 +123,11 @@ def upload_ledger(_: dict[str, Any], form: dict[str, Any], ref: Ref) -> Any:
 def ledger_import_list(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """The imports into the estate's books, the latest first."""
     queries.estate_for(g.staff, Allow.REVENUE_VIEW, ref)
+    return imports_page(ref, args)
+
+
+def imports_page(ref: Ref, args: dict[str, Any]) -> dict[str, Any]:
+    """A page of the estate's imports."""
     before = read_cursor(args["cursor"], UUID)
     rows = ledger_imports.imports_of(ref, limit=args["limit"] + 1, before=before[0] if before else None)
     page = rows[: args["limit"]]
@@ -155,7 +161,7 @@ def _workbook(data: bytes, name: str) -> Response:
 @blp.response(200, s.RevenueImportOut)
 def ledger_import(ref: Ref) -> dict[str, Any]:
     """How far it is, what it would enter, and each cell that can't be taken."""
-    return _out(ledger_imports.import_for(g.staff, ref))
+    return import_out(ledger_imports.import_for(g.staff, ref))
 
 
 @blp.route("/revenue/imports/<ref(rim):ref>/problems", methods=["GET"])

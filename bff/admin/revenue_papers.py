@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import g, url_for
+from flask import Response, g, url_for
 
+from app import db
 from app.ids import Ref
 from app.people.permissions import Permission as Allow
-from app.revenue import budgets, queries, renderings
+from app.revenue import budgets, public_files, queries, renderings, service
 from app.revenue.budgets import Plan
 from app.revenue.rendering_models import RenderingState, RevenueRendering
 from app.revenue.words import reason
@@ -18,6 +19,7 @@ from bff import revenue as shown
 from bff.admin import revenue_schemas as s
 from bff.admin.auth import requires
 from bff.http import reads, writes
+from bff.papers import handed_out
 from bff.schemas import Blueprint
 
 blp = Blueprint("staff-revenue-papers", __name__, url_prefix="/admin/api/v1", description="Public revenue")
@@ -31,6 +33,16 @@ def _out(made: RevenueRendering) -> dict[str, Any]:
         "pages": shown.pages_out(made) if made.state == RenderingState.READY else [],
         **{name: getattr(made, name) for name in ("file_id", "state", "problem", "asked_at", "made_at")},
     }
+
+
+def papers_of(ref: Ref) -> list[dict[str, Any]]:
+    """The papers of a draft, line or contract, each with its public file where somebody asked for one."""
+    made = {one.file_id: one for one in public_files.of(ref.community_id, [ref.id])[ref.id]}
+    return [
+        shown.RevenueVoucherOut().dump({"file_id": p.id, "kind": p.kind, "sha256": p.sha256.hex()})
+        | {"public": s.RevenueCoverOut().dump(_out(made[p.id])) if p.id in made else None}
+        for p in queries.vouchers_of(ref.community_id, [ref.id])[ref.id]
+    ]
 
 
 def _boxes(body: dict[str, Any]) -> list[tuple[int, ...]]:
@@ -103,6 +115,16 @@ def contract_scans(ref: Ref) -> dict[str, Any]:
     queries.paper_holder(g.staff, Allow.REVENUE_VIEW, ref)
     papers = queries.vouchers_of(ref.community_id, [ref.id])[ref.id]
     return {"items": [{"file_id": p.id, "kind": p.kind, "sha256": p.sha256.hex()} for p in papers]}
+
+
+@blp.route("/revenue/contracts/<ref(rcn):ref>/scans/<ref(upl):file_id>/content", methods=["POST"])
+@requires(Allow.REVENUE_VIEW)
+@blp.response(200, {"type": "string", "format": "binary"}, content_type="application/octet-stream")
+def contract_scan(ref: Ref, file_id: UUID) -> Response:
+    """A contract's scan as it was uploaded; audited, which is why it is a POST."""
+    with db.transaction():
+        paper = service.open_voucher(ref, file_id, acting_user=g.staff)
+    return handed_out(paper)
 
 
 @blp.route("/estates/<ref(est):ref>/revenue/budgets", methods=["GET"])

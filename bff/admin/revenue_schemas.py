@@ -19,6 +19,7 @@ from bff.revenue import (
     RevenuePageOut,
     RevenuePeriodOut,
     RevenueRulesOut,
+    RevenueTotalsOut,
     RevenueVoucherOut,
 )
 from bff.schemas import Date, Fen, Query, Schema, Text, Time, WireId
@@ -163,6 +164,9 @@ class RevenueStaffLineOut(RevenueLineDetailOut):
 
 
 class RevenueDraftList(Schema):
+    total = f.Nested(
+        RevenueTotalsOut, required=True, metadata={"description": "of everything that isn't published yet"}
+    )
     items = f.List(f.Nested(RevenueDraftOut), required=True)
     next_cursor = f.String(required=True, allow_none=True)
 
@@ -389,6 +393,14 @@ class RevenueOddityOut(Schema):
     contract_id = WireId(Kind.REVENUE_CONTRACT, required=True, allow_none=True)
 
 
+class RevenueOpenPeriodOut(Schema):
+    period_id = WireId(Kind.REVENUE_PERIOD, required=True)
+    first_day = Date(required=True)
+    last_day = Date(required=True)
+    state = f.String(required=True, metadata={"description": "draft | in_review"})
+    is_reviewed = f.Boolean(required=True, metadata={"description": "a second person said it is right"})
+
+
 class RevenueEstateOut(Schema):
     estate_id = WireId(Kind.ESTATE, required=True)
     name = f.String(required=True)
@@ -397,6 +409,12 @@ class RevenueEstateOut(Schema):
     published_at = Time(required=True, allow_none=True)
     published_by = f.String(required=True, allow_none=True)
     closing_fen = f.Integer(required=True, allow_none=True)
+    open_period = f.Nested(
+        RevenueOpenPeriodOut,
+        required=True,
+        allow_none=True,
+        metadata={"description": "the one that isn't published yet"},
+    )
     due_on = Date(
         required=True,
         allow_none=True,

@@ -44,7 +44,8 @@ blp = Blueprint(
 )
 
 
-def _rules_out(found: Sequence[RoutingRule], on: date) -> list[dict[str, Any]]:
+def rules_out(found: Sequence[RoutingRule], on: date) -> list[dict[str, Any]]:
+    """The rules as they say on a day; a fixed number of queries however many there are."""
     terms = {ref: rules.shown(history, on) for ref, history in rules.terms_of(found).items()}
     names = tickets.category_names(term.category_code for term in terms.values())
     orgs = places.org_names(term.org_id for term in terms.values())
@@ -90,7 +91,7 @@ def _rules_out(found: Sequence[RoutingRule], on: date) -> list[dict[str, Any]]:
 
 
 def _rule(rule: RoutingRule, status: int = 200, *, on: date | None = None, **headers: str) -> Versioned:
-    return versioned(_rules_out([rule], on or places.today())[0], status, **headers)
+    return versioned(rules_out([rule], on or places.today())[0], status, **headers)
 
 
 def _time(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def rule_list(args: dict[str, Any]) -> dict[str, Any]:
     )
     page = rows[: args["limit"]]
     return {
-        "items": _rules_out(page, args["on"] or places.today()),
+        "items": rules_out(page, args["on"] or places.today()),
         "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
     }
 

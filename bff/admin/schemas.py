@@ -11,6 +11,7 @@ from app.places.coordinates import Crs
 from app.tickets.clocks import DayKind
 from app.tickets.grounds import Ground
 from app.tickets.models import BY_PEOPLE, Channel, Visibility
+from app.tickets.open_now import Within
 from bff.schemas import AnyWireId, Date, PageQuery, Phone, Query, Schema, Text, Time, WireId
 from bff.ticket_objections import TicketObjectionOut
 
@@ -141,11 +142,24 @@ class TicketQuery(PageQuery):
     )
     category = Text(most=32, load_default=None)
     overdue = f.Boolean(load_default=None)
+    due = f.Enum(
+        Within,
+        by_value=True,
+        load_default=None,
+        metadata={
+            "description": "open, and the limit runs out within 4 hours, today, or this week until Sunday"
+        },
+    )
     assigned_to = WireId(Kind.STAFF, load_default=None)
     q = Text(most=40, load_default=None)
     callback_due = f.Boolean(
         load_default=None,
         metadata={"description": "closed lately and to be called back: urgent, rated badly, and one in ten"},
+    )
+    sort = f.String(
+        load_default="newest",
+        validate=v.OneOf(["newest", "due"]),
+        metadata={"description": "due: the open ones alone, whose limit ends first first"},
     )
 
 
@@ -380,6 +394,12 @@ class LocationIn(Schema):
 class ReporterIn(Schema):
     name = Text(most=40, load_default=None, allow_none=True)
     phone = Phone(load_default=None, allow_none=True)
+    house_id = WireId(
+        Kind.HOUSE,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "where she lives: estate and address of the report where none are given"},
+    )
 
 
 class TicketIn(Schema):

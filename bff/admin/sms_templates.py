@@ -166,7 +166,8 @@ def map_sms_template(body: dict[str, Any], ref: UUID, provider: str) -> Versione
 # --- providers ---------------------------------------------------------------------------------------------
 
 
-def _provider(row: SmsProvider) -> dict[str, Any]:
+def provider_out(row: SmsProvider) -> dict[str, Any]:
+    """A vendor with its caps."""
     return {
         **{name: getattr(row, name) for name in ("code", "is_enabled", "weight", "calls_per_s", "source")},
         **{name: getattr(row, name) for name in ("batch_same", "batch_personal", "price_centi", "version")},
@@ -183,7 +184,7 @@ def _provider(row: SmsProvider) -> dict[str, Any]:
 @blp.response(200, s.SmsProviderList)
 def sms_providers() -> dict[str, Any]:
     """The vendors with their weights, rates, prices and caps, each with where that stands."""
-    return {"items": [_provider(row) for row in providers.listed()]}
+    return {"items": [provider_out(row) for row in providers.listed()]}
 
 
 @blp.route("/providers/<code>", methods=["PATCH"])
@@ -201,7 +202,7 @@ def change_sms_provider(body: dict[str, Any], code: str) -> Versioned:
         version=wanted_version(),
         acting_user=g.staff,
     )
-    return versioned(_provider(row))
+    return versioned(provider_out(row))
 
 
 # --- opt-outs ----------------------------------------------------------------------------------------------

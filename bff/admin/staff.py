@@ -23,7 +23,8 @@ from bff.schemas import Blueprint
 blp = Blueprint("staff-staff", __name__, url_prefix="/admin/api/v1", description="Accounts and roles")
 
 
-def _roles_out(rows: Sequence[StaffRole]) -> list[dict[str, Any]]:
+def roles_out(rows: Sequence[StaffRole]) -> list[dict[str, Any]]:
+    """Roles with what they reach over in words."""
     staff = people.staff_names(row.staff_id for row in rows)
     orgs = places.org_names(row.org_id for row in rows)
     regions = {region.id: region.name for region in places.regions()}
@@ -59,7 +60,7 @@ def _area(row: StaffRole, regions: dict[int, str], grids: dict[Ref, str], orgs: 
 def _accounts_out(rows: Sequence[Staff]) -> list[dict[str, Any]]:
     orgs = places.org_names(row.org_id for row in rows)
     roles = roster.roles_of([row.id for row in rows], since=places.today())
-    shown = {row["role_id"]: row for row in _roles_out([role for found in roles.values() for role in found])}
+    shown = {row["role_id"]: row for row in roles_out([role for found in roles.values() for role in found])}
     return [
         {
             "staff_id": row.id,
@@ -78,7 +79,8 @@ def _accounts_out(rows: Sequence[Staff]) -> list[dict[str, Any]]:
     ]
 
 
-def _account_out(row: Staff, **more: Any) -> dict[str, Any]:
+def account_out(row: Staff, **more: Any) -> dict[str, Any]:
+    """An account with the roles that count today or will."""
     return _accounts_out([row])[0] | more
 
 
@@ -92,6 +94,11 @@ def _account_out(row: Staff, **more: Any) -> dict[str, Any]:
 @blp.response(200, s.AccountList)
 def accounts(args: dict[str, Any]) -> dict[str, Any]:
     """The accounts of the organisations in my area, by account."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of accounts that these arguments ask for."""
     after = read_cursor(args["cursor"], str)
     rows = roster.accounts(
         g.staff,
@@ -116,7 +123,7 @@ def accounts(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.AccountOut)
 def account(staff_id: UUID) -> Versioned:
     """One account with its roles."""
-    return versioned(_account_out(roster.account(g.staff, staff_id, permission=Allow.STAFF_VIEW)))
+    return versioned(account_out(roster.account(g.staff, staff_id, permission=Allow.STAFF_VIEW)))
 
 
 @blp.route("/staff", methods=["POST"])
@@ -130,7 +137,7 @@ def add_account(body: dict[str, Any]) -> Versioned:
         account=body["account"], name=body["name"], org_id=body["org_id"], acting_user=g.staff
     )
     where = url_for("staff-staff.account", staff_id=made.staff.id)
-    return versioned(_account_out(made.staff, initial_password=made.password), 201, Location=where)
+    return versioned(account_out(made.staff, initial_password=made.password), 201, Location=where)
 
 
 @blp.route("/staff/<ref(stf):staff_id>", methods=["PATCH"])
@@ -141,7 +148,7 @@ def add_account(body: dict[str, Any]) -> Versioned:
 def change_account(body: dict[str, Any], staff_id: UUID) -> Versioned:
     """Rename, move to another organisation, disable (all logins end at once) or enable."""
     changed = staffing.change_account(staff_id, changes=body, version=wanted_version(), acting_user=g.staff)
-    return versioned(_account_out(changed))
+    return versioned(account_out(changed))
 
 
 @blp.route("/staff/<ref(stf):staff_id>/password", methods=["POST"])
@@ -151,7 +158,7 @@ def change_account(body: dict[str, Any], staff_id: UUID) -> Versioned:
 def give_password(staff_id: UUID) -> Versioned:
     """A new one-time password, in this answer only. All logins end; the second factor stays."""
     made = staffing.give_password(staff_id, acting_user=g.staff)
-    return versioned(_account_out(made.staff, initial_password=made.password))
+    return versioned(account_out(made.staff, initial_password=made.password))
 
 
 @blp.route("/staff/<ref(stf):staff_id>/totp", methods=["DELETE"])
@@ -196,7 +203,7 @@ def roles(args: dict[str, Any]) -> dict[str, Any]:
     )
     page = rows[: args["limit"]]
     return {
-        "items": _roles_out(page),
+        "items": roles_out(page),
         "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
     }
 
@@ -208,7 +215,7 @@ def roles(args: dict[str, Any]) -> dict[str, Any]:
 def role(role_id: UUID) -> Versioned:
     """One role."""
     found = roster.role_for(g.staff, role_id, permission=Allow.STAFF_VIEW)
-    return versioned(_roles_out([found])[0])
+    return versioned(roles_out([found])[0])
 
 
 @blp.route("/roles", methods=["POST"])
@@ -229,7 +236,7 @@ def give_role(body: dict[str, Any]) -> Versioned:
         acting_user=g.staff,
     )
     where = url_for("staff-staff.role", role_id=given.id)
-    return versioned(_roles_out([given])[0], 201, Location=where)
+    return versioned(roles_out([given])[0], 201, Location=where)
 
 
 @blp.route("/roles/<ref(rol):role_id>", methods=["PATCH"])
@@ -242,4 +249,4 @@ def end_role(body: dict[str, Any], role_id: UUID) -> Versioned:
     changed = staffing.end_role(
         role_id, until=body["valid_to"], version=wanted_version(), acting_user=g.staff
     )
-    return versioned(_roles_out([changed])[0])
+    return versioned(roles_out([changed])[0])

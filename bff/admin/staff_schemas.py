@@ -37,6 +37,7 @@ class CodeIn(Schema):
 class EnrolmentOut(Schema):
     secret = f.String(required=True, metadata={"description": "base32, to be typed"})
     uri = f.String(required=True, metadata={"description": "otpauth://, behind the QR code"})
+    qr = f.String(required=True, metadata={"description": "the QR code, an SVG picture as a data: address"})
 
 
 class CodesOut(Schema):

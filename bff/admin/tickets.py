@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,7 @@ class BadFilter(Invalid):
     en = "A filter is not valid."
 
 
-def _area(wire: str | None) -> dict[str, Any]:
+def area_of(wire: str | None) -> dict[str, Any]:
     """The field of a board that a wire id of an estate, a grid or a community narrows."""
     if not wire:
         return {}
@@ -72,12 +73,13 @@ def board_of(args: dict[str, Any]) -> boards.Board:
             raise BadFilter(errors={"status": [(BadFilter.zh, BadFilter.en)]})
     return boards.Board(
         status=status,
-        **_area(args["area"]),
+        **area_of(args["area"]),
         category=args["category"],
         overdue=args["overdue"],
         assigned_to=args["assigned_to"],
         q=args["q"],
         callback_due=args["callback_due"],
+        due=args["due"],
     )
 
 
@@ -87,19 +89,23 @@ def board_of(args: dict[str, Any]) -> boards.Board:
 @blp.arguments(s.TicketQuery, location="query")
 @blp.response(200, s.TicketList)
 def board(args: dict[str, Any]) -> dict[str, Any]:
-    """Tickets in my reach, newest first."""
+    """Tickets in my reach, newest first; with `sort=due` the open ones, the most pressing first."""
     return listed(args)
 
 
 def listed(args: dict[str, Any]) -> dict[str, Any]:
     """The page of the board that `args` (of TicketQuery) ask for. Raises BadFilter, BadCursor."""
-    after = read_cursor(args["cursor"], UUID)
-    rows = boards.board(g.staff, board_of(args), limit=args["limit"] + 1, before=after[0] if after else None)
+    wanted, most = board_of(args), args["limit"] + 1
+    if args["sort"] == "due":
+        place = read_cursor(args["cursor"], datetime.fromisoformat, UUID)
+        rows = boards.soonest(g.staff, wanted, limit=most, after=boards.Due(*place) if place else None)
+    else:
+        after = read_cursor(args["cursor"], UUID)
+        rows = boards.board(g.staff, wanted, limit=most, before=after[0] if after else None)
     page = rows[: args["limit"]]
-    return {
-        "items": rows_out(page),
-        "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
-    }
+    last = page[-1] if len(rows) > len(page) else None
+    place_of = [last.due_at, last.id] if last and args["sort"] == "due" else [last.id] if last else []
+    return {"items": rows_out(page), "next_cursor": write_cursor(*place_of) if last else None}
 
 
 def _answer(ticket: Ticket) -> Versioned:
@@ -139,6 +145,7 @@ def take_in(body: dict[str, Any]) -> Any:
         acting_user=g.staff,
         reporter_name=body["reporter"].get("name"),
         reporter_phone=body["reporter"].get("phone"),
+        reporter_house=body["reporter"].get("house_id"),
     )
     ref = Ref(taken.community_id, taken.id)
     there = (

@@ -7,7 +7,7 @@ from marshmallow import validate as v
 
 from app.ids import Kind
 from app.notices.models import Topic
-from bff.notice_schemas import NoticeCorrectionOut, NoticeFileOut
+from bff.notice_schemas import BlockOut, NoticeCorrectionOut, NoticeFileOut
 from bff.schemas import PageQuery, Schema, Time, WireId
 
 
@@ -43,6 +43,11 @@ class NoticeOut(Schema):
     title = f.String(required=True)
     text = f.String(
         required=True, allow_none=True, metadata={"description": "plain text; null when it was withdrawn"}
+    )
+    blocks = f.List(
+        f.Nested(BlockOut),
+        required=True,
+        metadata={"description": "the same text as a screen shows it: headings, lists, strong words, links"},
     )
     areas = f.List(f.String(), required=True)
     published_at = Time(required=True)

@@ -9,12 +9,12 @@ from uuid import UUID
 from flask import Response, g
 
 from app.ids import Ref
-from app.notices import queries, reading
+from app.notices import queries, reading, rich
 from app.notices.models import TOPIC_NAMES, Notice, NoticeStatus, Topic
 from app.notices.queries import Listed, MyRead, Standing
 from app.places import queries as places
 from bff.http import read_cursor, reads, revalidated, write_cursor, writes
-from bff.notices import files_out, hand_out, history_out
+from bff.notices import blocks_out, files_out, hand_out, history_out
 from bff.resident import notice_schemas as s
 from bff.schemas import Blueprint
 
@@ -39,7 +39,7 @@ def row_out(listed: Listed, mine: MyRead | None, standing: Standing) -> dict[str
     """A line of the list."""
     row = listed.notice
     return _common(row, mine) | {
-        "excerpt": row.text[:_EXCERPT],
+        "excerpt": rich.words(row.text[: 4 * _EXCERPT])[:_EXCERPT],
         "is_corrected": row.revision > 1,
         "for_me": bool(standing.lives_in(listed.covers)),
     }
@@ -84,6 +84,7 @@ def notice(ref: Ref) -> dict[str, Any]:
     return _common(row, mine) | {
         "status": row.status,
         "text": row.text if is_out else None,
+        "blocks": blocks_out(row.text) if is_out else [],
         "withdrawn_at": row.withdrawn_at,
         "withdrawal": row.withdrawal,
         "study_minutes": row.study_minutes,

@@ -220,8 +220,9 @@ def test_the_board_shows_what_a_look_at_every_ticket_would(
             | st.none()
             | st.sampled_from([*pieces, "lamp", "LAMP", "%", "_", "0%", "灯也", "独角兽"]),
             callback_due=st.none() | st.none() | st.booleans(),
-            grid=st.none(),  # these two have tests of their own
+            grid=st.none(),  # these three have tests of their own
             community=st.none(),
+            due=st.none(),
         ),
         limit=st.sampled_from([1, 3, 100]),
         before=st.none() | st.sampled_from([t.id for t in tickets]),

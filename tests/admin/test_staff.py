@@ -243,10 +243,12 @@ def test_none_of_the_three_has_a_permission_that_shows_a_resident() -> None:
         Permission.ROLE_GRANT,
         Permission.AUDIT_VIEW,
     }
+    # Names of jobs and how many wait; nothing that a job was given.
+    serving = {Permission.QUEUE_VIEW, Permission.QUEUE_RETRY}
     # Of a vote: what was announced, and opened ballots by numbers that name neither a person nor a room.
     auditing = {Permission.DECISION_VIEW, Permission.BALLOT_AUDIT}
     for role in ADMINISTRATORS:
-        more = auditing if role is Role.AUDITOR else set()
+        more = {Role.AUDITOR: auditing, Role.SYSTEM_ADMIN: serving}.get(role, set())
         assert GRANTS[role] <= HARMLESS | administering | more
     for one, other in ((a, b) for a in ADMINISTRATORS for b in ADMINISTRATORS if a != b):
         assert not GRANTS[one] & GRANTS[other] - HARMLESS - {Permission.STAFF_VIEW}

@@ -2,58 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
+from tests.conftest import PASSWORD, Town, next_code
+from tests.console.eyes import NEEDS_A_BROWSER, all_is_well
 
-from bff.admin.console import assets
-from tests.conftest import PASSWORD, TOP, House, Person, Town, next_code
-from tools import browser
-
-CHROMIUM = browser.installed()
-AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM: the console's browser tests are skipped"),
-    pytest.mark.skipif(not assets.are_installed(), reason="npm packages are not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    assert CHROMIUM is not None
-    with browser.launched(CHROMIUM) as found:
-        yield found
-
-
-@pytest.fixture
-def window(house: House, town: Town, chromium: Any) -> Iterator[Callable[..., Any]]:
-    """`window("community")`: a page in which that role is logged in. What goes wrong in it fails the test."""
-    contexts: list[tuple[Any, list[str]]] = []
-
-    def open_one(role: str | None, size: browser.Size = browser.DESKTOP) -> Any:
-        context, wrong = browser.fresh(chromium, size, base=house.url)
-        contexts.append((context, wrong))
-        if role is not None:
-            account = town.staff(role).get("/me").get_json()["account"]
-            body = {"account": account, "password": PASSWORD, "totp": next_code(account), "mode": "cookie"}
-            assert context.request.post("/admin/api/v1/session", data=body).ok
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        return page
-
-    yield open_one
-    complaints = [one for _, wrong in contexts for one in wrong]
-    for context, _ in contexts:
-        context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def report(town: Town, resident: Callable[..., Person]) -> Callable[..., dict[str, Any]]:
-    wang = resident()
-    return lambda **more: wang.report(town.a.estate_id, **more)
+pytestmark = NEEDS_A_BROWSER
 
 
 def test_logging_in_asks_for_the_code_and_leads_to_the_page_that_was_asked_for(
@@ -152,32 +107,16 @@ def test_every_page_can_be_used_by_everybody_and_fits_a_phone(
     window: Callable[..., Any], report: Callable[..., dict[str, Any]]
 ) -> None:
     ticket = report(text="楼道灯不亮，" * 20)["ticket_id"]
-    serious: list[str] = []
-    for size in (browser.DESKTOP, browser.PHONE):
-        page = window("community", size)
-        for path in (
-            "/admin/",
-            "/admin/tickets",
-            f"/admin/tickets/{ticket}",
-            "/admin/tickets/new",
-            "/admin/inbox",
-            "/admin/me",
-            "/admin/search?q=灯",
-            "/admin/nothing",
-            "/admin/login",
-        ):
-            page.goto(path)
-            wide = page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            assert wide <= 0, f"{path} scrolls sideways at {size.width}"
-            if size is browser.DESKTOP:
-                # By the protocol, which the content policy of the page doesn't concern.
-                page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-                found = page.evaluate("axe.run().then(r => r.violations)")
-                serious += [
-                    f"{path}: {one['id']} {one['nodes'][0]['html'][:160]}"
-                    for one in found
-                    if one["impact"] in {"serious", "critical"}
-                ]
-    assert serious == []
+    all_is_well(
+        window,
+        "community",
+        "/admin/",
+        "/admin/tickets",
+        f"/admin/tickets/{ticket}",
+        "/admin/tickets/new",
+        "/admin/inbox",
+        "/admin/me",
+        "/admin/search?q=灯",
+        "/admin/nothing",
+        "/admin/login",
+    )

@@ -84,6 +84,7 @@ def _taken_in(town: Town, code: str, clerk: StaffActor) -> Ref:
     return ref
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # 500 dispatches over HTTP: 50 s on a quiet machine
 def test_a_day_of_500_tickets_and_12_handlers(
     office: Office, town: Town, later: Callable[..., datetime], move_to: Callable[..., datetime]

@@ -99,6 +99,7 @@ def everything_is_readable(life: Life, town: Town) -> None:
     assert (shown["phone"], shown["id_number"]) == (life.phones["owner"], life.id_numbers[0])
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_goes_on_and_the_house_is_readable_at_every_moment(
     house: House,
     life: Life,

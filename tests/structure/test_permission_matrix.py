@@ -75,7 +75,7 @@ class Home:
 
     def named(self) -> set[str]:
         """The ids of what lies here and nowhere else."""
-        kinds = {*OF_COMMUNITY, Kind.STAFF, Kind.ROLE, Kind.SOURCE}
+        kinds = {*OF_COMMUNITY, Kind.STAFF, Kind.ROLE, Kind.SOURCE, Kind.DISPLAY}
         return {text for (kind, _), text in self.things.items() if kind in kinds}
 
     def kept_from(self, role: Role) -> set[str]:
@@ -170,6 +170,7 @@ CALLS: dict[str, Call] = {
     "PUT /sms-templates/<tpl>/mappings/<provider>": Call(
         const({"vendor_code": "SMS_1", "state": "approved"})
     ),
+    "POST /queues/<name>/retry": NOTHING,
     "PATCH /providers/<code>": NOTHING,
     "GET /opt-outs": Call(query=const({"phone": PHONE})),
     "POST /opt-outs": Call(const({"phone": PHONE})),
@@ -325,6 +326,8 @@ CALLS: dict[str, Call] = {
         names=True,
         hidden=422,
     ),
+    "POST /displays": Call(lambda h, r: {"name": "大厅", "area": estate(h, r)}, names=True),
+    "POST /displays/<dsp>/revoke": Call(),
     "PATCH /api-keys/<src>": Call(const({"name": "热线"})),
     "POST /patrol/points": Call(lambda h, r: point_body(h, estate(h, r)), names=True),
     "PATCH /patrol/points/<pnt>": Call(const({"name": "点位"})),
@@ -387,6 +390,16 @@ CALLS: dict[str, Call] = {
     "POST /revenue/lines/<rev>/vouchers/<upl>/public": Call(const({"boxes": []}), key="line"),
     "GET /revenue/contracts/<rcn>/scans/<upl>/public": Call(key="scan"),
     "POST /revenue/contracts/<rcn>/scans/<upl>/public": Call(const({"boxes": []}), key="scan"),
+    "POST /revenue/contracts/<rcn>/scans/<upl>/content": Call(key="scan"),
+    **{
+        f"GET /admin/revenue/{kind}/<{name}>{paper}": Call(key=key)
+        for kind, name, key, papers in (
+            ("lines", "rev", "line", ("", "/detail", "/vouchers/<upl>", "/vouchers/<upl>/made")),
+            ("entries", "rev", "draft", ("/vouchers/<upl>", "/vouchers/<upl>/made")),
+            ("contracts", "rcn", "scan", ("/scans/<upl>", "/scans/<upl>/made")),
+        )
+        for paper in papers
+    },
     "POST /estates/<est>/revenue/budgets": Call(lambda h, _: budget_body(h)),
     "DELETE /revenue/budgets/<rbg>": Call(),
     "GET /estates/<est>/revenue/expected": Call(query=const({"from": "2026-01-01", "to": "2026-12-31"})),
@@ -400,6 +413,7 @@ CALLS: dict[str, Call] = {
         lambda h, _: {"entry_id": h.things[Kind.REVENUE_ENTRY, "line"], "reason": "记错"}
     ),
     "POST /revenue/objections/<rob>/answer": Call(const({"text": "已说明"})),
+    "POST /notices/preview": Call(lambda h, r: {"text": "停水", "area_ids": [estate(h, r)]}, names=True),
     "POST /notices": Call(lambda h, r: notice_body(estate(h, r)), names=True),
     f"PATCH {NOTICE}": Call(const({"title": "改过的通知"})),
     f"DELETE {NOTICE}": Call(),
@@ -722,6 +736,8 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
     assert source is not None
     answer = callers[Role.STREET].post("/api-keys", source(home, Role.STREET))
     put((Kind.SOURCE, ""), made(answer, "api_key_id"))
+    hung = desk.post("/displays", {"name": "大厅", "area": where.estate_id})
+    put((Kind.DISPLAY, ""), made(hung, "display_id"))
     colleague = town.hire("property_worker", where)
     put((Kind.STAFF, ""), str(colleague.get("/me").get_json()["id"]))
     auditor = callers[Role.AUDITOR]
@@ -885,6 +901,7 @@ def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestRespo
             path = path.replace(f"<ref({converter.kind}):{argument}>", named)
         else:
             word = home.group if "focus" in path else "aliyun" if "provider" in path else "lighting"
+            word = "sms" if "/queues/" in path else word
             path = path.replace(f"<{argument}>", word)
     more: dict[str, Any] = {"headers": dict(NO_VERSION)}
     if call.query is not None:

@@ -25,6 +25,8 @@ OPEN = {
     "/admin/api/v1/session": "POST logs in",
     "/admin/login": "the page to log in on",
     "/admin/assets/<name>": "files without data",
+    "/admin/screen": "how to authorise a display, and its figures for one that is",
+    "/admin/api/v1/display-session": "POST brings the token of a display",
     "/public/v1/photos/<signed>": "the link is signed",
     "/public/v1/vouchers/<signed>": "the link is signed",
     "/public/consents/photo_position/1": "a text",
@@ -112,21 +114,25 @@ OWN_TRANSACTIONS = {
     "log_in",
     "refresh",
     "log_out",
+    "pair_display",
     "bind_phone",
     "push",
     "evidence",
     "export_me",
     "read_decision",
     "audited_openings",
+    "export_tickets",
 } | {
     "revenue_voucher",
+    "contract_scan",
     "change_password",
     "start_totp",
     "confirm_totp",
     "new_recovery_codes",
 }
-# Reads that write: that somebody took a copy of her data; that an owner opened a vote, where that is proof.
-RECORDED_READS = {"export_me", "read_decision", "audited_openings"}
+# Reads that write: that somebody took a copy of her data, or a table of tickets; that an owner opened a vote, where
+# that is proof.
+RECORDED_READS = {"export_me", "read_decision", "audited_openings", "export_tickets"}
 # Pages that ask the database nothing.
 OF_FILES = {"login", "asset"}
 # What is checked first is read on its own, and then written page by page while it is sent.

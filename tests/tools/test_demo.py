@@ -119,6 +119,7 @@ def make(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 # --- the whole, once -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # half a minute of computing, which neighbours can stretch
 def test_a_street_with_two_hundred_tickets_is_made_once(pg: servers.Postgres, tmp_path: Path) -> None:
     pg.create_database("demonstration")

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import TOP
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_ballot_that_was_answered_is_in_the_log_once_whatever_was_killed_meanwhile() -> None:
     done = subprocess.run(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.workers.conftest import Plant, wait_for
+
+pytestmark = pytest.mark.long
 
 NO_BELLS = {"RING_BELLS": "0"}
 

@@ -10,6 +10,8 @@ from PIL import Image
 from tests.workers.conftest import NAMES, Plant, children_of, kill9, wait_for
 from tools.processes import Identity, wait_gone
 
+pytestmark = pytest.mark.long
+
 
 def big_jpeg() -> bytes:
     """27 megapixels, which take a worker a moment."""

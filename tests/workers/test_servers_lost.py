@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
 import requests
 
 from tests.workers.conftest import NAMES, Phone, Plant, wait_for
+
+pytestmark = pytest.mark.long
 
 
 def test_redis_killed_with_work_in_its_queues_and_come_back_empty_loses_nothing(plant: Plant) -> None:

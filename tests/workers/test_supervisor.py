@@ -26,6 +26,7 @@ def family(pid: int) -> list[Identity]:
     return [who for who in map(Identity.of, [*near, *far]) if who is not None]
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_started_again(plant: Plant) -> None:
     before = plant.worker("critical")
     assert before is not None
@@ -37,6 +38,7 @@ def test_a_killed_worker_is_started_again(plant: Plant) -> None:
     plant.record("a killed worker listens again", took)
 
 
+@pytest.mark.long
 def test_sigterm_ends_all_of_them_and_lets_the_running_job_finish(plant: Plant) -> None:
     wang = plant.resident()
     wang.allow_notices(1)
@@ -126,6 +128,7 @@ def test_missing_settings_stop_the_start_with_one_sentence(how: list[str]) -> No
     assert "SECRET_KEY" in done.stderr
 
 
+@pytest.mark.long
 def test_workers_that_start_before_redis_wait_for_it(plant: Plant) -> None:
     plant.stop("workers")
     plant.valkey.kill9()

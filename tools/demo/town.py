@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 from uuid import UUID
 
@@ -185,8 +186,8 @@ def _build_estate(town: Town, key: str, plan: EstatePlan) -> None:
         is_demo=True,
     )
     ref = town.estates[key] = Ref(plan.community, estate.id)
-    for name in plan.building_names:
-        places.add_building(estate=ref, name=name, is_demo=True)
+    for name, block in zip(plan.building_names, _blocks(plan), strict=True):
+        places.add_building(estate=ref, name=name, is_demo=True).outline = _box(*block)
     number = sum(other.community_id == plan.community for other in town.grids.values()) + 1
     grid = places.add_grid(
         community_id=plan.community,
@@ -197,7 +198,28 @@ def _build_estate(town: Town, key: str, plan: EstatePlan) -> None:
         acting_user=SYSTEM,
         is_demo=True,
     )
+    grid.outline = _box(west - 0.0003, south - 0.0003, east + 0.0003, north + 0.0003)
     town.grids[key] = Ref(plan.community, grid.id)
+
+
+def _box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    """A rectangle as GeoJSON."""
+    corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+    return {"type": "Polygon", "coordinates": [[[round(x, 6), round(y, 6)] for x, y in corners]]}
+
+
+def _blocks(plan: EstatePlan) -> list[tuple[float, float, float, float]]:
+    """Where its buildings stand: in rows from the south-west, away from the cut corner."""
+    west, south, east, north = plan.corners
+    across = math.ceil(math.sqrt(plan.buildings))
+    rows = math.ceil(plan.buildings / across)
+    wide, tall = (east - west - 0.0006) / across, (north - south - 0.0010) / rows
+    found = []
+    for number in range(plan.buildings):
+        left = west + 0.0003 + wide * (number % across)
+        low = south + 0.0003 + tall * (number // across)
+        found.append((left + wide * 0.12, low + tall * 0.25, left + wide * 0.88, low + tall * 0.75))
+    return found
 
 
 def _answers(

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import g, request
 
 from app import ids
-from app.ids import Kind, Ref
+from app.ids import Kind
 from app.places import queries as places
 from bff.admin.places import is_my_grid, my_estates
 
@@ -27,24 +27,31 @@ class Area(NamedTuple):
 
 
 def mine() -> list[Area]:
-    """What she may choose: each community with its estates and grids."""
-    regions = {region.id: region.name for region in places.regions()}
-    estates = places.estates(my_estates())
+    """What she may choose: each community with its estates and grids; read once for a request."""
+    if "areas" not in g:
+        g.areas = _read()
+    found: list[Area] = g.areas
+    return found
+
+
+def _read() -> list[Area]:
+    regions = places.region_names()
+    estates = places.estate_names(my_estates())
     communities = {community for grant in g.staff.grants for community in grant.communities}
     homes = {community for grant in g.staff.grants for community in grant.homes}
-    grids = [grid for grid in places.grids_in(homes) if is_my_grid(Ref(grid.community_id, grid.id))]
+    grids = [(ref, name) for ref, name in places.grid_names(homes).items() if is_my_grid(ref)]
     found: list[Area] = []
-    around = {ref.community_id for ref in estates} | {grid.community_id for grid in grids} | communities
+    around = {ref.community_id for ref in estates} | {ref.community_id for ref, _ in grids} | communities
     for community in sorted(around, key=lambda c: regions.get(c, "")):
         if community in communities:
             wire = ids.encode(Kind.COMMUNITY, UUID(int=community))
             found.append(Area(wire, regions.get(community, ""), 0, "社区"))
-        inside = sorted((e.name, ref) for ref, e in estates.items() if ref.community_id == community)
+        inside = sorted((name, ref) for ref, name in estates.items() if ref.community_id == community)
         found += [Area(ids.encode(Kind.ESTATE, ref), name, 1, "小区") for name, ref in inside]
         found += [
-            Area(ids.encode(Kind.GRID, Ref(community, grid.id)), grid.name, 1, "网格")
-            for grid in grids
-            if grid.community_id == community
+            Area(ids.encode(Kind.GRID, ref), name, 1, "网格")
+            for ref, name in grids
+            if ref.community_id == community
         ]
     return found
 

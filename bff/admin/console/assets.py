@@ -23,6 +23,8 @@ _PACKAGES = Path(__file__).resolve().parents[3] / "node_modules"
 FILES: dict[str, Path] = {
     "tabler.css": _PACKAGES / "@tabler" / "core" / "dist" / "css" / "tabler.min.css",
     "htmx.js": _PACKAGES / "htmx.org" / "dist" / "htmx.min.js",
+    "echarts.js": _PACKAGES / "echarts" / "dist" / "echarts.common.min.js",
+    "sortable.js": _PACKAGES / "@tabler" / "core" / "dist" / "libs" / "sortablejs" / "Sortable.min.js",
     **{path.name: path for path in sorted(_OWN.iterdir()) if path.suffix in {".css", ".js", ".svg"}},
 }
 _YEAR = 365 * 24 * 3600

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from flask import g, render_template
 from flask.typing import ResponseReturnValue
 
+from app import ids
+from app.ids import Kind, Ref
 from app.people.permissions import Permission as Allow
+from app.people.registry_scope import registry_reach
+from app.places import queries as places
+from app.places import registry_queries as registry
 from app.tickets import board as boards
 from app.tickets import callers
 from app.tickets.models import Ticket
@@ -89,7 +95,9 @@ def _found(name: str, tickets: list[Ticket]) -> list[Found]:
 @requires(Allow.TICKET_VIEW)
 @reads
 def find() -> str:
-    """Tickets in my reach by number, words or address; by a caller's number for who may know callers."""
+    """Tickets in my reach by number, words or address; by a caller's number for who may know callers; rooms of the
+    register.
+    """
     q: str = query(FindQuery)["q"]
     groups: list[Found] = []
     if q:
@@ -98,4 +106,34 @@ def find() -> str:
             groups += _found("这个号码报过的", callers.reported_from(g.staff, phone, limit=MOST_FOUND + 1))
         wanted = boards.Board(q=q)
         groups += _found("工单", boards.board(g.staff, wanted, limit=MOST_FOUND + 1))
-    return page("search.html", here="search", q=q, groups=groups, status_name=status_name)
+    return page(
+        "search.html",
+        here="search",
+        q=q,
+        groups=groups,
+        homes=_homes(q) if q else [],
+        status_name=status_name,
+    )
+
+
+class Home(NamedTuple):
+    """A room of the register, and where its tickets are listed; no owner is shown."""
+
+    estate: str
+    room: str
+    address: str
+
+
+def _homes(q: str) -> list[Home]:
+    if not g.staff.may(Allow.REGISTRY_VIEW):
+        return []
+    reach = registry_reach(g.staff, Allow.REGISTRY_VIEW)
+    found = registry.houses_called(reach, q, limit=MOST_FOUND)
+    estates = places.estates(Ref(view.house.community_id, view.house.estate_id) for view in found)
+    homes = []
+    for view in found:
+        ref = Ref(view.house.community_id, view.house.estate_id)
+        room = f"{view.building}{view.unit}{view.house.number}"
+        query = urlencode({"area": ids.encode(Kind.ESTATE, ref), "q": room})
+        homes.append(Home(estates[ref].name, room, f"/admin/tickets?{query}"))
+    return homes

@@ -303,6 +303,11 @@ def offered(moves: Sequence[Move]) -> list[MoveForm]:
     return [form for form in FORMS if form.move in wanted]
 
 
+def button_of(move: Move) -> str:
+    """What the move is called on its button."""
+    return _BY_MOVE[move].button
+
+
 def form_of(move: Move, ticket: Ticket) -> MoveForm:
     """The form of a move with what can be chosen for this ticket."""
     form = _BY_MOVE[move]

@@ -25,6 +25,7 @@ from bff.admin.console.ticket_words import STATES, channel_name, status_name, st
 from bff.admin.console.words import say
 from bff.admin.places import my_estates
 from bff.admin.suggestions import SuggestionOfTicketOut, suggested
+from bff.admin.ticket_plans import ExportQuery
 from bff.admin.tickets import listed
 from bff.admin.views import ticket_out
 from bff.http import reads
@@ -56,6 +57,8 @@ BATCHES = (
     Batch("start", "开始处理", Allow.TICKET_HANDLE),
     Batch("close", "结案", Allow.TICKET_CLOSE),
 )
+EXPORT = "/admin/api/v1/tickets/export"
+EXPORTED = frozenset(ExportQuery().fields)
 COLUMNS = (
     ("what", "内容"),
     ("place", "地点"),
@@ -80,12 +83,16 @@ def ticket_list() -> str:
     found = s.TicketList().dump(listed(asked))
     given = {name: value for name, value in request.args.items() if value.strip()}
     first = {name: value for name, value in given.items() if name != "cursor"}
+    taken = {name: value for name, value in first.items() if name in EXPORTED}
+    if asked["area"]:
+        taken["area"] = asked["area"]
     values: dict[str, Any] = {
         **_WORDS,
         "list": found,
         "given": given,
         "here_address": _address(given),
         "first_address": _address(first),
+        "export_address": _address(taken, EXPORT),
         "next_address": _address(first | {"cursor": found["next_cursor"]}) if found["next_cursor"] else None,
         "batches": [batch for batch in BATCHES if g.staff.may(batch.needs)],
         "columns": COLUMNS,
@@ -97,19 +104,19 @@ def ticket_list() -> str:
         here="tickets",
         states=STATES,
         open_states=",".join(state for state in STATES if state in OPEN),
-        classes=_classes(),
+        classes=classes(),
         me=ids.encode(Kind.STAFF, g.staff.id),
         **values,
     )
 
 
-def _address(given: dict[str, str]) -> str:
-    return f"/admin/tickets?{urlencode(given)}" if given else "/admin/tickets"
+def _address(given: dict[str, str], path: str = "/admin/tickets") -> str:
+    return f"{path}?{urlencode(given)}" if given else path
 
 
-def _classes() -> list[tuple[str, list[Choice]]]:
+def classes() -> list[tuple[str, list[Choice]]]:
     """Today's classes that a ticket can be given, by their group."""
-    groups, inside = tickets.categories_by_group()
+    groups, inside = tickets.categories_by_group(for_staff=True)
     return [
         (group.name, [Choice(one.code, one.name) for one in inside.get(group.code, [])]) for group in groups
     ]
@@ -179,16 +186,18 @@ def ticket_move(ref: Ref, move: str) -> str:
     wanted = next((one for one in tickets.moves_open_to(g.staff, ticket) if one == move), None)
     if wanted is None:
         return fragment("tickets/_gone.html", step=step_name(move) if move in set(Move) else "")
+    return fragment("tickets/_move.html", **move_values(ticket, wanted))
+
+
+def move_values(ticket: Ticket, move: Move) -> dict[str, Any]:
+    """What the form of a move shows."""
     shown = s.TicketOut().dump(ticket_out(ticket, g.staff))
-    begun = ticket_moves.suggestion(wanted, shown)
-    names = {"category": (shown["suggested_category"] or {}).get("name", "")}
-    return fragment(
-        "tickets/_move.html",
-        form=ticket_moves.form_of(wanted, ticket),
-        ticket=shown,
-        begun=begun,
-        names=names,
-    )
+    return {
+        "form": ticket_moves.form_of(move, ticket),
+        "ticket": shown,
+        "begun": ticket_moves.suggestion(move, shown),
+        "names": {"category": (shown["suggested_category"] or {}).get("name", "")},
+    }
 
 
 # --- intake ------------------------------------------------------------------------------------------------
@@ -225,17 +234,24 @@ def _picked(choices: list[Choice], nothing: str) -> str:
 @requires(Allow.TICKET_CLASSIFY, Allow.TICKET_INTAKE)
 @reads
 def pick_category() -> str:
-    """Classes whose name, group or hint contains what was typed; else those that its words speak for."""
+    """Classes whose name, group or hint contains what was typed; then those that its words, or words with it in them,
+    speak for.
+    """
     q: str = query(PickQuery)["q"]
-    groups, inside = tickets.categories_by_group()
+    groups, inside = tickets.categories_by_group(for_staff=True)
     every = [(group, one) for group in groups for one in inside.get(group.code, [])]
-    found = [
+    named = [
         Choice(one.code, one.name, group.name)
         for group, one in every
         if q in one.name or q in group.name or q in (one.hint or "")
     ]
-    if not found:
-        found = [Choice(one.code, one.name, "、".join(one.why)) for one in tickets.suggest_categories(q)]
+    meant = {one.code: one.why for one in tickets.suggest_categories(q)} | tickets.categories_called(q)
+    there = {choice.value for choice in named}
+    found = named + [
+        Choice(one.code, one.name, "、".join(meant[one.code][:3]))
+        for _, one in every
+        if one.code in meant and one.code not in there
+    ]
     return _picked(found, say("没有这个分类，请换一个词"))
 
 
@@ -254,8 +270,14 @@ def pick_room() -> str:
         building=room.building or None, unit=room.unit or None, room=room.number or None
     )
     found = registry.houses_in(asked["estate_id"], search, limit=MOST_PICKED)
-    texts = ["".join([view.building, view.unit, view.house.number]) for view in found]
-    return _picked([Choice(text, text) for text in texts], say("登记册里没有这个房号，照填也可以"))
+    rows = [
+        Choice(
+            ids.encode(Kind.HOUSE, Ref(view.house.community_id, view.house.id)),
+            f"{view.building}{view.unit}{view.house.number}",
+        )
+        for view in found
+    ]
+    return _picked(rows, say("登记册里没有这个房号，照填也可以"))
 
 
 @blp.route("/pick/tickets", methods=["GET"])

@@ -73,6 +73,7 @@ _STEP = {
     Move.REFERRED_IN: "由别的社区转来",
 }
 STATES = tuple(_STATUS)
+STEPS = frozenset(_STEP)
 
 
 def status_name(value: str) -> str:

@@ -60,7 +60,7 @@ LANES = (
     Lane("close", "等您结案", "check", Allow.TICKET_CLOSE, {"status": Status.VERIFIED}),
     Lane("call", "等您回访", "check", Allow.TICKET_CALLBACK, {"callback_due": "true"}, ""),
     Lane("start", "单位待办", "work", Allow.TICKET_HANDLE, {"status": Status.DISPATCHED}),
-    Lane("late", "已经超期", "late", Allow.TICKET_VIEW, {"overdue": "true"}),
+    Lane("late", "已经超期", "late", Allow.TICKET_VIEW, {"overdue": "true", "sort": "due"}),
 )
 
 
@@ -84,7 +84,9 @@ def _waiting(lane: Lane) -> Queue:
     if area is not None:
         filters["area"] = area.value
     wanted = board_of(s.TicketQuery().load(filters))
-    found = boards.board(g.staff, wanted, limit=COUNTED + 1)
+    # What ended is called back in the order in which it ended; of all else the most pressing comes first.
+    list_of = boards.board if wanted.callback_due else boards.soonest
+    found = list_of(g.staff, wanted, limit=COUNTED + 1)
     rows = [s.TicketRow().dump(row) for row in rows_out(found)]
     rows = [row | {"waits_until": row["promised"].get(lane.limit)} for row in rows]
     rows.sort(key=lambda row: (not row["urgent"], row["waits_until"] or row["reported_at"]))

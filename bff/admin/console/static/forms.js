@@ -9,9 +9,14 @@
      data-open="#y"             another form that comes next
      data-done="…"              what is said afterwards
      data-reset                 empties the form afterwards
+     data-closes                closes the dialog it stands in afterwards
      data-confirm="…"           asks first
-   Fields: `a.b` is a member of a member; data-type="int|bool|list|time|fen" says what the text means; an empty field is
-   left out; a file field with data-upload="purpose" is uploaded first and gives the list of its ids. */
+     data-multipart             sends the fields and the file as they are, not as JSON
+   Fields: `a.b` is a member of a member and `a.0.b` one of a member of a list. data-type="int|bool|time|fen|centi|json" says
+   what the text means; "list", "ints" and "rows" are each one text, number or JSON value of a list, "empty" is a list to
+   which nothing or `a.0.b` is added. An empty field is left out, or sent as data-empty says: "null", "text" for "", "list"
+   for []. A file field with
+   data-upload="purpose" is uploaded first and gives the list of its ids, with data-one the id itself. */
 "use strict";
 
 const jiayuan = (() => {
@@ -62,7 +67,7 @@ const jiayuan = (() => {
 
   /* An answer, whatever it takes: waits for the connection, asks for the login again. `again`: the request may be sent
      twice without harm (a GET, or a POST with its own Idempotency-Key). */
-  async function send(method, path, { body, headers = {}, key, background = false } = {}) {
+  async function send(method, path, { body, headers = {}, key, background = false, asFile = false } = {}) {
     for (;;) {
       const all = { Accept: "application/json", "Accept-Language": document.documentElement.lang, ...headers };
       if (method !== "GET") all["X-CSRF-Token"] = cookie("jiayuan_csrf");
@@ -79,6 +84,7 @@ const jiayuan = (() => {
         await loginAgain();
         continue;
       }
+      if (asFile && answer.ok) return { status: answer.status, ok: true, file: await answer.blob(), data: {} };
       const text = await answer.text();
       let data = null;
       try { data = text ? JSON.parse(text) : null; } catch { /* not ours: a proxy's page */ }
@@ -135,10 +141,30 @@ const jiayuan = (() => {
     int: (text) => (/^-?\d+$/.test(text) ? Number(text) : text),
     bool: (text) => text === "true",
     time: (text) => (text.length === 16 ? `${text}:00+08:00` : text),
-    fen: (text) => (/^-?\d+(\.\d{1,2})?$/.test(text) ? Math.round(Number(text) * 100) : text),
+    fen: (text) => (AMOUNT.test(digits(text)) ? Math.round(Number(digits(text)) * 100) : text),
+    centi: (text) => read.fen(text),  // 0.01 m² and the like
+    json: (text) => JSON.parse(text),
     list: (text) => text,
+    ints: (text) => read.int(text),
+    rows: (text) => JSON.parse(text),
+    empty: () => [],
     text: (text) => text,
   };
+
+  // 1,234.50 and １２３４．５ as well: what people type or paste.
+  const AMOUNT = /^-?\d+(\.\d{1,2})?$/;
+  const digits = (text) => text.normalize("NFKC").replace(/[,\s¥]/g, "");
+  const MISREAD = { fen: say("请填数字，单位是元，最多两位小数，例如 1234.50。"), centi: say("请填数字，最多两位小数，例如 89.50。") };
+
+  /* What isn't a number where one is wanted, in the units of the screen: the face knows fen alone. */
+  function misread(form) {
+    const errors = {};
+    for (const field of form.elements) {
+      const text = field.value?.trim();
+      if (text && !field.disabled && MISREAD[field.dataset?.type] && !AMOUNT.test(digits(text))) errors[field.name] = [MISREAD[field.dataset.type]];
+    }
+    return Object.keys(errors).length ? errors : null;
+  }
 
   function collect(form) {
     const body = {};
@@ -149,8 +175,12 @@ const jiayuan = (() => {
       const texts = field.multiple ? Array.from(field.selectedOptions, (o) => o.value) : [field.value];
       for (const raw of texts) {
         const text = field.type === "password" ? raw : raw.trim();
-        if (text === "") continue;
-        put(body, field.name, read[kind](text), kind === "list" || field.multiple);
+        if (text === "") {
+          const empty = { null: null, text: "", list: [] };
+          if (field.dataset.empty in empty) put(body, field.name, empty[field.dataset.empty], false);
+          continue;
+        }
+        put(body, field.name, read[kind](text), ["list", "ints", "rows"].includes(kind) || field.multiple);
       }
     }
     return body;
@@ -159,9 +189,17 @@ const jiayuan = (() => {
   function put(body, name, value, many) {
     const path = name.split(".");
     const last = path.pop();
-    const inner = path.reduce((level, part) => (level[part] ??= {}), body);
+    const inner = path.reduce((level, part, place) =>
+      (level[part] ??= /^\d+$/.test(path[place + 1] ?? last) ? [] : {}), body);
     if (many) (inner[last] ??= []).push(value);
     else inner[last] = value;
+  }
+
+  /* The form with its files; what was left empty isn't sent. */
+  function parts(form) {
+    const all = new FormData(form);
+    for (const [name, value] of Array.from(all)) if (value === "" || (value instanceof File && !value.name)) all.delete(name);
+    return all;
   }
 
   async function uploads(form, body) {
@@ -176,7 +214,7 @@ const jiayuan = (() => {
           if (!answer.ok) return { ...answer, data: { ...answer.data, errors: { [field.name]: [answer.data.detail] } } };
           kept.set(file, answer.data.file_id);
         }
-        put(body, field.name, kept.get(file), true);
+        put(body, field.name, kept.get(file), !("one" in field.dataset));
       }
     }
     return null;
@@ -294,10 +332,17 @@ const jiayuan = (() => {
 
   async function once(form) {
     const [method, path] = form.dataset.api.split(" ");
+    const errors = misread(form);
+    if (errors) return complain(form, { status: 422, data: { errors } });
     for (;;) {
+      if (form.hasAttribute("data-multipart")) {
+        const answer = await send(method, path, { body: parts(form), key: named() });
+        return answer.ok ? done(form, answer) : complain(form, answer);
+      }
       const body = collect(form);
       const refused = await uploads(form, body);
       if (refused) return complain(form, refused);
+      for (const rows of Object.values(body)) if (Array.isArray(rows)) rows.splice(0, rows.length, ...rows.filter((one) => one !== undefined));
       const text = method === "DELETE" || !Object.keys(body).length ? undefined : JSON.stringify(body);
       // One name for one content: what is sent again after a lost connection is not done twice.
       if (form.sent !== text || !form.key) [form.sent, form.key] = [text, named()];
@@ -328,6 +373,7 @@ const jiayuan = (() => {
       return;
     }
     if (form.hasAttribute("data-reset")) form.reset();
+    if (form.hasAttribute("data-closes")) form.closest("dialog").close();
     refresh(form.dataset.refresh);
   }
 
@@ -335,6 +381,7 @@ const jiayuan = (() => {
     box.hidden = false;
     for (const place of box.querySelectorAll("[data-value]")) {
       const value = data[place.dataset.value];
+      if (place.tagName === "IMG") { place.src = value; continue; }
       place.textContent = Array.isArray(value) ? value.join("  ") : value ?? say("没有登记");
     }
   }

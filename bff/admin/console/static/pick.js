@@ -89,6 +89,13 @@
     } else if (event.key === "Enter" && !list.hidden && at >= 0) {
       event.preventDefault();
       choose(pick, all[at]);
+    } else if (event.key === "Enter" && !list.hidden && all.length === 1 && !pick.hasAttribute("data-free")) {
+      event.preventDefault();  // only one fits
+      choose(pick, all[0]);
     }
+  });
+  // A browser empties what one sees; what was chosen with it goes too.
+  document.addEventListener("reset", (event) => {
+    for (const hidden of event.target.querySelectorAll(".pick input[type=hidden]")) hidden.value = "";
   });
 })();

@@ -25,8 +25,10 @@
       const open = document.body.classList.toggle("menu-open");
       at("[data-menu]").setAttribute("aria-expanded", String(open));
     } else if (at("[data-keys]")) document.getElementById("keys").showModal();
+    else if (at("[data-opens]")) document.getElementById(at("[data-opens]").dataset.opens).showModal();
     else if (at("[data-cancel]")) at("form").remove();
     else if (at("[data-back]")) history.back();
+    else if (at("[data-print]")) print();
     else if (at("[data-close]")) at("dialog").close();
   });
   document.addEventListener("change", (event) => {
@@ -142,6 +144,33 @@
       photo(0);
       photos.showModal();
     } else if (event.target.closest("[data-photo-step]")) photo(Number(event.target.closest("[data-photo-step]").dataset.photoStep));
+  });
+
+  // Before and after on one another: further to the right, more of afterwards is seen.
+  const both = document.getElementById("compare-box");
+  const sides = { before: { links: [], at: 0 }, after: { links: [], at: 0 } };
+  function slide() {
+    const shown = Number(both.querySelector("[data-compare-slide]").value);
+    both.querySelector("[data-compare-after]").style.clipPath = `inset(0 ${100 - shown}% 0 0)`;
+  }
+  function compare(side, by) {
+    const one = sides[side];
+    one.at = (one.at + by) % one.links.length;
+    both.querySelector(`[data-compare-${side}]`).src = one.links[one.at].href;
+    both.querySelector(`[data-compare-next="${side}"]`).hidden = one.links.length < 2;
+  }
+  both?.querySelector("[data-compare-slide]").addEventListener("input", slide);
+  document.addEventListener("click", (event) => {
+    const start = event.target.closest("[data-compare]"), next = event.target.closest("[data-compare-next]");
+    if (next) compare(next.dataset.compareNext, 1);
+    if (!start) return;
+    for (const side of ["before", "after"]) {
+      sides[side] = { at: 0, links: Array.from(start.closest("section").querySelectorAll(`[data-stage="${side}"]`)) };
+      compare(side, 0);
+    }
+    both.querySelector("[data-compare-slide]").value = 50;
+    slide();
+    both.showModal();
   });
 
   /* --- clocks: by the server's time, however wrong this machine's is ------------------------------------ */

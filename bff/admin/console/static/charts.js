@@ -1,0 +1,94 @@
+/* Draws the figures of a page: <figure class="chart" data-chart><script type="application/json">{…}</script></figure>,
+   made by the macro `chart`. {kind: "bar"|"line"|"share", across: bool, unit, labels: […], series: [{name, values}]};
+   a value of null is a gap. Money comes as fen with unit "元". Beside it stands the same as a table: nobody needs the
+   picture. A chart in a part that is read anew is drawn anew. */
+"use strict";
+
+(() => {
+  const COLOURS = ["#1f5fae", "#d9822b", "#2f8f5b", "#8a5cc2", "#c23b4b", "#3f9fb5", "#8d7b3c", "#6b7787"];
+  const IN_THE_DARK = ["#5aa2f5", "#ffb454", "#5fd08f", "#b99af0", "#ff8f85", "#6fd3ea", "#d9c56a", "#a9b6c6"];
+  const drawn = new Set();
+  const text = (value, unit) => {
+    if (value === null || value === undefined) return "—";
+    if (unit === "元") return `${(value / 100).toLocaleString("zh-CN", { minimumFractionDigits: 2 })} 元`;
+    return `${value.toLocaleString("zh-CN")}${unit ? ` ${unit}` : ""}`;
+  };
+  const short = (value, unit) => {
+    const number = unit === "元" ? value / 100 : value;
+    return Math.abs(number) >= 10000 ? `${number / 10000} 万` : String(number);
+  };
+
+  function option(given, ink, faint, size, height) {
+    const { kind, labels, series, unit, across } = given;
+    const words = { color: ink, fontSize: given.size || size };
+    const base = {
+      color: document.documentElement.dataset.bsTheme === "dark" ? IN_THE_DARK : COLOURS,
+      textStyle: words,
+      animation: false,
+      legend: { top: 0, type: "scroll", textStyle: words, show: kind === "share" || series.length > 1 },
+    };
+    if (kind === "share") {
+      return {
+        ...base,
+        tooltip: { formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
+        series: [{
+          type: "pie", radius: ["38%", "68%"], center: ["50%", "58%"],
+          label: { color: ink, fontSize: words.fontSize, formatter: "{b} {d}%" },
+          data: labels.map((name, place) => ({ name, value: series[0].values[place] })),
+        }],
+      };
+    }
+    const names = { type: "category", data: labels, axisLabel: { ...words, hideOverlap: true }, axisTick: { show: false } };
+    const amounts = { type: "value", axisLabel: { ...words, formatter: (value) => short(value, unit) },
+      splitNumber: Math.max(2, Math.min(5, Math.floor(height / words.fontSize / 4))),
+      splitLine: { lineStyle: { color: faint } }, minInterval: unit === "件" ? 1 : 0 };
+    return {
+      ...base,
+      grid: { top: series.length > 1 ? words.fontSize * 2.8 : 16, left: 8, right: 24, bottom: 8, containLabel: true },
+      tooltip: { trigger: "axis", valueFormatter: (value) => text(value, unit) },
+      xAxis: across ? amounts : names,
+      yAxis: across ? { ...names, inverse: true } : amounts,
+      series: series.map(({ name, values, stack }) => ({
+        name, type: kind, data: values, stack, smooth: false, connectNulls: false, barMaxWidth: 36,
+        symbolSize: words.fontSize / 2, lineStyle: { width: words.fontSize / 6.5 },
+      })),
+    };
+  }
+
+  function draw(figure) {
+    const place = figure.querySelector("[data-canvas]");
+    const given = JSON.parse(figure.querySelector("script").textContent);
+    const style = getComputedStyle(figure);
+    const picture = echarts.init(place, null, { renderer: "canvas" });
+    const faint = style.borderTopColor;  // of the style sheet, as a colour that a canvas understands
+    picture.setOption(option(given, style.color, faint, Math.round(parseFloat(style.fontSize) * 0.8), place.clientHeight));
+    drawn.add({ place, picture });
+  }
+
+  // Drawn in a box without a size it would stay empty for ever: drawn when it can be seen.
+  const seen = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting || !target.clientWidth) continue;
+      seen.unobserve(target);
+      draw(target.closest("[data-chart]"));
+    }
+  });
+
+  function look() {
+    for (const one of drawn) {
+      if (one.place.isConnected) continue;
+      one.picture.dispose();
+      drawn.delete(one);
+    }
+    for (const place of document.querySelectorAll("[data-chart] [data-canvas]:empty")) seen.observe(place);
+  }
+
+  window.addEventListener("resize", () => { for (const one of drawn) one.picture.resize(); });
+  new MutationObserver(() => {
+    for (const one of drawn) { one.picture.dispose(); one.place.replaceChildren(); }
+    drawn.clear();
+    look();
+  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
+  document.addEventListener("htmx:afterSettle", look);
+  look();
+})();

@@ -1,0 +1,64 @@
+"""Figures of a wall as charts want them, and how warm a place is."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from bff.admin.console.words import say
+
+WARMTHS = 4
+MOST_SHARES = 7
+
+
+def _day(iso: str) -> str:
+    day = date.fromisoformat(iso)
+    return f"{day.month}/{day.day}"
+
+
+def picture(shown: dict[str, Any]) -> dict[str, Any]:
+    """The charts: 30 days in and out, the share of each class, open and overdue by area; and the warmth of grids."""
+    labels = [_day(one["day"]) for one in shown["days"]]
+    received = [one["received"] for one in shown["days"]]
+    closed = [one["closed"] for one in shown["days"]]
+    return {
+        "trend": {
+            "kind": "line",
+            "unit": say("件"),
+            "labels": labels,
+            "series": [
+                {"name": say("收到"), "values": received},
+                {"name": say("办结"), "values": closed},
+            ],
+        },
+        "trend_rows": [list(row) for row in zip(labels, received, closed, strict=True)],
+        "share": _share(shown["classes"]),
+        "share_rows": [[one["name"], one["count"]] for one in shown["classes"]],
+        "warmth": _warmth(shown["grids"]),
+    }
+
+
+def _share(classes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The most frequent ones by name, the rest as one."""
+    shown, rest = classes[:MOST_SHARES], classes[MOST_SHARES:]
+    labels = [one["name"] for one in shown]
+    values = [one["count"] for one in shown]
+    if rest:
+        labels.append(say("其余分类"))
+        values.append(sum(one["count"] for one in rest))
+    return {
+        "kind": "share",
+        "unit": say("件"),
+        "labels": labels,
+        "series": [{"name": say("收到"), "values": values}],
+    }
+
+
+def _warmth(grids: list[dict[str, Any]]) -> list[int]:
+    """0 (nothing open) to 4 by open tickets beside the grid that has most; never less than 3 with overdue ones."""
+    most = max((one["count"] for one in grids), default=0)
+    found = []
+    for one in grids:
+        warmth = -(-one["count"] * WARMTHS // most) if most else 0
+        found.append(max(warmth, 3) if one["overdue"] else warmth)
+    return found

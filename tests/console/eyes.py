@@ -1,0 +1,64 @@
+"""What the browser tests of the console need, and what holds for each of its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bff.admin.console import assets
+from tests.conftest import TOP
+from tools import browser
+
+CHROMIUM = browser.installed()
+AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
+NEEDS_A_BROWSER = [
+    pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM: the console's browser tests are skipped"),
+    pytest.mark.skipif(not assets.are_installed(), reason="npm packages are not installed"),
+]
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core calls serious or critical in the page as it stands."""
+    # By the protocol, which the content policy of the page doesn't concern.
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then(r => r.violations)")
+    return [
+        f"{page.url}: {one['id']} {one['nodes'][0]['html'][:160]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+def is_drawn(page: Any, chart: Any) -> bool:
+    """Has this chart's canvas pixels of more than one colour?"""
+    chart.locator("canvas").first.wait_for()
+    return bool(
+        chart.locator("canvas").first.evaluate(
+            """canvas => {
+              const found = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+              const seen = new Set();
+              for (let at = 0; at < found.length; at += 4)
+                if (found[at + 3]) seen.add(found.slice(at, at + 3).join());
+              return seen.size > 3;
+            }"""
+        )
+    )
+
+
+def all_is_well(window: Callable[..., Any], role: str, *paths: str) -> None:
+    """Each of these pages can be used by everybody (axe) and fits a desk and a phone without scrolling sideways."""
+    serious: list[str] = []
+    for size in (browser.DESKTOP, browser.PHONE):
+        page = window(role, size)
+        for path in paths:
+            page.goto(path)
+            wide = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert wide <= 0, f"{path} scrolls sideways at {size.width}"
+            if size is browser.DESKTOP:
+                serious += violations(page)
+    assert not serious, "\n".join(serious)

@@ -1,0 +1,99 @@
+"""The dashboard drawn and drilled into, a screen on its token until it is revoked, the assessment's tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app import clock
+from tests.conftest import Town
+from tests.console.eyes import NEEDS_A_BROWSER, all_is_well, is_drawn, violations
+from tools import browser
+
+pytestmark = NEEDS_A_BROWSER
+
+
+def test_the_charts_are_drawn_and_a_figure_leads_to_its_tickets(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]]
+) -> None:
+    sent = report(category="noise")
+    page = window("community")
+    page.goto("/admin/dashboard")
+    for chart in page.locator("[data-chart]").all():
+        assert is_drawn(page, chart)
+    page.locator("a.kpi", has_text="其中暂停计时").click()
+    page.locator(f'[data-row="{sent["ticket_id"]}"]').wait_for()
+
+
+def test_a_screen_is_hung_shows_figures_and_says_when_it_is_revoked(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    report(category="noise")
+    desk = window("community")
+    desk.goto("/admin/screens")
+    desk.get_by_role("button", name="新建大屏").click()
+    desk.get_by_label("挂在哪里").fill("大厅")
+    desk.get_by_label("显示哪个范围").select_option(town.a.estate_id)
+    desk.get_by_role("button", name="建好并显示网址").click()
+    address = desk.locator('#made [data-value="address"]')
+    address.wait_for()
+    token = address.inner_text().partition("#")[2]
+
+    wall = window(None, browser.SCREEN)
+    wall.clock.install(time=clock.now())
+    wall.goto(f"/admin/screen#{token}")
+    wall.locator(".big-value").first.wait_for()
+    assert wall.url.endswith("/admin/screen")  # nothing is left of the token
+    assert is_drawn(wall, wall.locator("[data-chart]").first)
+    for size in (browser.SCREEN, browser.LARGE_SCREEN):
+        wall.set_viewport_size(size._asdict())
+        room = """[document.documentElement, document.querySelector("main")].flatMap(
+            one => [one.scrollHeight - one.clientHeight, one.scrollWidth - one.clientWidth])"""
+        assert all(more <= 0 for more in wall.evaluate(room)), size
+    assert violations(wall) == []
+
+    wall.context.set_offline(True)
+    wall.clock.run_for(25_000)
+    wall.locator("[data-lost]").get_by_text("连接已断开").wait_for()
+    wall.context.set_offline(False)
+
+    desk.locator("#screens").get_by_role("button", name="撤销").click()
+    desk.locator("dialog[open]").get_by_role("button", name="确定").click()
+    desk.locator("#screens").get_by_text("已撤销").wait_for()
+    wall.clock.run_for(25_000)
+    wall.locator("[data-lost]").get_by_text("授权已失效").wait_for()
+    assert wall.locator(".big-value").count() == 0
+
+
+def test_a_figure_of_the_assessment_leads_to_the_ticket_it_counts(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    sent = report(category="noise")
+    town.bring(sent["ticket_id"], "accept", "dispatch")
+    page = window("community")
+    page.goto("/admin/assessment?all=true")
+    page.get_by_role("row", name="交办及时率").get_by_role("link").first.click()
+    page.locator("[data-rows] a[data-drawer]").first.click()
+    page.locator("#drawer").get_by_text(sent["number"]).first.wait_for()
+
+
+def test_who_has_no_figures_is_told_so(window: Callable[..., Any]) -> None:
+    page = window("committee")
+    page.goto("/admin/dashboard")
+    page.get_by_text("您没有权限打开这个页面").wait_for()
+
+
+def test_the_pages_of_figures_can_be_used_by_everybody_and_fit_a_phone(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    town.bring(report(category="noise")["ticket_id"], "accept", "dispatch")
+    all_is_well(
+        window,
+        "street",
+        "/admin/dashboard",
+        "/admin/assessment?all=true",
+        "/admin/assessment/items?metric=accept_on_time&share=denominator",
+        "/admin/assessment/published",
+        "/admin/screens",
+        "/admin/screen",
+    )
