@@ -66,9 +66,11 @@ class Books:
         return ids.encode(Kind.ESTATE, self.estate)
 
 
-def fill(dsn: str, months: int) -> list[Books]:
-    """The street with its books, `months` of them for each estate, as the database's superuser (without its checks)."""
-    street = tickets_town.lay_out()
+def fill(dsn: str, months: int, street: tickets_town.Street | None = None) -> list[Books]:
+    """The street (made, unless it is given) with its books, `months` of them for each estate, as the database's
+    superuser (without its checks).
+    """
+    street = street or tickets_town.lay_out()
     chance = random.Random(7)
     found = [Books(estate) for estate in street.estates]
     with psycopg.connect(dsn) as connection:

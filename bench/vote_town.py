@@ -71,10 +71,17 @@ def lay_out() -> Ref:
     return Ref(COMMUNITY, made.id)
 
 
-def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
-    """So many homes with their owners, written by COPY as the database's owner."""
+def people_in(
+    dsn: str, estate: Ref, count: int, *, named: Iterator[UUID] | None = None, analysed: bool = True
+) -> list[Owner]:
+    """So many homes with their owners, written by COPY as the database's owner.
+
+    `named`: the residents' ids. `analysed`: the database's statistics know of them.
+    """
     now, since = clock.now(), places_queries.today() - timedelta(days=100)
     everyone = [Owner(*(ids.new_id() for _ in Owner._fields)) for _ in range(count)]
+    if named is not None:
+        everyone = [who._replace(resident=next(named)) for who in everyone]
 
     def homes() -> Iterator[dict[str, Any]]:
         for n, who in enumerate(everyone):
@@ -158,8 +165,9 @@ def people_in(dsn: str, estate: Ref, count: int) -> list[Owner]:
                 for w in everyone
             ),
         )
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("VACUUM (ANALYZE)")
+    if analysed:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE)")
     return everyone
 
 
