@@ -66,7 +66,8 @@ def window(house: House, town: Town, chromium: Any) -> Iterator[Callable[..., An
             body = {"account": account, "password": PASSWORD, "totp": next_code(account), "mode": "cookie"}
             assert context.request.post("/admin/api/v1/session", data=body).ok
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        # A machine that stands still for a while is no fault of the page.
+        page.set_default_timeout(60_000)
         return page
 
     yield open_one
