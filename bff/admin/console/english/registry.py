@@ -400,7 +400,6 @@ ENGLISH: dict[str, str] = {
     "租期到": "Lease until",
     "窗口核对了原件": "Original papers seen at the counter",
     "窗口核对原件后填写": "Original papers at the counter",
-    "第几版": "Version",
     "第几行": "Row",
     "等": "and more, in all",
     "等了多久": "Waits",

@@ -91,7 +91,7 @@ ENGLISH: dict[str, str] = {
     "到会单位": "Units present",
     "办理下一件": "Next one",
     "办理过程": "History",
-    "办结": "Close in",
+    "办结": "Closed",
     "办结时限": "Due",
     "动态码": "Code",
     "匿名": "Anonymous",
@@ -388,8 +388,8 @@ ENGLISH: dict[str, str] = {
     "请单位协办": "Call a unit in",
     "请在上面输入要找的内容": "Type above what to look for",
     "请对照左右两边，再决定。您填写的内容没有丢。": "Compare both sides, then decide. What you typed is not lost.",
-    "请换一个词，或检查号码是否完整。只能找到您范围内的工单。": (
-        "Try another word, or check the number. Only tickets in your reach are found."
+    "请换一个词，或检查号码是否完整。只能找到您范围内的工单和房屋。": (
+        "Try another word, or check the number. Only tickets and houses in your reach are found."
     ),
     "请改正标红的地方。": "Please correct what is marked.",
     "请放宽筛选，或在右上角换一个范围。": "Widen the filter, or choose another area above.",

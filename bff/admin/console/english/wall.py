@@ -22,7 +22,7 @@ ENGLISH: dict[str, str] = {
     "今天收到": "Received today",
     "从": "From",
     "以后开机自动显示，不用登录。": "From then on it shows by itself, without a login.",
-    "件中": "open tickets",
+    "件中": "in all",
     "件未办结": "open tickets",
     "件次": "cases",
     "件的只写“样本不足”，不排名": "cases: too few to say anything, and no rank",

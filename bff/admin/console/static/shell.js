@@ -7,6 +7,9 @@
     document.cookie = `${name}=${value}; path=/admin; max-age=31536000; SameSite=Strict`;
   };
 
+  // A long menu begins where one is.
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest" });
+
   /* --- choices that a cookie keeps ---------------------------------------------------------------------- */
 
   document.addEventListener("click", async (event) => {
