@@ -32,7 +32,8 @@ import psycopg
 from flask import Flask
 from sqlalchemy import event
 
-from app import db, ids
+import bff
+from app import create_app, db, ids
 from app.ids import Kind, Ref
 from app.people import tokens as people_tokens
 from app.settings import Settings
@@ -150,7 +151,7 @@ class Asked:
             asked.count += 1
             return asked._rows(plain, values)
 
-        db.Plain.rows = counted  # type: ignore[method-assign]
+        db.Plain.rows = counted  # type: ignore[method-assign,assignment]
 
     def _one(self, *_: Any) -> None:
         self.count += 1
@@ -297,8 +298,8 @@ def _measure(
         for turn in turns.values():
             turn()  # once before anything is timed: connections, prepared statements, kept answers
         taken = compare(turns)
-        from wsgi import app  # this process was booted on the same database
-
+        app = create_app(Settings.from_env(environment))  # the same application, in this process
+        bff.init_app(app)
         counter = Asked()
         asks = {name: queries(counter, app, some) for name, some in asked.items()}
         clients.close()

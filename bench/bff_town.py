@@ -15,6 +15,7 @@ import psycopg
 
 from app import clock, ids
 from app.ids import Kind, Ref
+from app.memberships.queries import INDEX_KIND
 from bench import revenue_town, tickets_town, vote_town
 from bench.revenue_town import Books
 from bench.vote_town import Owner, Vote
@@ -92,8 +93,8 @@ def _families(dsn: str, town: Town, count: int, names: Iterator[UUID]) -> None:
                     "relation": "family",
                     "status": "verified",
                 }
-                | {"basis": "papers", "name_sealed": b"-", "why": "[]", **at},
-                {"resident_id": resident, "kind": vote_town.INDEX_KIND, "object_id": membership}
+                | {"voter_level": "weak", "basis": "papers", "name_sealed": b"-", "why": "[]", **at},
+                {"resident_id": resident, "kind": INDEX_KIND, "object_id": membership}
                 | {"updated_at": now, "community_id": estate.community_id},
             )
         )

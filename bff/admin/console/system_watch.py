@@ -19,7 +19,15 @@ from bff.admin import staff_schemas
 from bff.admin.auth import requires
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
 from bff.admin.console.lists import next_address
-from bff.admin.console.system_words import ACTORS, JOBS, QUEUES, TOPICS, act_name, acts_by_topic, detail_name
+from bff.admin.console.system_words import (
+    ACTORS,
+    JOBS,
+    QUEUES,
+    about_name,
+    act_name,
+    acts_by_topic,
+    detail_name,
+)
 from bff.admin.console.words import say
 from bff.http import reads
 from bff.schemas import Date, PageQuery, Query, Text
@@ -71,7 +79,7 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
     return row | {
         "what": act_name(row["action"]),
         "who": actor["name"] or say(ACTORS[actor["kind"]]),
-        "about": say(TOPICS[kind]) if kind in TOPICS else kind,
+        "about": about_name(kind),
         "facts": [(detail_name(name), _plain(value)) for name, value in sorted(row["details"].items())],
     }
 

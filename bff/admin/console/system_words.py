@@ -165,7 +165,20 @@ _ACTS = {
     "decision.edited": "修改业主决定",
     "decision.exported": "导出表决资料",
     "decision.frozen": "确定业主名册",
+    "decision.sent_back": "退回修改表决方案",
+    "decision.reviewed": "审查表决方案",
+    "decision.freeze_asked": "申请确定业主名册",
+    "decision.filed": "登记选举备案",
+    "decision.shifted": "调整表决时间",
     "decision.objected": "对名册提出异议",
+    "decision.official_result": "录入主管部门系统的结果",
+    "decision.nominations_opened": "开始提名候选人",
+    "decision.candidate_accepted": "候选人通过审核",
+    "decision.candidate_refused": "候选人未通过审核",
+    "decision.candidate_withdrawn": "候选人退出",
+    "decision.candidates_carried_over": "沿用上次的候选人",
+    "decision.posted": "公示表决结果",
+    "decision.archived": "表决资料归档",
     "decision.reminded": "提醒未投票业主",
     "decision.announced": "公告业主决定",
     "decision.submitted": "提交审查",
@@ -274,6 +287,32 @@ _ACTS = {
     "responsibility.added": "设置单位职责",
     "responsibility.ended": "结束单位职责",
     "retention.applied": "按保存期限清理",
+    "revenue.budget_entered": "登记预算",
+    "revenue.budget_withdrawn": "撤销预算",
+    "revenue.category_added": "新增公共收益科目",
+    "revenue.category_switched": "启用或停用公共收益科目",
+    "revenue.contract_added": "登记合同",
+    "revenue.contract_change_asked": "申请变更合同",
+    "revenue.contract_change_decided": "审核合同变更",
+    "revenue.contract_changed": "修改合同",
+    "revenue.correction_prepared": "准备冲正",
+    "revenue.draft_added": "记一笔账",
+    "revenue.draft_changed": "修改一笔账",
+    "revenue.draft_dropped": "删除一笔未公布的账",
+    "revenue.import_confirmed": "确认导入台账",
+    "revenue.import_mapped": "指明台账各列",
+    "revenue.import_uploaded": "上传台账",
+    "revenue.imported": "导入台账",
+    "revenue.objection_answered": "答复公共收益异议",
+    "revenue.objected": "对一笔账提出异议",
+    "revenue.period_begun": "开始一期账",
+    "revenue.period_changed": "修改一期账",
+    "revenue.period_published": "公布一期账",
+    "revenue.period_reviewed": "审核一期账",
+    "revenue.period_submitted": "一期账送审",
+    "revenue.rules_set": "设置公共收益规则",
+    "revenue.voucher_covered": "遮盖凭证",
+    "revenue.voucher_seen": "查看凭证原件",
     "role.ended": "停用岗位",
     "role.granted": "授予岗位",
     "role.kept": "恢复岗位",
@@ -308,6 +347,37 @@ _ACTS = {
     "totp.taken_away": "解除身份验证器",
     "unmask.many": "批量查看完整信息",
     "queue.retried": "重试后台任务",
+}
+
+# What an act was done to, where the topics below don't say it.
+ABOUT = {
+    "assessment": "考核结果",
+    "consent": "协议同意",
+    "delivery": "送达证明",
+    "duty_post": "值班岗",
+    "focus_kind": "重点人群类别",
+    "focus_list": "重点人群名单",
+    "focus_person": "重点人群",
+    "official_result": "主管部门系统的结果",
+    "opt_out": "短信退订",
+    "paper_ballot": "纸质票",
+    "petition": "联名",
+    "recipient_list": "号码名单",
+    "registry_import": "登记册导入",
+    "revenue_budget": "公共收益预算",
+    "revenue_category": "公共收益科目",
+    "revenue_contract": "公共收益合同",
+    "revenue_entry": "公共收益账目",
+    "revenue_estate": "小区公共收益",
+    "revenue_import": "台账导入",
+    "revenue_objection": "公共收益异议",
+    "revenue_paper": "公共收益文件",
+    "revenue_period": "公共收益周期",
+    "roll_head": "名册上的一户",
+    "routing_rule": "派单规则",
+    "sms_provider": "短信服务商",
+    "sms_template": "短信模板",
+    "table": "数据表",
 }
 
 # What acts are about: the first word of their names.
@@ -429,10 +499,30 @@ PATROL_NUMBERS = {
     "max_speed_kmh": "巡查最快时速（公里）",
 }
 ENVIRONMENT = {
+    "DATABASE_URL": "数据库（程序用）",
+    "MIGRATION_DATABASE_URL": "数据库（升级用）",
+    "RETENTION_DATABASE_URL": "数据库（按期限清理用）",
+    "REDIS_URL": "后台任务队列",
+    "STORAGE_URL": "照片和文件放在哪里",
+    "SECRET_KEY": "登录凭证的签名密钥",
+    "DATA_KEYS": "个人信息的加密密钥",
+    "HASH_KEY": "手机号等的查找密钥",
     "PUBLIC_BASE_URL": "对外网址",
     "TRUSTED_PROXIES": "前面有几层代理",
     "WECHAT_APPID": "小程序编号",
+    "WECHAT_API_BASE": "微信接口地址",
+    "WECHAT_SECRET": "小程序密钥",
+    "WECHAT_PUSH_TOKEN": "微信推送的校验口令",
+    "WECHAT_PUSH_AES_KEY": "微信推送的加密密钥",
     "WECHAT_TEMPLATES": "已配置的订阅消息",
+    "ALIYUN_SMS_ENDPOINT": "阿里云短信地址",
+    "ALIYUN_SMS_KEY_ID": "阿里云短信密钥编号",
+    "ALIYUN_SMS_KEY_SECRET": "阿里云短信密钥",
+    "TENCENT_SMS_ENDPOINT": "腾讯云短信地址",
+    "TENCENT_SMS_SECRET_ID": "腾讯云短信密钥编号",
+    "TENCENT_SMS_SECRET_KEY": "腾讯云短信密钥",
+    "TENCENT_SMS_APP_ID": "腾讯云短信应用编号",
+    "SMS_CALLBACK_TOKENS": "短信回执地址里的口令",
     "WECHAT_TIMEOUT_S": "调用微信最长等待（秒）",
     "WECHAT_STATE": "小程序版本",
     "TENCENT_SMS_REGION": "腾讯云短信地域",
@@ -499,6 +589,13 @@ JOBS = {
 PROVIDERS = {"aliyun": "阿里云短信", "tencent": "腾讯云短信"}
 _DETAILS = {
     "after": "改为",
+    "region": "区划编号",
+    "places": "发布处数",
+    "file_id": "文件编号",
+    "step": "步骤",
+    "way": "方式",
+    "heads": "户数",
+    "proof": "证明编号",
     "before": "原来",
     "fields": "改了哪些",
     "since": "从哪天起",
@@ -555,6 +652,12 @@ def span(limit: dict[str, object]) -> str:
     return f"{amount} {say(UNITS[unit])}"
 
 
+def about_name(kind: str) -> str:
+    """What kind of thing an act was done to; a name of the program where it has no word."""
+    word = ABOUT.get(kind) or TOPICS.get(kind)
+    return say(word) if word is not None else kind
+
+
 def detail_name(name: str) -> str:
     """What a fact beside an act is called; a name of the program where it has no word."""
     return say(_DETAILS[name]) if name in _DETAILS else name
@@ -575,3 +678,8 @@ def is_known(action: str) -> bool:
     """Has this act words of its own?"""
     topic, _, rest = action.partition(".")
     return action in _ACTS or (topic == "ticket" and rest in ticket_words.STEPS)
+
+
+def is_known_thing(kind: str) -> bool:
+    """Has what an act was done to words of its own?"""
+    return kind in ABOUT or kind in TOPICS
