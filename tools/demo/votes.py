@@ -72,6 +72,12 @@ _NAMES = {
     "cheng": "程小雨",
     "zeng": "曾凡平",
 }
+# Who waits for the desk's review: whose home, as what she asks, the name that she gives, whether with a paper.
+ASKED = (
+    ("liu", "秦明远", Relation.OWNER, "秦晓玲", True),
+    ("yang", "ma", Relation.FAMILY, "杨柳", False),
+)
+ASKED_BEFORE = timedelta(hours=5)
 # 1990 numbers are the stand-in's, given to nobody.
 _PHONES = {"钱桂芳": "19900000201", "秦明远": "19900000501", "江岸置业有限公司": "19900000502"}
 
@@ -80,7 +86,8 @@ def hold(here: Town, album: Album, hands: Traveller, now: datetime) -> None:
     """The homes and their owners since long; the vote announced in time, frozen, open since yesterday."""
     estate, desk, street = here.estates[ESTATE], here.staff["community1"], here.staff["street"]
     hands.to(now - BOUND_BEFORE)
-    _bind(here, _homes(estate))
+    homes = _homes(estate)
+    _bind(here, homes)
     hands.to(now - ANNOUNCED_BEFORE - timedelta(days=3))
     bylaws.set_rules(
         street,
@@ -89,14 +96,14 @@ def hold(here: Town, album: Album, hands: Traveller, now: datetime) -> None:
         document="江岸明珠小区业主大会议事规则",
         clause="第二十一条",
         adopted_on=date(2025, 6, 1),
-        file_ids=[_paper(album, street)],
+        file_ids=[_paper(album, street.id)],
     )
     bylaws.set_mode(
         street,
         estate,
         mode=LegalMode.PAPER_BACKED,
         document="寸滩街道〔2026〕18号",
-        file_ids=[_paper(album, street)],
+        file_ids=[_paper(album, street.id)],
     )
     row = _announce(estate, desk, street, hands, now)
     ref = queries.ref_of(row)
@@ -112,6 +119,7 @@ def hold(here: Town, album: Album, hands: Traveller, now: datetime) -> None:
         resident_id = here.residents[name]
         head_id = casting.only_head(ref, resident_id)
         casting.cast(ref, head_id, dict(zip(motions, answers, strict=True)), acting_user=resident_id)
+    _ask(here, album, homes, hands, now)
 
 
 def _homes(estate: Ref) -> dict[str, list[Ref]]:
@@ -149,6 +157,17 @@ def _bind(here: Town, homes: dict[str, list[Ref]]) -> None:
     voters.set_voter(households.house(shared, lock=True), voter=bound[0].owner_id, acting_user=SYSTEM)
 
 
+def _ask(here: Town, album: Album, homes: dict[str, list[Ref]], hands: Traveller, now: datetime) -> None:
+    """Two wait to be bound: a daughter whom the registry doesn't know, with a paper, and one of a family."""
+    for at, (name, owner, relation, said, with_paper) in enumerate(ASKED):
+        hands.to(now - ASKED_BEFORE + timedelta(hours=at))
+        resident_id = here.residents[name]
+        files = [_paper(album, resident_id, OwnerKind.RESIDENT)] if with_paper else []
+        asked = binding.Request(homes[owner][0], resident_id, relation, said, file_ids=files)
+        assert not binding.bind(asked).is_matched, name
+    hands.to(now)
+
+
 def _announce(estate: Ref, desk: StaffActor, street: StaffActor, hands: Traveller, now: datetime) -> Decision:
     """Drafted by the desk, reviewed by the street, announced and told to the owners."""
     building = next(b for b in places.buildings_of(estate) if b.name == BUILDING)
@@ -179,14 +198,14 @@ def _announce(estate: Ref, desk: StaffActor, street: StaffActor, hands: Travelle
     return row
 
 
-def _paper(album: Album, owner: StaffActor) -> UUID:
-    """A file that somebody of the staff has uploaded."""
+def _paper(album: Album, owner_id: UUID, owner_kind: OwnerKind = OwnerKind.STAFF) -> UUID:
+    """A file that somebody has uploaded."""
     paper_id = ids.new_id()
     album.keep(papers.key(paper_id), papers.seal(FILE, paper_id), "application/octet-stream")
     papers.receive(
         paper_id=paper_id,
-        owner_id=owner.id,
-        owner_kind=OwnerKind.STAFF,
+        owner_id=owner_id,
+        owner_kind=owner_kind,
         kind="pdf",
         size_bytes=len(FILE),
         sha256=hashlib.sha256(FILE).digest(),
