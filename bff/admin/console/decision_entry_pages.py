@@ -1,5 +1,5 @@
-"""What staff enter of a decision that happened elsewhere: whom the Party organisation or committee nominated, and what the
-authority's own system counted.
+"""What staff enter of a decision that happened elsewhere: whom the Party organisation or committee nominated, and what
+the authority's own system counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CHOICES = (("chose", "选了人的票"), ("abstain", "弃权票"), ("invalid", "
 @requires(Allow.DECISION_EDIT)
 @reads
 def pick_owner(ref: Ref) -> str:
-    """Owners of this decision's estate by a room, with their names masked; of nobody's who may not read the registry."""
+    """Owners of this decision's estate by a room, their names masked; nothing for who may not read the registry."""
     row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_EDIT)
     q: str = query(PickQuery)["q"]
     estate = queries.estate_of(row)

@@ -6,7 +6,7 @@ ENGLISH: dict[str, str] = {
     "主管部门结果": "Authority's result",
     "录入主管部门的结果": "Enter the authority's result",
     "照主管部门系统给出的结果录入，并附上结果文件。录入的人不能认定，须由另一位同事认定。": (
-        "Enter what the authority's system answered, with its file. Whoever enters it can't certify it; a colleague does."
+        "Enter what the authority's system answered, with its file. Who enters it can't certify it; a colleague does."
     ),
     "已录入：": "Entered: ",
     "录错了就重新录入，以最后一次为准。": "If it was wrong, enter it again; the last one holds.",

@@ -5,7 +5,8 @@ from __future__ import annotations
 ENGLISH: dict[str, str] = {
     "什么都没有提交": "Nothing was sent",
     "您点按钮的时候，页面还没有载入完，所以没有提交，也没有保存。请重新打开这一页，等它载入完再填写。": (
-        "You pressed the button before the page had loaded: nothing was sent or kept. Open the page again and fill it in once it has loaded."
+        "You pressed the button before the page had loaded: nothing was sent or kept. "
+        "Open the page again and fill it in once it has loaded."
     ),
     "重新打开这一页": "Open this page again",
     "详情": "Details",
