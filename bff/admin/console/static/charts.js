@@ -8,6 +8,7 @@
   const COLOURS = ["#1f5fae", "#d9822b", "#2f8f5b", "#8a5cc2", "#c23b4b", "#3f9fb5", "#8d7b3c", "#6b7787"];
   const IN_THE_DARK = ["#5aa2f5", "#ffb454", "#5fd08f", "#b99af0", "#ff8f85", "#6fd3ea", "#d9c56a", "#a9b6c6"];
   const NARROW = 32;  // letters across: below that a share's words have no room beside it
+  const RING = 13, GAP = 6;  // there: the height of its ring in letters, and pixels between two names
   const drawn = new Set();
   const text = (value, unit) => {
     if (value === null || value === undefined) return "—";
@@ -35,13 +36,13 @@
       return {
         ...base,
         legend: {
-          type: "scroll", orient: "vertical", left: "center", top: "54%", bottom: 0, show: true, itemGap: 6,
+          type: "plain", orient: "vertical", left: "center", top: RING * size, show: true, itemGap: GAP,
           formatter: (name) => `${name} ${Number(part.get(name).toFixed(2))}%`,
           textStyle: { ...words, width: width - 6 * size, overflow: "truncate" },
         },
         tooltip: { confine: true, formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
         series: [{
-          type: "pie", radius: ["24%", "46%"], center: ["50%", "26%"], label: { show: false },
+          type: "pie", radius: [3 * size, 5.8 * size], center: ["50%", (RING * size) / 2], label: { show: false },
           data: labels.map((name, place) => ({ name, value: series[0].values[place] })),
         }],
       };
@@ -81,7 +82,14 @@
     const style = getComputedStyle(figure);
     const picture = echarts.init(place, null, { renderer: "canvas" });
     const faint = style.borderTopColor;  // of the style sheet, as a colour that a canvas understands
-    const fit = () => picture.setOption(option(given, style.color, faint, Math.round(parseFloat(style.fontSize) * 0.8), place), true);
+    const size = Math.round(parseFloat(style.fontSize) * 0.8);
+    const fit = () => {
+      // All names stand below one another: as high as that takes.
+      const tall = given.kind === "share" && place.clientWidth < NARROW * size;
+      place.style.height = tall ? `${RING * size + given.labels.length * (1.3 * size + GAP) + size}px` : "";
+      picture.resize();
+      picture.setOption(option(given, style.color, faint, size, place), true);
+    };
     fit();
     drawn.add({ place, picture, fit });
   }
@@ -104,7 +112,7 @@
     for (const place of document.querySelectorAll("[data-chart] [data-canvas]:empty")) seen.observe(place);
   }
 
-  window.addEventListener("resize", () => { for (const one of drawn) { one.picture.resize(); one.fit(); } });
+  window.addEventListener("resize", () => { for (const one of drawn) one.fit(); });
   new MutationObserver(() => {
     for (const one of drawn) { one.picture.dispose(); one.place.replaceChildren(); }
     drawn.clear();
