@@ -99,7 +99,8 @@ def test_a_nomination_and_the_authoritys_result_are_typed_in(
     street.goto(f"/admin/decisions/{vote.id}")
     street.get_by_role("button", name="认定结果", exact=True).click()
     street.get_by_role("button", name="确定认定结果").click()
-    street.get_by_role("link", name="结果", exact=True).click()
+    street.get_by_text("结果已认定").first.wait_for()
+    street.goto(f"/admin/decisions/{vote.id}/result")
     street.get_by_text("200.50 m² ÷ 300.50 m²").first.wait_for()
 
 

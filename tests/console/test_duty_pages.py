@@ -109,14 +109,15 @@ def test_pages_of_rules_follow_each_other(
 def test_a_page_of_duty_that_is_cut_says_so(
     town: Town, clerk: Callable[..., Clerk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, worker = a_post(town)
+    _, worker = a_post(town, to="08:00")
     second = {
         "community_id": ids.encode(Kind.COMMUNITY, UUID(int=town.a.id)),
         "org_id": town.a.property_id,
         "name": "保洁班",
         "turns": [{"staff_id": worker["id"], "from": "08:00", "to": "18:00"}],
     }
-    assert town.staff("community").post("/duty-rosters", second).status_code == 201
+    answer = town.staff("community").post("/duty-rosters", second)
+    assert answer.status_code == 201, answer.text
     desk = clerk("community")
     assert "只列出最新的" not in desk.get("/admin/duty").text
     monkeypatch.setattr("bff.admin.console.duty_pages.MOST_POSTS", 1)
