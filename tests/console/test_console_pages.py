@@ -131,9 +131,9 @@ def test_a_form_that_was_sent_before_its_script_came_sends_nothing_and_repeats_n
         assert (answer.status_code, answer.mimetype) == (405, "text/html")
         assert "什么都没有提交" in answer.text
         assert f'href="{path}"' in answer.text
-        assert "GET" in answer.headers["Allow"]
+        assert "GET" in str(answer.headers["Allow"])
         assert not any(word in answer.text + caplog.text for word in typed.values())
-    assert "text/html" not in desk.client.post("/admin/tickets", json={}).mimetype
+    assert desk.client.post("/admin/tickets", json={}).mimetype != "text/html"
 
 
 # --- headers -----------------------------------------------------------------------------------------------

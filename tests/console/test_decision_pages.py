@@ -115,7 +115,9 @@ def test_the_authoritys_result_is_entered_by_one_and_certified_by_another(
     box.houses(10_000, 20_050)
     vote = box.announced(legal_mode="official").open()
     desk = clerk("community")
-    assert desk.get(f"/admin/decisions/{vote.id}/official").status_code == 404
+    early = desk.get(f"/admin/decisions/{vote.id}/official").text
+    assert "现在不能录入" in early
+    assert "official-result" not in early
     vote.close()
     work()
     desk, own = clerk("community"), f"/admin/decisions/{vote.id}"

@@ -8,12 +8,12 @@ from typing import Any
 
 from flask import g
 
-from app.errors import NotFound
 from app.ids import Ref
 from app.people.permissions import Permission as Allow
 from app.people.registry_scope import registry_reach
 from app.places import registry_queries as registry
 from app.voting import queries, results
+from app.voting.ledger_models import OfficialResult
 from bff.admin import result_schemas as s
 from bff.admin.auth import requires
 from bff.admin.console.decision_pages import of_one, takes_official
@@ -52,21 +52,22 @@ def pick_owner(ref: Ref) -> str:
 @requires(Allow.DECISION_CERTIFY)
 @reads
 def decision_official(ref: Ref) -> str:
-    """The form for what the authority's system counted, begun with the roll that was frozen here."""
+    """The form for what the authority's system counted, begun with the roll that was frozen here; before the vote is
+    closed, and where it is cast here, a word instead.
+    """
     row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_CERTIFY)
-    if not takes_official(row):
-        raise NotFound
     entered = results.latest_official(ref)
     return page(
         "decisions/official.html",
         here="decisions",
         **of_one(row, "official"),
         questions=[one | {"answers": CHOICES if one["seats"] else ANSWERS} for one in questions_of(row)],
+        takes=takes_official(row),
         entered=_entered(ref, entered) if entered is not None else None,
         frozen_area=f"{(row.area_centi or 0) // 100}.{(row.area_centi or 0) % 100:02d}",
     )
 
 
-def _entered(ref: Ref, entered: results.OfficialResult) -> dict[str, Any]:
+def _entered(ref: Ref, entered: OfficialResult) -> dict[str, Any]:
     shown = s.OfficialOut().dump({"decision_id": ref, "reference": entered.reference, "at": entered.at})
     return dict(shown)

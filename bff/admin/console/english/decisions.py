@@ -9,6 +9,9 @@ ENGLISH: dict[str, str] = {
         "Enter what the authority's system answered, with its file. Who enters it can't certify it; a colleague does."
     ),
     "已录入：": "Entered: ",
+    "现在不能录入：只有在主管部门系统里投票的表决，截止以后、认定以前才录入结果。": (
+        "Not now: only of votes in the authority's system, once they are closed and before the result is certified."
+    ),
     "录错了就重新录入，以最后一次为准。": "If it was wrong, enter it again; the last one holds.",
     "结果文号": "Number of the result",
     "结果文件（照片或 PDF，最多 9 份）": "The result's file (photos or PDF, at most 9)",
