@@ -286,6 +286,8 @@ SHOTS: Sequence[Shot] = (
     Shot("intake", "community1", "/admin/tickets/new"),
     Shot("intake-refused", "community1", "/admin/tickets/new", _typed),
     Shot("inbox", "property1", "/admin/inbox"),
+    Shot("reports", "grid1", "/admin/reports"),
+    Shot("photo-review", "community1", "/admin/photos"),
     Shot("search", "community1", "/admin/search?q=灯"),
     Shot("search-empty", "community1", "/admin/search?q=没有这样的词"),
     Shot("me", "community1", "/admin/me"),

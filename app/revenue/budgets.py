@@ -16,7 +16,7 @@ from app.people.permissions import Permission
 from app.people.scopes import StaffActor
 from app.revenue import allowed, queries
 from app.revenue.budget_models import RevenueBudget, RevenueBudgetLine
-from app.revenue.errors import BudgetInUse, BudgetLineTwice, BudgetTaken, BudgetTooLate
+from app.revenue.errors import BudgetInUse, BudgetLineTwice, BudgetTaken, BudgetTooLate, UnknownCategory
 from app.revenue.models import Account, EntryKind, RevenueCategory, RevenueLine
 from app.revenue.service import category_of, lock, note
 
@@ -66,8 +66,7 @@ def enter(
     last = queries.last_statement(estate)
     if last is not None and last.last_day >= date(year, 12, 31):
         raise BudgetTooLate
-    if len({plan.category for plan in plans}) != len(plans):
-        raise BudgetLineTwice(errors={"lines": [(BudgetLineTwice.zh, BudgetLineTwice.en)]})
+    _check_once(plans)
     made = RevenueBudget(
         community_id=estate.community_id,
         id=ids.new_id(),
@@ -84,7 +83,7 @@ def enter(
             community_id=estate.community_id,
             id=ids.new_id(),
             budget_id=made.id,
-            category_id=category_of(estate, plan.category, KINDS),
+            category_id=_category_of(estate, position, plan),
             position=position,
             amount_fen=plan.amount_fen,
             note=plan.note,
@@ -102,6 +101,27 @@ def enter(
     db.session().flush()  # the answer is read from the table
     note(acting_user.actor, "budget_entered", Ref(made.community_id, made.id), "revenue_budget", year=year)
     return next(view for view in budgets_of(estate) if view.budget.id == made.id)
+
+
+def _check_once(plans: Sequence[Plan]) -> None:
+    """Raises BudgetLineTwice at each line whose category stands above it already."""
+    seen: set[Ref] = set()
+    again = []
+    for position, plan in enumerate(plans):
+        if plan.category in seen:
+            again.append(position)
+        seen.add(plan.category)
+    if again:
+        said = (BudgetLineTwice.zh, BudgetLineTwice.en)
+        raise BudgetLineTwice(errors={f"lines.{position}.category_id": [said] for position in again})
+
+
+def _category_of(estate: Ref, position: int, plan: Plan) -> UUID:
+    """The category's id. Raises UnknownCategory at the line."""
+    try:
+        return category_of(estate, plan.category, KINDS)
+    except UnknownCategory as e:
+        raise UnknownCategory(errors={f"lines.{position}.{at}": said for at, said in e.errors.items()}) from e
 
 
 def withdraw(ref: Ref, *, acting_user: StaffActor) -> None:

@@ -201,6 +201,11 @@ def publish(body: dict[str, Any]) -> Any:
 @blp.response(200, s.AssessmentList)
 def published(args: dict[str, Any]) -> dict[str, Any]:
     """Published assessments that speak of my communities, the last one first."""
+    return page_of(args)
+
+
+def page_of(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of assessments that `args` (of PageQuery) ask for. Raises BadCursor."""
     after = read_cursor(args["cursor"], datetime.fromisoformat, UUID)
     rows = assessments.assessments(
         g.staff, limit=args["limit"] + 1, before=(after[0], after[1]) if after else None

@@ -78,6 +78,11 @@ def paper(file_id: UUID) -> dict[str, Any]:
 @blp.response(200, s.ReviewPhotoList)
 def photos_to_review(args: dict[str, Any]) -> dict[str, Any]:
     """Photos on which WeChat gave no verdict, or asked for a person's; oldest first."""
+    return awaiting(args)
+
+
+def awaiting(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of waiting photos that `args` (of PageQuery) ask for. Raises BadCursor."""
     after = read_cursor(args["cursor"], int, UUID)
     homes = {
         home

@@ -115,6 +115,11 @@ def _rows(found: Sequence[Ticket]) -> list[dict[str, Any]]:
 @blp.response(200, ReportList)
 def reports(args: dict[str, Any]) -> dict[str, Any]:
     """What I took in, newest first, also when another unit has it."""
+    return page_of(args)
+
+
+def page_of(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of my reports that `args` (of PageQuery) ask for. Raises BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     found = tickets.my_reports(g.staff, limit=args["limit"] + 1, before=after[0] if after else None)
     page = found[: args["limit"]]
@@ -133,6 +138,11 @@ def report(ref: Ref) -> dict[str, Any]:
     """One report of mine as its reporter sees it: steps, answers, pictures; nothing that staff say among themselves
     and nothing of other people.
     """
+    return report_of(ref)
+
+
+def report_of(ref: Ref) -> dict[str, Any]:
+    """One report of mine. Raises NotFound."""
     ticket = tickets.my_report(g.staff, ref)
     now = tickets.chain_of(ticket)[-1]
     events = tickets.timeline(ticket, for_reporter=True)

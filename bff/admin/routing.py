@@ -118,6 +118,11 @@ def _time(given: Mapping[str, Any] | None) -> dict[str, Any]:
 @blp.response(200, s.RuleList)
 def rule_list(args: dict[str, Any]) -> dict[str, Any]:
     """The rules of my communities that hold or will (on `on`: that hold on that day), newest first."""
+    return page_of(args)
+
+
+def page_of(args: dict[str, Any]) -> dict[str, Any]:
+    """The page of rules that `args` (of RuleQuery) ask for. Raises BadCursor."""
     after = read_cursor(args["cursor"], UUID)
     rows = rules.rules(
         g.staff,

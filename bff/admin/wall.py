@@ -184,11 +184,12 @@ def _grids(asked: Asked, spots: Mapping[open_now.Spot, Open]) -> list[dict[str, 
 
     rows = [
         _row("grid", ids.encode(Kind.GRID, ref), grid.name, counted.get(ref, Open()))
+        | {"outline": grid.outline}
         for grid in places.grids_in(communities)
         if (ref := Ref(grid.community_id, grid.id)) in counted or is_here(ref)
     ]
     if None in counted:
-        rows.append(_row("grid", None, "不在网格内", counted[None]))
+        rows.append(_row("grid", None, "不在网格内", counted[None]) | {"outline": None})
     return sorted(rows, key=lambda row: (row["area"] is None, -row["overdue"], -row["count"], row["name"]))
 
 

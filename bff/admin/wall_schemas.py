@@ -37,6 +37,12 @@ class WallAreaOut(WallOpenOut):
     level = f.String(required=True, metadata={"description": "community, estate or grid"})
 
 
+class WallGridOut(WallAreaOut):
+    outline = f.Dict(
+        allow_none=True, required=True, metadata={"description": "GeoJSON, WGS-84; null: not drawn yet"}
+    )
+
+
 class WallDayOut(Schema):
     day = Date(required=True)
     received = f.Integer(required=True)
@@ -79,7 +85,7 @@ class WallOut(Schema):
         required=True,
         metadata={"description": "by community; of one community by estate"},
     )
-    grids = f.List(f.Nested(WallAreaOut), required=True, metadata={"description": "the most overdue first"})
+    grids = f.List(f.Nested(WallGridOut), required=True, metadata={"description": "the most overdue first"})
     today = f.Nested(TodayOut, required=True)
     period = f.Nested(
         PeriodOut, required=True, metadata={"description": "of what follows: 30 days until today"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from app import clock, ids
 from app.ids import Kind
+from app.places import queries as places
 from tests.conftest import PASSWORD, Caller, Person, Town, next_code
 
 
@@ -90,6 +92,21 @@ def test_filters_by_action_and_by_time(town: Town, later: Callable[..., Any]) ->
     # Without a beginning: the last 31 days, so that no question reads years.
     assert {row["at"] > clock.rfc3339(began) for row in rows(auditor)} == {True}
     assert len(rows(auditor, since="2026-01-01T00:00:00+08:00")) > len(rows(auditor))
+
+
+def test_what_belongs_to_no_community_stands_in_the_log_of_whoever_audits_who_did_it(
+    town: Town, make_town: Callable[[], Town]
+) -> None:
+    """A published assessment may speak of several communities: its row is community 0's."""
+    desk = town.staff("community")
+    day = (places.today() - timedelta(days=1)).isoformat()
+    made = desk.post("/stats/assessments", {"title": "考核", "period": {"from": day, "to": day}})
+    assert made.status_code == 201, made.text
+    asked = {"action": "assessment.", "actor": desk.get("/me").json["id"]}
+    (found,) = rows(town.staff("auditor"), **asked)
+    assert found["action"] == "assessment.published"
+    assert found["actor"]["name"] == desk.get("/me").json["name"]
+    assert rows(make_town().staff("auditor"), **asked) == []
 
 
 def test_failed_logins_say_which_factor(visitor: Caller, town: Town) -> None:

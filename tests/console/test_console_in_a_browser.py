@@ -88,6 +88,49 @@ def test_a_new_ticket_appears_by_itself(
     page.locator(f'[data-row="{sent["ticket_id"]}"]').wait_for(timeout=10_000)
 
 
+def test_a_form_that_is_sent_before_its_script_has_come_leaves_nothing_in_the_address(
+    window: Callable[..., Any], town: Town
+) -> None:
+    page = window("community")
+    page.route("**/admin/assets/*.js", lambda route: route.abort())
+    page.goto("/admin/tickets/new")
+    page.locator("textarea[name=text]").fill("三栋王女士家漏水")
+    page.locator("form[data-api] button:not([type=button])").last.click()
+    page.get_by_role("heading", name="什么都没有提交").wait_for()
+    assert page.url.endswith("/admin/tickets/new")
+    page.get_by_role("link", name="重新打开这一页").click()
+    page.locator("textarea[name=text]").wait_for()
+    assert town.staff("community").get("/tickets").json["items"] == []
+
+
+def test_the_drawer_is_called_what_it_shows(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    flat = {"building": "7栋", "unit": "2单元", "number": "1904", "registered_area_centi": 9000}
+    party = {"name": "王秀英", "phone": "13800001111"}
+    town.staff("community").post(f"/estates/{town.a.estate_id}/houses", flat | {"owners": [party]})
+    number = report(text="灯坏了")["number"]
+    page = window("community")
+    page.goto("/admin/search?q=7-2-1904")
+    page.locator("main").get_by_role("link", name="7栋2单元1904").first.click()
+    page.get_by_role("dialog", name="房屋详情：7栋2单元1904").wait_for()
+    drawer = page.locator("#drawer")
+    drawer.locator(".person a").first.click()
+    page.get_by_role("dialog", name="业主详情：王").wait_for()
+    # A part that is read anew in it changes nothing.
+    page.evaluate("htmx.trigger(document.querySelector('#drawer article'), 'refresh')")
+    page.wait_for_timeout(500)
+    assert page.get_by_role("dialog", name="业主详情：王").count() == 1
+    drawer.get_by_role("button", name="关闭").click()
+    page.goto("/admin/tickets")
+    page.get_by_role("link", name=number).click()
+    page.get_by_role("dialog", name="工单详情：").filter(has_text=number).wait_for()
+    page = window("system_admin")
+    page.goto("/admin/staff")
+    page.locator("[data-rows] a[data-drawer]").first.click()
+    page.get_by_role("dialog", name="工作人员账号：").wait_for()
+
+
 def test_a_lost_connection_is_said_and_what_was_sent_arrives_once(
     window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
 ) -> None:
@@ -117,6 +160,8 @@ def test_every_page_can_be_used_by_everybody_and_fits_a_phone(
         "/admin/inbox",
         "/admin/me",
         "/admin/search?q=灯",
+        "/admin/reports",
+        "/admin/photos",
         "/admin/nothing",
         "/admin/login",
     )

@@ -13,8 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
-from app import clock, db
+from app import clock, db, ids
+from app.ids import Kind
+from app.media.models import Photo
 from bff.admin.console import (
     assets,
     devices,
@@ -22,7 +25,7 @@ from bff.admin.console import (
     menu,
     words,
 )
-from tests.conftest import Caller, House, Town
+from tests.conftest import Caller, House, Person, Town
 from tests.console.clerk import Clerk
 
 # --- who is there ------------------------------------------------------------------------------------------
@@ -111,6 +114,26 @@ def test_when_the_database_is_away_the_page_says_that_nothing_is_lost(
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert "数据没有丢" in answer.text
     assert answer.headers["Retry-After"]
+
+
+def test_a_form_that_was_sent_before_its_script_came_sends_nothing_and_repeats_nothing(
+    visitor: Caller, clerk: Callable[..., Clerk], caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = clerk("community")
+    typed = {"text": "三栋王女士家漏水", "reporter.phone": "13800009999", "password": "a long password"}
+    for client, path in (
+        (desk.client, "/admin/tickets/new?estate_id=x"),
+        (desk.client, "/admin/tickets"),
+        (visitor.client, "/admin/login"),
+        (visitor.client, "/admin/tickets"),
+    ):
+        answer = client.post(path, data=typed, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.mimetype) == (405, "text/html")
+        assert "什么都没有提交" in answer.text
+        assert f'href="{path}"' in answer.text
+        assert "GET" in str(answer.headers["Allow"])
+        assert not any(word in answer.text + caplog.text for word in typed.values())
+    assert desk.client.post("/admin/tickets", json={}).mimetype != "text/html"
 
 
 # --- headers -----------------------------------------------------------------------------------------------
@@ -371,6 +394,47 @@ def test_a_ticket_is_found_by_number_words_and_the_callers_phone(
     town.bring(sent.json["ticket_id"], "accept", "dispatch")
     assert sent.json["ticket_id"] not in keeper.get(f"/admin/search?q={phone}").text
     assert sent.json["ticket_id"] in keeper.get("/admin/search?q=水管漏水").text
+
+
+def test_a_photo_that_waits_is_looked_at_and_decided(
+    house: House, town: Town, clerk: Callable[..., Clerk], resident: Callable[..., Person], owner: Any
+) -> None:
+    wang = resident()
+    ticket = wang.report(town.a.estate_id, photo_ids=[wang.photo()])["ticket_id"]
+    desk, caller = clerk("community"), town.staff("community")
+    assert "没有等待审核的照片" in desk.get("/admin/photos").text
+    with db.transaction() as session:
+        ref = ids.decode_ref(Kind.TICKET, ticket)
+        session.execute(
+            update(Photo)
+            .where(Photo.community_id == ref.community_id, Photo.object_id == ref.id)
+            .values(check_state="review")
+        )
+    page = desk.get("/admin/photos").text
+    (waiting,) = caller.get("/photos/review").json["items"]
+    assert page.count(f'data-api="POST /admin/api/v1/photos/{waiting["photo_ref"]}/verdict"') == 2
+    assert ticket in page
+    assert waiting["photo_ref"] not in clerk("street").get("/admin/inbox").text
+    assert clerk("property").get("/admin/photos").status_code == 403
+    assert caller.post(f"/photos/{waiting['photo_ref']}/verdict", {"passed": True}).status_code == 200
+    assert "没有等待审核的照片" in desk.get("/admin/photos", part=True).text
+
+
+def test_what_i_took_in_is_listed_and_shown_as_its_reporter_sees_it(
+    town: Town, clerk: Callable[..., Clerk]
+) -> None:
+    grid = town.staff("grid")
+    body = {"channel": "patrol", "estate_id": town.a.estate_id, "text": "井盖松了"}
+    sent = grid.post("/tickets", body).json
+    town.bring(sent["ticket_id"], "accept", "dispatch")
+    mine = clerk("grid")
+    assert sent["number"] in mine.get("/admin/reports").text
+    page = mine.get(f"/admin/reports/{sent['ticket_id']}").text
+    assert "井盖松了" in page
+    assert "办理过程" in page
+    assert sent["number"] not in clerk("property").get("/admin/reports").text
+    assert clerk("property").get(f"/admin/reports/{sent['ticket_id']}").status_code == 404
+    assert clerk("committee").get("/admin/reports").status_code == 403
 
 
 def test_the_bell_counts_and_the_inbox_tells(

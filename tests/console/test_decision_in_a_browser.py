@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.voting.models import LegalMode
 from tests.conftest import Town, small_jpeg
 from tests.console.eyes import NEEDS_A_BROWSER, all_is_well
 from tests.voting.conftest import BallotBox, Vote
@@ -60,6 +61,47 @@ def test_a_vote_goes_from_the_wizard_to_its_announcement_by_two_people(
     assert "都不能再改" in page.locator("#step-announce").inner_text()
     page.get_by_role("button", name="确定公告").click()
     page.get_by_text("已公告，业主可以对名册提出异议。").wait_for()
+
+
+def test_a_nomination_and_the_authoritys_result_are_typed_in(
+    box: BallotBox, window: Callable[..., Any], tmp_path: Path, work: Callable[..., int]
+) -> None:
+    box.allow(LegalMode.OFFICIAL)
+    box.houses(10_000, 20_050)
+    election = box.draft({"title": "选举业委会", "matter": 3, "seats": 1}, kind="election")
+    page = window("community")
+    page.goto(f"/admin/decisions/{election.id}/candidates")
+    page.get_by_text("登记党组织、居委会的推荐").click()
+    page.get_by_role("combobox", name="推荐哪一位业主").fill("102")
+    page.locator(".pick-list [role=option]").first.click()
+    page.get_by_label("推荐说明").fill("热心公益")
+    page.get_by_role("button", name="登记推荐").click()
+    page.locator(".sheets").get_by_text("热心公益").wait_for()
+    vote = box.announced(legal_mode="official").open()
+    vote.close()
+    work()
+    answer = tmp_path / "result.jpg"
+    answer.write_bytes(small_jpeg())
+    page = window("community")
+    page.goto(f"/admin/decisions/{vote.id}")
+    page.get_by_role("link", name="录入主管部门的结果").click()
+    page.get_by_label("结果文号").fill("渝表决〔2026〕77号")
+    page.get_by_label("结果文件").set_input_files(answer)
+    page.get_by_label("同意票 人数").fill("1")
+    page.get_by_label("同意票 面积").fill("200.50")
+    page.get_by_label("全体业主 人数").fill("3")
+    page.get_by_role("button", name="保存结果").click()
+    page.locator(".field-error").wait_for()
+    page.get_by_label("与名册不同的原因").fill("主管部门多计一户")
+    page.get_by_role("button", name="保存结果").click()
+    page.get_by_text("主管部门的结果是您录入的").wait_for()
+    street = window("street")
+    street.goto(f"/admin/decisions/{vote.id}")
+    street.get_by_role("button", name="认定结果", exact=True).click()
+    street.get_by_role("button", name="确定认定结果").click()
+    street.get_by_text("结果已认定").first.wait_for()
+    street.goto(f"/admin/decisions/{vote.id}/result")
+    street.get_by_text("200.50 m² ÷ 300.50 m²").first.wait_for()
 
 
 def test_a_sheet_is_typed_in_by_keyboard_and_counts_once_a_second_person_has_read_it(

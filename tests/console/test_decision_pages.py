@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from app import clock
+from app import clock, ids
+from app.ids import Kind, Ref
 from app.voting.models import LegalMode
 from app.voting.participation import floor_of
 from tests.conftest import Town
 from tests.console.clerk import Clerk
 from tests.memberships.conftest import paper
-from tests.voting.conftest import BallotBox, Vote, candidate
+from tests.voting.conftest import BallotBox, Vote, candidate, owner
 
 
 def opened(box: BallotBox, **more: Any) -> tuple[Vote, list[Any]]:
@@ -81,6 +83,86 @@ def test_an_election_needs_more_candidates_than_seats_before_it_is_announced(
     assert "王秀英" in desk.get(f"/admin/decisions/{vote.id}/candidates").text
     candidate(vote, "胡建国")
     assert "候选人不够" not in desk.get(f"/admin/decisions/{vote.id}/checks", part=True).text
+
+
+def test_a_nomination_by_the_party_or_the_committee_names_an_owner_found_by_her_room(
+    box: BallotBox, clerk: Callable[..., Clerk]
+) -> None:
+    box.allow()
+    flat = box.flat("101", owner("李建国"))
+    vote = box.draft({"title": "选举业委会", "matter": 3, "seats": 1}, kind="election")
+    desk = clerk("community")
+    page = desk.get(f"/admin/decisions/{vote.id}/candidates").text
+    assert f'data-api="POST /admin/api/v1/decisions/{vote.id}/candidates"' in page
+    assert f'name="motion_id" value="{vote.motions[0]}"' in page
+    picked = desk.get(f"/admin/decisions/{vote.id}/pick/owners?q=101", part=True).text
+    found = ids.encode(Kind.OWNER, Ref(flat.community_id, box.owner_of(flat)))
+    assert f'data-value="{found}"' in picked
+    assert "李建国" not in picked
+    assert "登记册里没有这个房号" in desk.get(f"/admin/decisions/{vote.id}/pick/owners?q=999", part=True).text
+    assert clerk("committee").get(f"/admin/decisions/{vote.id}/pick/owners?q=101").status_code == 403
+    body = {"motion_id": vote.motions[0], "nominated_by": "party", "owner_id": found}
+    assert vote.go("candidates", body).status_code == 201
+    shown = desk.get(f"/admin/decisions/{vote.id}/candidates").text
+    assert "党组织推荐" in shown
+    assert "推荐哪一位业主" not in clerk("committee").get(f"/admin/decisions/{vote.id}/candidates").text
+
+
+def test_the_authoritys_result_is_entered_by_one_and_certified_by_another(
+    box: BallotBox, clerk: Callable[..., Clerk], work: Callable[..., int]
+) -> None:
+    box.allow(LegalMode.OFFICIAL)
+    box.houses(10_000, 20_050)
+    vote = box.announced(legal_mode="official").open()
+    desk = clerk("community")
+    early = desk.get(f"/admin/decisions/{vote.id}/official").text
+    assert "现在不能录入" in early
+    assert "official-result" not in early
+    vote.close()
+    work()
+    desk, own = clerk("community"), f"/admin/decisions/{vote.id}"
+    assert f'href="{own}/official"' in desk.get(own).text
+    form = desk.get(f"{own}/official").text
+    assert 'name="roll.heads" data-type="int"' in form
+    assert 'value="300.50"' in form
+    names = set(re.findall(r'name="(motions[^"]+)"', form))
+    assert names == {"motions.0.motion_id"} | {
+        f"motions.0.answers.{answer}.{of}"
+        for answer in ("for", "against", "abstain", "invalid")
+        for of in ("heads", "area_centi")
+    }
+    assert clerk("committee").get(f"{own}/official").status_code == 403
+    roll = {"heads": 2, "area_centi": 30_050}
+    body = {
+        "roll": roll,
+        "motions": [{"motion_id": vote.motions[0], "answers": {"for": roll}}],
+        "reference": "渝表决〔2026〕77号",
+        "file_ids": [paper(box.desk)],
+    }
+    entered = vote.go("official-result", body)
+    assert entered.status_code == 201, entered.text
+    mine = desk.get(own).text
+    assert "主管部门的结果是您录入的" in mine
+    assert "确定认定结果" not in mine
+    assert "渝表决〔2026〕77号" in desk.get(f"{own}/official").text
+    assert "确定认定结果" in clerk("street").get(own).text
+
+
+def test_lists_that_are_cut_say_so_and_go_on(
+    box: BallotBox, clerk: Callable[..., Clerk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vote, people = opened(box)
+    for who in people:
+        head = who.get(f"/decisions/{vote.id}").json["heads"][0]["head_id"]
+        asked = box.desk.post(f"/decisions/{vote.id}/paper-requests", {"head_id": head, "wants": "paper"})
+        assert asked.status_code < 300, asked.text
+    desk = clerk("community")
+    assert "要纸质票、要上门的（3）" in desk.get(f"/admin/decisions/{vote.id}/paper").text
+    for module in ("decision_paper_pages", "decision_progress_pages"):
+        monkeypatch.setattr(f"bff.admin.console.{module}.MANY", 2)
+    page = desk.get(f"/admin/decisions/{vote.id}/paper").text
+    assert "要纸质票、要上门的（2+）" in page
+    assert "只列出前 2 条" in page
 
 
 def test_who_drafted_it_is_told_that_somebody_else_reviews(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from app import ids
 from app.ids import Kind
@@ -75,3 +78,49 @@ def test_rules_are_listed_in_words_and_each_opens(town: Town, clerk: Callable[..
     assert 'value="18:00"' in one
     assert desk.get(f"/admin/routing/{rule['rule_id']}").status_code == 200
     assert clerk("property").get("/admin/routing").status_code == 403
+
+
+def test_pages_of_rules_follow_each_other(
+    town: Town, clerk: Callable[..., Clerk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bff.admin.console.duty_pages.RULES", 2)
+    made = []
+    for number in range(3):
+        body = {
+            "community_id": ids.encode(Kind.COMMUNITY, UUID(int=town.a.id)),
+            "name": f"规则{number}",
+            "org_id": town.a.property_id,
+            "priority": number,
+        }
+        answer: Any = town.staff("community").post("/routing-rules", body)
+        assert answer.status_code == 201, answer.text
+        made.append(answer.json["rule_id"])
+    desk = clerk("community")
+    first = desk.get("/admin/routing").text
+    assert re.findall(r'data-row="(rul_\w+)"', first) == [made[2], made[1]]
+    following = re.search(r'href="(/admin/routing\?cursor=[^"]+)" rel="next"', first)
+    assert following is not None
+    second = desk.get(following[1]).text
+    assert re.findall(r'data-row="(rul_\w+)"', second) == [made[0]]
+    assert f'hx-get="{following[1]}"' in second
+    assert "回到第一页" in second
+
+
+def test_a_page_of_duty_that_is_cut_says_so(
+    town: Town, clerk: Callable[..., Clerk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, worker = a_post(town, to="08:00")
+    second = {
+        "community_id": ids.encode(Kind.COMMUNITY, UUID(int=town.a.id)),
+        "org_id": town.a.property_id,
+        "name": "保洁班",
+        "turns": [{"staff_id": worker["id"], "from": "08:00", "to": "18:00"}],
+    }
+    answer = town.staff("community").post("/duty-rosters", second)
+    assert answer.status_code == 201, answer.text
+    desk = clerk("community")
+    assert "只列出最新的" not in desk.get("/admin/duty").text
+    monkeypatch.setattr("bff.admin.console.duty_pages.MOST_POSTS", 1)
+    page = desk.get("/admin/duty").text
+    assert "只列出最新的 1 个值班岗" in page
+    assert page.count('duty-post"') == 1

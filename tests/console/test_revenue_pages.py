@@ -12,6 +12,7 @@ from tests.conftest import House, Person, Town, small_jpeg
 from tests.console.clerk import Clerk
 from tests.memberships.conftest import paper
 from tests.revenue.conftest import Books, contract
+from tests.revenue.test_revenue_budgets import decided
 from tests.revenue.test_revenue_import import HEADINGS, workbook
 
 
@@ -179,3 +180,28 @@ def test_charts_have_their_figures_as_a_table(kept: dict[str, str], clerk: Calla
     quarters = clerk("community").get(f"{kept['home']}/charts").text
     assert "<th scope=row>2023Q2</th>" in quarters
     assert "还没有公布的账" in clerk("community").get(f"{kept['home']}/charts?from=2030-01-01").text
+
+
+def test_a_line_and_a_budget_may_rest_on_what_the_owners_decided(
+    books: Books, kept: dict[str, str], clerk: Callable[..., Clerk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = clerk("property")
+    assert 'name="decision_id"' not in desk.get(kept["draft"]).text
+    taken = decided(books.where.estate)
+    others = (decided(books.where.estate, certified=False), decided(books.where.estate, mode="poll"))
+    for address in (kept["draft"], f"{kept['home']}/budgets"):
+        page = desk.get(address).text
+        assert re.search(
+            rf'name="decision_id".*<option value="{taken}" ?>用公共收益更换门禁', page, re.DOTALL
+        )
+        assert not any(other in page for other in others)
+    version = books.clerk.get(f"/revenue/entries/{kept['draft_id']}").headers["ETag"]
+    answer = books.clerk.patch(
+        f"/revenue/entries/{kept['draft_id']}", {"decision_id": taken}, headers={"If-Match": version}
+    )
+    assert answer.status_code == 200, answer.text
+    # What was chosen is kept, however many decisions came after it.
+    monkeypatch.setattr("bff.admin.console.revenue_pages.MOST_DECISIONS", 1)
+    decided(books.where.estate)
+    assert f'<option value="{taken}" selected>' in desk.get(kept["draft"]).text
+    assert f'<option value="{taken}" selected>' in desk.get(f"{kept['home']}/lines?decision={taken}").text

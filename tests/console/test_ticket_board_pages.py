@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.conftest import Town
 from tests.console.clerk import Clerk
@@ -72,7 +75,7 @@ def test_typing_finds_classes_by_the_words_of_residents_and_those_only_staff_cho
     assert 'data-value="dogs"' in desk.get("/admin/pick/categories?q=狗", part=True).text
 
 
-def test_a_room_is_found_in_the_search_and_leads_to_its_tickets(
+def test_a_room_is_found_in_the_search_and_leads_to_its_card_and_its_tickets(
     town: Town, clerk: Callable[..., Clerk]
 ) -> None:
     flat = {"building": "7栋", "unit": "2单元", "number": "1904", "registered_area_centi": 9000, "owners": []}
@@ -86,6 +89,9 @@ def test_a_room_is_found_in_the_search_and_leads_to_its_tickets(
         link = re.search(r'href="(/admin/tickets\?area=[^"]+)"', page)
         assert link is not None, q
         assert ticket in clerk("community").get(link[1].replace("&amp;", "&")).text
+        card = f"/admin/houses/{made['house_id']}"
+        assert f'href="{card}" data-drawer' in page
+        assert clerk("community").get(card).status_code == 200
     assert "7栋2单元1904" not in clerk("community").get("/admin/search?q=7-2-1905").text
     assert "看这一户的工单" not in clerk("property").get("/admin/search?q=灯").text
 
@@ -117,6 +123,36 @@ def test_the_map_draws_what_has_an_outline_and_lists_what_has_none(
     assert sent in near
     assert sent not in desk.get("/admin/tickets/map?overdue=true", part=True).text
     assert sent not in clerk("property").get("/admin/tickets/map").text
+
+
+def test_a_map_that_is_cut_says_of_how_many_and_leads_to_the_list_of_all(
+    town: Town,
+    clerk: Callable[..., Clerk],
+    report: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = [report(category="noise")["ticket_id"] for _ in range(4)]
+    town.bring(report(category="noise")["ticket_id"], "reject")
+    desk, caller = clerk("community"), town.staff("community")
+    whole = desk.get("/admin/tickets/map").text
+    assert "没办结的 4 件" in whole
+    assert "在工单列表中查看全部" not in whole
+    assert (caller.get("/tickets/plan").json["more"], caller.get("/tickets/plan").json["total"]) == (False, 4)
+    monkeypatch.setattr("bff.admin.ticket_plans.MOST_DOTS", 3)
+    monkeypatch.setattr("bff.admin.console.ticket_maps.LISTED", 2)
+    monkeypatch.setattr("bff.admin.console.ticket_maps.MOST_SPREAD", 1)
+    for address in ("/admin/tickets/map?category=noise", f"/admin/tickets/map?area={town.a.estate_id}"):
+        page = desk.get(address).text
+        assert "图上只画最急的 3 件，共 4 件" in page
+        assert "这里列出最急的 2 件，共 4 件" in page
+        assert page.count("data-drawer") == 2
+        assert "<title>3 件工单" in page
+        every = re.search(r'href="(/admin/tickets\?status=[^"]+)">在工单列表中查看全部', page)
+        assert every is not None
+        rows = desk.get(html.unescape(every[1])).text
+        assert re.findall(r'data-row="(tkt_\w+)"', rows) == sorted(sent, key=rows.index)
+        assert len(re.findall(r'data-row="(tkt_\w+)"', rows)) == 4
+    assert html.unescape(every[1]) in html.unescape(page.partition("<title>3 件工单")[0])
 
 
 def test_dots_on_one_spot_are_drawn_as_one_and_fanned_out_in_an_estate() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from app import clock
+from app import clock, db
+from app.places.models import Grid
 from tests.conftest import Town
 from tests.console.eyes import NEEDS_A_BROWSER, all_is_well, is_drawn, violations
 from tools import browser
@@ -22,6 +24,73 @@ def test_the_charts_are_drawn_and_a_figure_leads_to_its_tickets(
     for chart in page.locator("[data-chart]").all():
         assert is_drawn(page, chart)
     page.locator("a.kpi", has_text="其中暂停计时").click()
+    page.locator(f'[data-row="{sent["ticket_id"]}"]').wait_for()
+
+
+OUTSIDE = """place => {
+  const picture = echarts.getInstanceByDom(place);
+  const texts = picture.getZr().storage.getDisplayList().filter(one => one.type === "tspan" || one.type === "text");
+  const boxes = texts.map(one => {
+    const box = one.getBoundingRect().clone();
+    if (one.transform) box.applyTransform(one.transform);
+    return { text: one.style.text, left: box.x, right: box.x + box.width, top: box.y, bottom: box.y + box.height };
+  });
+  return {
+    outside: boxes.filter(one => one.left < -1 || one.right > picture.getWidth() + 1 || one.top < -1
+      || one.bottom > picture.getHeight() + 1).map(one => one.text),
+    texts: boxes.map(one => one.text),
+  };
+}"""
+
+
+def test_the_shares_of_classes_can_be_read_on_a_phone(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    for category in ("noise", "other", None):
+        town.bring(report(category=category)["ticket_id"], "accept")
+    page = window("community", browser.PHONE)
+    page.goto("/admin/dashboard")
+    for chart in page.locator("[data-chart]").all():
+        chart.scroll_into_view_if_needed()
+        assert is_drawn(page, chart)
+        found = chart.locator("[data-canvas]").evaluate(OUTSIDE)
+        assert found["outside"] == []
+    # The last one: each class with its share, and nothing beside.
+    names = [one.text_content() for one in chart.locator(".chart-table tbody th").all()]
+    assert len(names) > 1
+    assert sorted(text.rpartition(" ")[0] for text in found["texts"]) == sorted(names)
+    assert all(re.fullmatch(r"\d+(\.\d+)?%", text.rpartition(" ")[2]) for text in found["texts"])
+    page.set_viewport_size(browser.DESKTOP._asdict())
+    page.wait_for_timeout(200)
+    wide = page.locator("[data-chart] [data-canvas]").last.evaluate(OUTSIDE)
+    assert wide["outside"] == []
+    assert len(wide["texts"]) >= 2 * len(names)  # beside the ring as well
+
+
+def test_the_heat_is_a_plan_that_can_be_used_by_everybody_and_hangs_on_the_wall(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    sent = report(category="noise")
+    west, south = town.a.centre.lng, town.a.centre.lat
+    ring = [
+        [west, south],
+        [west + 0.01, south],
+        [west + 0.01, south + 0.01],
+        [west, south + 0.01],
+        [west, south],
+    ]
+    with db.transaction() as session:
+        found = session.get(Grid, town.a.grid)
+        assert found is not None
+        found.outline = {"type": "Polygon", "coordinates": [ring]}
+    all_is_well(window, "community", "/admin/dashboard")
+    page = window("community")
+    page.goto("/admin/screens/preview")
+    shape = page.locator(".heat-plan path").first
+    shape.wait_for()
+    assert shape.bounding_box()["height"] > 50
+    page.goto("/admin/dashboard")
+    page.locator(".heat-plan a").first.click()
     page.locator(f'[data-row="{sent["ticket_id"]}"]').wait_for()
 
 

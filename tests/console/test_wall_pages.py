@@ -8,7 +8,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from app import db, ids
+from app.ids import Kind
 from app.places import queries as places
+from app.places.models import Grid
 from bff.admin.figure_views import METRICS
 from tests.conftest import Person, Town
 from tests.console.clerk import Clerk
@@ -35,6 +38,37 @@ def test_the_dashboard_shows_its_figures_with_what_they_are_counted_of(
     part = desk.get("/admin/dashboard", part=True).text
     assert part.startswith("\n") or part.lstrip().startswith("<div")
     assert "<html" not in part
+
+
+def test_the_heat_of_grids_is_a_plan_with_figures_and_what_they_are_counted_of(
+    town: Town, clerk: Callable[..., Clerk], report: Callable[..., dict[str, Any]]
+) -> None:
+    for _ in range(2):
+        report(category="noise")
+    desk = clerk("community")
+    grid = ids.encode(Kind.GRID, town.a.grid)
+    plain = desk.get("/admin/dashboard").text
+    assert 'class="heat"' in plain
+    assert "heat-plan" not in plain
+    assert "heat-plan" not in desk.get("/admin/screens/preview").text
+    west, south = town.a.centre.lng, town.a.centre.lat
+    ring = [[west, south], [west + 0.01, south], [west, south + 0.01], [west, south]]
+    with db.transaction() as session:
+        found = session.get(Grid, town.a.grid)
+        assert found is not None
+        found.outline = {"type": "Polygon", "coordinates": [ring]}
+        name = found.name
+    drawn = desk.get("/admin/dashboard").text
+    said = f"{name}：未办结 2 / 2，超期 0 / 2"
+    assert f"<title>{said}</title>" in drawn
+    link = re.search(rf'<a class="warm-4 "\s+href="([^"]+)"\s+aria-label="{re.escape(said)}"', drawn)
+    assert link is not None
+    assert f"area={grid}" in link[1]
+    assert desk.get(html.unescape(link[1])).text.count("data-row=") == 2
+    assert 'class="heat"' not in drawn
+    wall = desk.get("/admin/screens/preview").text
+    assert f"<title>{said}</title>" in wall
+    assert "<a" not in wall.partition('class="heat-plan"')[2].partition("</svg>")[0]
 
 
 def test_a_rate_of_few_is_no_figure(

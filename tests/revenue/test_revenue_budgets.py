@@ -118,6 +118,20 @@ def test_a_budget_is_compared_with_what_is_published(books: Books) -> None:
     assert (kept.status_code, kept.json["code"]) == (409, "budget_in_use")
 
 
+def test_a_refused_budget_names_the_line_that_is_wrong(books: Books) -> None:
+    repair, parking = books.category("use", "维修"), books.category("income", "停车")
+    nowhere = ids.encode(Kind.REVENUE_CATEGORY, Ref(books.where.id, ids.new_id()))
+    for categories, code, wrong in (
+        ([repair, parking, repair, repair], "budget_line_twice", [2, 3]),
+        ([repair, nowhere], "unknown_revenue_category", [1]),
+    ):
+        lines = [{"category_id": category, "amount_fen": 10_000} for category in categories]
+        body = {"year": 2023, "basis": "业主大会决定", "lines": lines}
+        refused = books.clerk.post(f"{books.base}/budgets", body)
+        assert (refused.status_code, refused.json["code"]) == (422, code)
+        assert sorted(refused.json["errors"]) == [f"lines.{place}.category_id" for place in wrong]
+
+
 def test_a_contract_lets_expect_its_instalments_and_payments_cover_the_oldest(books: Books) -> None:
     body = {
         "category_id": books.category("income", "电梯广告"),

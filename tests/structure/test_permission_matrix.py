@@ -358,9 +358,12 @@ CALLS: dict[str, Call] = {
         names=True,
     ),
     "PATCH /roles/<rol>": Call(const({"valid_to": None})),
-    "GET /reports/<tkt>": Call(
-        thing=lambda h, r: h.things.get((Kind.TICKET, f"taken in by {r}")) or h.thing(Kind.TICKET, r)
-    ),
+    **{
+        f"GET {path}/<tkt>": Call(
+            thing=lambda h, r: h.things.get((Kind.TICKET, f"taken in by {r}")) or h.thing(Kind.TICKET, r)
+        )
+        for path in ("/reports", "/admin/reports")
+    },
     "POST /tickets/matches/dismiss": Call(
         lambda h, _: {
             "ticket_id": h.things[Kind.TICKET, "keeper"],

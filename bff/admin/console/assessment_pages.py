@@ -20,11 +20,12 @@ from bff.admin import figure_schemas as s
 from bff.admin import figure_views, wall
 from bff.admin import figures as face
 from bff.admin.auth import requires
-from bff.admin.console import areas
+from bff.admin.console import areas, lists
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
 from bff.admin.console.ticket_words import channel_name, status_name
 from bff.admin.console.words import say
 from bff.http import reads
+from bff.schemas import PageQuery
 
 f = ma.fields
 v = ma.validate
@@ -231,9 +232,15 @@ def assessment_items() -> str:
 @reads
 def published_assessments() -> str:
     """Assessments that were published, the last one first."""
-    rows = assessments.assessments(g.staff, limit=100)
-    shown = s.AssessmentList().dump({"items": figure_views.assessment_rows_out(rows), "next_cursor": None})
-    return page("assessment/published.html", here="assessment", list=shown["items"])
+    asked = query(PageQuery)
+    shown = s.AssessmentList().dump(face.page_of(asked))
+    return page(
+        "assessment/published.html",
+        here="assessment",
+        list=shown["items"],
+        is_first=not asked["cursor"],
+        next_address=lists.next_address(shown["next_cursor"]),
+    )
 
 
 @blp.route("/assessment/published/<ref(asm):assessment_id>", methods=["GET"])

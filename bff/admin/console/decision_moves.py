@@ -212,8 +212,12 @@ def _open(row: Decision, may: May) -> Next:
 def _closed(row: Decision, may: May) -> Next:
     if row.legal_mode == LegalMode.POLL:
         return Next(say("意见征询已结束，正在开票。"), say("开票后自动公示，不需要认定。"), [])
-    if row.legal_mode == LegalMode.OFFICIAL:
+    ref = queries.ref_of(row)
+    entered = results.latest_official(ref) if row.legal_mode == LegalMode.OFFICIAL else None
+    if row.legal_mode == LegalMode.OFFICIAL and entered is None:
         return Next(say("表决已截止。"), say("等待录入主管部门系统的结果，录入后由另一人认定。"), [])
+    if entered is not None and entered.entered_by == g.staff.id:
+        return Next(say("表决已截止。"), say("主管部门的结果是您录入的，须由另一位同事认定。"), [])
     announced = queries.latest_event(queries.ref_of(row), "announced")
     if announced is not None and announced.actor_id == g.staff.id:
         return Next(say("表决已截止。"), say("公告是您发的，结果须由另一位同事认定。"), [])
@@ -222,7 +226,7 @@ def _closed(row: Decision, may: May) -> Next:
         queries.ref_of(row), g.staff.id
     ):
         return Next(say("表决已截止。"), say("您经手过送达证明，结果须由另一位同事认定。"), [])
-    if not results.is_counted(queries.ref_of(row)):
+    if entered is None and not results.is_counted(ref):
         return Next(
             say("表决已截止，正在开票。"), say("开票一般几分钟，之后可以认定结果。"), [], is_freezing=True
         )

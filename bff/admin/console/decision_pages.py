@@ -48,6 +48,15 @@ def may(row: Decision, permission: Allow) -> bool:
     return True
 
 
+def takes_official(row: Decision) -> bool:
+    """May she enter what the authority's own system counted, or correct it?"""
+    return (
+        row.legal_mode == LegalMode.OFFICIAL
+        and queries.status_of(row) is DecisionStatus.CLOSED
+        and may(row, Allow.DECISION_CERTIFY)
+    )
+
+
 class Tab(NamedTuple):
     """A page of one decision. `path`: below its own address."""
 
@@ -68,6 +77,7 @@ def _tabs(row: Decision) -> list[Tab]:
         (Tab("proxies", "委托", "/proxies"), is_frozen and may(row, Allow.PROXY_REVIEW)),
         (Tab("visits", "上门与送达", "/visits"), is_frozen and may(row, Allow.ROLL_VIEW)),
         (Tab("disputes", "异议与争议", "/disputes"), row.announced_at is not None),
+        (Tab("official", "主管部门结果", "/official"), takes_official(row)),
         (Tab("result", "结果", "/result"), is_over),
     )
     return [tab for tab, is_offered in offered if is_offered]

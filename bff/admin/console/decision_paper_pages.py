@@ -18,10 +18,12 @@ from bff.admin.auth import requires
 from bff.admin.candidates import candidates_of
 from bff.admin.console.decision_pages import may, of_one
 from bff.admin.console.face import blp, fragment, page, query
+from bff.admin.console.lists import next_address
 from bff.admin.console.ticket_pages import MOST_PICKED, Choice, PickQuery
 from bff.admin.console.words import say
 from bff.admin.paper_ballots import proxies_of, requests_of, sheets_of
 from bff.http import reads
+from bff.schemas import PageQuery
 
 MANY = 100  # rows of a list that has no pages of its own: the oldest, which wait longest
 _BEFORE = frozenset({DecisionStatus.DRAFT, DecisionStatus.IN_REVIEW})
@@ -37,13 +39,11 @@ def decision_paper(ref: Ref) -> str:
     """The form for a signed sheet, those that wait for a second person, and who asked for paper or a visit."""
     row = queries.decision_for_staff(g.staff, ref, Allow.PAPER_ENTER)
     first = {"limit": MANY, "cursor": None}
-    lists = {
-        status.value: paper_schemas.SheetList().dump(sheets_of(first | {"status": status.value}, ref))[
-            "items"
-        ]
+    found = {
+        status.value: paper_schemas.SheetList().dump(sheets_of(first | {"status": status.value}, ref))
         for status in PaperStatus
     }
-    asked = paper_schemas.PaperRequestList().dump(requests_of(first | {"open": True}, ref))["items"]
+    asked = paper_schemas.PaperRequestList().dump(requests_of(first | {"open": True}, ref))
     is_open = queries.status_of(row) is DecisionStatus.OPEN
     proxies = (
         paper_schemas.ProxyList().dump(proxies_of(first | {"status": "approved"}, ref))["items"]
@@ -56,15 +56,17 @@ def decision_paper(ref: Ref) -> str:
         **of_one(row, "paper"),
         enters=is_open,
         confirms=is_open and may(row, Allow.PAPER_CONFIRM),
-        lists=lists,
-        asked=asked,
+        lists={status: one["items"] for status, one in found.items()},
+        is_cut={status: one["next_cursor"] is not None for status, one in found.items()},
+        asked=asked["items"],
+        asked_is_cut=asked["next_cursor"] is not None,
         proxies=proxies,
-        questions=_questions(row),
+        questions=questions_of(row),
         most=MANY,
     )
 
 
-def _questions(row: Decision) -> list[dict[str, Any]]:
+def questions_of(row: Decision) -> list[dict[str, Any]]:
     """The ballot's questions: of an election with its candidates and how many may be chosen."""
     ref = queries.ref_of(row)
     standing: dict[Any, list[Choice]] = {}
@@ -113,13 +115,21 @@ def pick_head(ref: Ref) -> str:
 def decision_proxies(ref: Ref) -> str:
     """Authorisations that wait, and those that were decided; the form for one that was brought on paper."""
     row = queries.decision_for_staff(g.staff, ref, Allow.PROXY_REVIEW)
-    shown = paper_schemas.ProxyList().dump(proxies_of({"limit": MANY, "cursor": None, "status": None}, ref))
+    asked = query(PageQuery) | {"limit": MANY}
+    every = paper_schemas.ProxyList().dump(proxies_of(asked | {"status": None}, ref))
+    waiting = paper_schemas.ProxyList().dump(
+        proxies_of({"limit": MANY, "cursor": None, "status": "pending"}, ref)
+    )
     return page(
         "decisions/proxies.html",
         here="decisions",
         **of_one(row, "proxies"),
-        waiting=[one for one in shown["items"] if one["status"] == "pending"],
-        decided=[one for one in shown["items"] if one["status"] != "pending"],
+        waiting=waiting["items"],
+        waiting_is_cut=waiting["next_cursor"] is not None,
+        most=MANY,
+        decided=[one for one in every["items"] if one["status"] != "pending"],
+        is_first=not asked["cursor"],
+        next_address=next_address(every["next_cursor"]),
         enters=queries.status_of(row) in {DecisionStatus.ANNOUNCED, DecisionStatus.OPEN},
         rules=queries.rules_of(row),
     )

@@ -41,6 +41,13 @@ from bff.schemas import Query, WireId
 MANY = 100  # rows of a list that has no pages of its own
 
 
+class DisputeQuery(Query):
+    """A page of each of the two lists."""
+
+    objections = ma.fields.String(load_default=None, validate=ma.validate.Length(max=300))
+    attempts = ma.fields.String(load_default=None, validate=ma.validate.Length(max=300))
+
+
 class BuildingQuery(Query):
     building = WireId(Kind.BUILDING, load_default=None)
     cursor = ma.fields.String(load_default=None, validate=ma.validate.Length(max=300))
@@ -228,9 +235,9 @@ def decision_visits(ref: Ref) -> str:
     waiting = (
         s.DeliveryEntryList().dump(
             entries_of({"limit": MANY, "cursor": None, "status": EntryStatus.ENTERED.value}, ref)
-        )["items"]
+        )
         if enters
-        else []
+        else {"items": [], "next_cursor": None}
     )
     given = {name: value for name, value in request.args.items() if value.strip()}
     own = f"/admin/decisions/{ids.encode(Kind.DECISION, ref)}/visits"
@@ -240,7 +247,9 @@ def decision_visits(ref: Ref) -> str:
         **of_one(row, "visits"),
         doors=doors["items"],
         told=told,
-        waiting=waiting,
+        waiting=waiting["items"],
+        waiting_is_cut=waiting["next_cursor"] is not None,
+        most=MANY,
         enters=enters and queries.status_of(row) in {DecisionStatus.ANNOUNCED, DecisionStatus.OPEN},
         confirms=may(row, Allow.PAPER_CONFIRM),
         named=[(ids.encode(Kind.BUILDING, one), name) for one, name in _buildings_of(row)],
@@ -258,18 +267,26 @@ def decision_visits(ref: Ref) -> str:
 def decision_disputes(ref: Ref) -> str:
     """Objections with their tickets, and who tried to cast and was refused."""
     row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_VIEW)
-    first = {"limit": MANY, "cursor": None}
-    objections = s.StaffObjectionList().dump(objections_of(first, ref))["items"]
+    asked = query(DisputeQuery)
+    objections = s.StaffObjectionList().dump(
+        objections_of({"limit": MANY, "cursor": asked["objections"]}, ref)
+    )
     sees_rooms = row.frozen_at is not None and may(row, Allow.ROLL_VIEW)
     attempts = (
-        s.AttemptList().dump(attempts_of(first | {"head_id": None}, ref))["items"] if sees_rooms else None
+        s.AttemptList().dump(attempts_of({"limit": MANY, "cursor": asked["attempts"], "head_id": None}, ref))
+        if sees_rooms
+        else {"items": None, "next_cursor": None}
     )
+    own = f"/admin/decisions/{ids.encode(Kind.DECISION, ref)}/disputes"
+    following = {"objections": objections["next_cursor"], "attempts": attempts["next_cursor"]}
     return page(
         "decisions/disputes.html",
         here="decisions",
         **of_one(row, "disputes"),
-        objections=objections,
-        attempts=attempts,
+        objections=objections["items"],
+        attempts=attempts["items"],
+        is_later={name: asked[name] is not None for name in following},
+        further={name: f"{own}?{urlencode({name: at})}" if at else None for name, at in following.items()},
         status_name=status_name,
         opens_tickets=g.staff.may(Allow.TICKET_VIEW),
     )

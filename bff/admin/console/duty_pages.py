@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flask import g
+from flask import g, request
 
 from app import clock, ids
 from app.duty import queries as duty
@@ -22,17 +22,20 @@ from bff.admin import duty_schemas, routing_schemas
 from bff.admin.auth import requires
 from bff.admin.console import areas
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
+from bff.admin.console.lists import next_address
 from bff.admin.console.ticket_moves import Option
 from bff.admin.console.ticket_pages import classes
 from bff.admin.console.words import say
 from bff.admin.duty import rosters_out
 from bff.admin.places import my_orgs
+from bff.admin.routing import page_of as rules_page
 from bff.admin.routing import rules_out
 from bff.http import reads
 from bff.schemas import Date, Query, WireId
 
 WEEK = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
-MOST_POSTS = 100
+MOST_POSTS = 200
+RULES = 50  # of a page
 
 
 def _communities() -> list[Option]:
@@ -90,7 +93,7 @@ def _posts() -> list[Post]:
     home = None
     if area is not None and area.kind == "社区":
         home = ids.decode_id(Kind.COMMUNITY, area.value).int
-    return duty.posts(g.staff, community_id=home, limit=MOST_POSTS)
+    return duty.posts(g.staff, community_id=home, limit=MOST_POSTS + 1)
 
 
 def _roster_values(post: Post, since: date | None) -> dict[str, Any]:
@@ -121,10 +124,18 @@ def duty_page() -> str:
         post = duty.post_for(g.staff, asked["roster"])
         return fragment("duty/_roster.html", **_roster_values(post, asked["since"]))
     posts = _posts()
-    shown = duty_schemas.DutyRosterOut(many=True).dump(rosters_out(posts))
+    more = len(posts) > MOST_POSTS
+    shown = duty_schemas.DutyRosterOut(many=True).dump(rosters_out(posts[:MOST_POSTS]))
     chosen = duty.post_for(g.staff, asked["roster"]) if asked["roster"] else next(iter(posts), None)
     values = _roster_values(chosen, asked["since"]) if chosen is not None else {"roster": None}
-    return page("duty/page.html", here="duty", rosters=shown, may_add=g.staff.may(Allow.DUTY_EDIT), **values)
+    return page(
+        "duty/page.html",
+        here="duty",
+        rosters=shown,
+        most=MOST_POSTS if more else None,
+        may_add=g.staff.may(Allow.DUTY_EDIT),
+        **values,
+    )
 
 
 class NewRosterQuery(Query):
@@ -214,13 +225,16 @@ def _choices() -> dict[str, Any]:
 def routing_page() -> str:
     """The rules by which tickets find their unit, and a box to try them."""
     area = areas.chosen(areas.mine())
-    home = ids.decode_id(Kind.COMMUNITY, area.value).int if area and area.kind == "社区" else None
-    found = rules.rules(g.staff, community_id=home, on=None, limit=201)
-    rows = routing_schemas.RuleOut(many=True).dump(rules_out(found[:200], places.today()))
+    asked = query(routing_schemas.RuleQuery) | {"limit": RULES}
+    if asked["community_id"] is None and area is not None and area.kind == "社区":
+        asked["community_id"] = ids.decode_id(Kind.COMMUNITY, area.value)
+    found = routing_schemas.RuleList().dump(rules_page(asked))
     names = {area.value: area.name for area in areas.mine()}
     values: dict[str, Any] = {
-        "rules": [row | {"when": _when(row["time"])} for row in rows],
-        "more": len(found) > 200,
+        "rules": [row | {"when": _when(row["time"])} for row in found["items"]],
+        "next_address": next_address(found["next_cursor"]),
+        "is_first": not asked["cursor"],
+        "here_address": request.full_path.rstrip("?"),
         "names": names,
         "method_names": {key.value: name for key, name in _METHODS.items()},
         "now": f"{clock.in_shanghai(clock.now()):%Y-%m-%dT%H:%M}",

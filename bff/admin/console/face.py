@@ -111,6 +111,8 @@ def _problem(error: Exception) -> ResponseReturnValue:
         return Response(_bare("login.html", next=request.full_path.rstrip("?")), status=401)
     document = errors.from_anything(error)
     status = document.status_code
+    if status == 405 and request.method == "POST":
+        return _too_early(document)
     heading = _HEADINGS.get(status, _HEADINGS[500 if status >= 500 else 404])
     said = document.get_json(silent=True, force=True) or {}
     body = _bare(
@@ -120,9 +122,22 @@ def _problem(error: Exception) -> ResponseReturnValue:
         detail=said.get("detail", ""),
         request_id=g.get("request_id"),
     )
-    response = make_response(body, status)
-    if "Retry-After" in document.headers:
-        response.headers["Retry-After"] = document.headers["Retry-After"]
+    return _kept(make_response(body, status), document)
+
+
+def _too_early(document: Response) -> Response:
+    """A form that the browser sent by itself, because the script that sends forms had not come yet. What was typed is
+    in the body of the request, which nobody reads: `method="post"` keeps it out of the address and so of every log.
+    """
+    again = request.full_path.rstrip("?")
+    return _kept(make_response(_bare("early.html", again=again), document.status_code), document)
+
+
+def _kept(response: Response, document: Response) -> Response:
+    """The page with the headers of the problem document that say when and how to ask."""
+    for name in ("Retry-After", "Allow"):
+        if name in document.headers:
+            response.headers[name] = document.headers[name]
     return response
 
 

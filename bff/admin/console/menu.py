@@ -32,6 +32,15 @@ ENTRIES = (
     Entry("map", "工单地图", "/admin/tickets/map", "map", frozenset({Allow.TICKET_VIEW}), "办件"),
     Entry("intake", "登记诉求", "/admin/tickets/new", "plus", frozenset({Allow.TICKET_INTAKE}), "办件"),
     Entry(
+        "reports",
+        "我登记的",
+        "/admin/reports",
+        "user",
+        frozenset({Allow.TICKET_INTAKE, Allow.PATROL_REPORT}),
+        "办件",
+    ),
+    Entry("photos", "照片审核", "/admin/photos", "camera", frozenset({Allow.PHOTO_REVIEW}), "办件"),
+    Entry(
         "registry",
         "房屋与业主",
         "/admin/registry",

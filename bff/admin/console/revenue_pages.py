@@ -14,12 +14,14 @@ from app import ids
 from app.ids import Kind, Ref
 from app.people.permissions import Permission as Allow
 from app.people.registry_scope import registry_reach
-from app.revenue import queries
+from app.revenue import allowed, queries
 from app.revenue.errors import NothingPublished
 from app.revenue.models import RevenueContract, RevenueDraft, RevenueLine, RevenuePeriod
 from app.revenue.service import open_period
 from app.revenue.spans import Rhythm
 from app.revenue.summary import summary
+from app.voting import queries as voting
+from app.voting.models import DecisionStatus, LegalMode
 from bff import revenue as shown
 from bff.admin import revenue_contract_schemas as cs
 from bff.admin import revenue_schemas as s
@@ -36,6 +38,8 @@ from bff.schemas import PageQuery
 HERE = "revenue"
 SHOWN = {"limit": 100}
 V = Allow.REVENUE_VIEW
+MOST_DECISIONS = 100  # the newest that a line or budget may name
+_TAKEN = (DecisionStatus.CERTIFIED, DecisionStatus.POSTED, DecisionStatus.ARCHIVED)
 
 
 class Tab(NamedTuple):
@@ -96,6 +100,24 @@ def begun(estate: Ref) -> dict[str, Any] | None:
     if found is None:
         return None
     return dict(s.RevenueStaffPeriodOut().dump(periods_out(queries.period_view(found))[0]))
+
+
+def decided(estate: Ref, chosen: str | None = None) -> list[tuple[str, str]]:
+    """(wire id, title) of what the estate's owners decided, with a certified result, the newest first: what a line or
+    budget may rest on. `chosen` is among them however old it is.
+    """
+    found = voting.decisions_of(
+        {estate}, statuses=_TAKEN, announced_only=True, page=voting.Page(MOST_DECISIONS)
+    )
+    rows = [
+        (ids.encode(Kind.DECISION, voting.ref_of(row)), row.title)
+        for row in found
+        if row.certified_at is not None and row.legal_mode != LegalMode.POLL
+    ]
+    if chosen and all(chosen != wire for wire, _ in rows):
+        old = ids.decode_ref(Kind.DECISION, chosen).id
+        rows += [(chosen, one.title) for one in allowed.decisions(estate.community_id, [old]).values()]
+    return rows
 
 
 # --- all estates -------------------------------------------------------------------------------------------
@@ -189,10 +211,12 @@ def revenue_draft_totals(ref: Ref) -> str:
 def _draft(ref: Ref) -> dict[str, Any]:
     found = queries.one_for(g.staff, V, RevenueDraft, ref)
     estate = of_estate(found)
+    draft = s.RevenueDraftOut().dump(draft_out(found))
     return {
         **book(estate, "ledger"),
         **_choices(estate),
-        "draft": s.RevenueDraftOut().dump(draft_out(found)),
+        "draft": draft,
+        "decisions": decided(estate, draft["decision_id"]),
         "papers": papers_of(ref),
     }
 
@@ -261,6 +285,7 @@ def revenue_lines(ref: Ref) -> str:
         export=urlencode(given),
         following=following,
         categories=categories(ref),
+        decisions=decided(ref, ids.encode(Kind.DECISION, args["decision"]) if args["decision"] else None),
     )
 
 
@@ -345,7 +370,9 @@ def revenue_budgets_page(ref: Ref) -> str:
     known = book(ref, "budgets")
     found = shown.RevenueBudgetList().dump(shown.budgets_out(ref))
     usable = [one for one in categories(ref) if one["is_active"]]
-    return page("revenue/budgets.html", here=HERE, **known, list=found, categories=usable)
+    return page(
+        "revenue/budgets.html", here=HERE, **known, list=found, categories=usable, decisions=decided(ref)
+    )
 
 
 @blp.route("/revenue/<ref(est):ref>/objections", methods=["GET"])

@@ -117,11 +117,12 @@ def find() -> str:
 
 
 class Home(NamedTuple):
-    """A room of the register, and where its tickets are listed; no owner is shown."""
+    """A room of the register, its card, and where its tickets are listed; no owner is shown."""
 
     estate: str
     room: str
     address: str
+    tickets: str
 
 
 def _homes(q: str) -> list[Home]:
@@ -134,6 +135,14 @@ def _homes(q: str) -> list[Home]:
     for view in found:
         ref = Ref(view.house.community_id, view.house.estate_id)
         room = f"{view.building}{view.unit}{view.house.number}"
+        house = Ref(view.house.community_id, view.house.id)
         query = urlencode({"area": ids.encode(Kind.ESTATE, ref), "q": room})
-        homes.append(Home(estates[ref].name, room, f"/admin/tickets?{query}"))
+        homes.append(
+            Home(
+                estates[ref].name,
+                room,
+                f"/admin/houses/{ids.encode(Kind.HOUSE, house)}",
+                f"/admin/tickets?{query}",
+            )
+        )
     return homes

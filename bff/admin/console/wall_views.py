@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from bff.admin.console import ticket_drawing
 from bff.admin.console.words import say
 
 WARMTHS = 4
@@ -34,7 +35,26 @@ def picture(shown: dict[str, Any]) -> dict[str, Any]:
         "trend_rows": [list(row) for row in zip(labels, received, closed, strict=True)],
         "share": _share(shown["classes"]),
         "share_rows": [[one["name"], one["count"]] for one in shown["classes"]],
-        "warmth": _warmth(shown["grids"]),
+        **_heat(shown["grids"]),
+    }
+
+
+def _heat(grids: list[dict[str, Any]]) -> dict[str, Any]:
+    """`heat`: the grids that have an outline as one picture (ticket_drawing.Plan), None where none has; `heat_rows`:
+    what is said in it, by the grid's wire id; `undrawn`: the other grids; `warmth`: of each grid, in the order given.
+    """
+    warmth = _warmth(grids)
+    outlined = [one for one in grids if one["outline"] is not None]
+    areas = [
+        {"id": one["area"], "kind": "grid", "name": one["name"], "outline": one["outline"], "centre": None}
+        for one in outlined
+    ]
+    rows = [one | {"warmth": warm} for one, warm in zip(grids, warmth, strict=True)]
+    return {
+        "warmth": warmth,
+        "heat": ticket_drawing.drawn({"areas": areas, "items": []}, tones={}, spread=False),
+        "heat_rows": {one["area"]: one for one in rows},
+        "undrawn": [one for one in rows if one["outline"] is None],
     }
 
 

@@ -3,6 +3,39 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "主管部门结果": "Authority's result",
+    "录入主管部门的结果": "Enter the authority's result",
+    "照主管部门系统给出的结果录入，并附上结果文件。录入的人不能认定，须由另一位同事认定。": (
+        "Enter what the authority's system answered, with its file. Who enters it can't certify it; a colleague does."
+    ),
+    "已录入：": "Entered: ",
+    "现在不能录入：只有在主管部门系统里投票的表决，截止以后、认定以前才录入结果。": (
+        "Not now: only of votes in the authority's system, once they are closed and before the result is certified."
+    ),
+    "录错了就重新录入，以最后一次为准。": "If it was wrong, enter it again; the last one holds.",
+    "结果文号": "Number of the result",
+    "结果文件（照片或 PDF，最多 9 份）": "The result's file (photos or PDF, at most 9)",
+    "面积（平方米）": "Area (m²)",
+    "先填的是本系统名册的数。主管部门的数不同的，改成他们的数并写明原因。": (
+        "It begins with the roll kept here. Where the authority counted otherwise, enter theirs and say why."
+    ),
+    "与名册不同的原因": "Why it isn't the roll",
+    "投票结果": "What was answered",
+    "每位候选人的得票": "Votes of each candidate",
+    "保存结果": "Save the result",
+    "废票": "Invalid",
+    "选了人的票": "Chose somebody",
+    "主管部门的结果是您录入的，须由另一位同事认定。": (
+        "You entered the authority's result: a colleague has to certify it."
+    ),
+    "登记册里没有这个房号，或没有登记业主": "The register has no such room, or no owner of it",
+    "登记党组织、居委会的推荐": ("Enter a nomination by the Party organisation or the committee"),
+    "谁推荐的": "Nominated by",
+    "推荐哪一位业主": "Which owner",
+    "推荐说明": "In a few words",
+    "登记推荐": "Enter the nomination",
+    "已登记推荐": "The nomination is entered",
+    "是哪一位业主（联名提名的要填）": ("Which owner this is (needed where owners nominated together)"),
     "1 选事项，看规则": "1 Matter and its rule",
     "2 写内容，定时间": "2 Texts and times",
     "3 检查，送审": "3 Check and hand in",

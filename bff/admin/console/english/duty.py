@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "只列出最新的": "Shown are the newest",
+    "个值班岗。请在右上角选一个社区，缩小范围。": ("posts. Choose a community at the top to narrow it."),
     "周一": "Mon",
     "周二": "Tue",
     "周三": "Wed",
@@ -102,7 +104,6 @@ ENGLISH: dict[str, str] = {
     "规则已停用": "Rule ended",
     "从今天起停用这条规则？已派出的工单不受影响。": "End this rule today? What was sent stays.",
     "停用": "End",
-    "只列出最新的 200 条。请在右上角选一个社区。": "The newest 200 only. Choose a community above.",
     "改动从选定的那天起生效，以前怎么派的仍然查得到。": "It changes from that day on; the past stays readable.",
     "规则已修改": "Rule changed",
     "规则已新增": "Rule added",

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "依据业主的哪次表决": "Which vote of the owners allows it",
+    "没有经过表决": "None",
+    "不在系统里": "Not in the system",
+    "只列出结果已认定的表决。公布后业主会看到。": (
+        "Votes with a certified result. Owners see it once published."
+    ),
+    "依据的表决": "Allowed by",
     "日期": "Day",
     "类型": "Kind",
     "对方": "Counterparty",

@@ -3,6 +3,46 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "什么都没有提交": "Nothing was sent",
+    "您点按钮的时候，页面还没有载入完，所以没有提交，也没有保存。请重新打开这一页，等它载入完再填写。": (
+        "You pressed the button before the page had loaded: nothing was sent or kept. "
+        "Open the page again and fill it in once it has loaded."
+    ),
+    "重新打开这一页": "Open this page again",
+    "详情": "Details",
+    "房屋详情": "Home details",
+    "业主详情": "Owner details",
+    "工作人员账号": "Staff account",
+    "单位详情": "Unit details",
+    "小区详情": "Estate details",
+    "网格详情": "Grid details",
+    "小区规则": "Rules of the estate",
+    "账目详情": "Line of the books",
+    "合同详情": "Contract details",
+    "只列出前": "Shown are the first",
+    "条，后面还有；办完这些，后面的会接着出现。": ("; there are more, which follow once these are done."),
+    "照片审核": "Photo review",
+    "这些照片没能自动判断，居民还看不到。看过再定：通过的显示出来，不通过的不再显示。": (
+        "No machine could judge these photos; residents don't see them yet. Look and decide: shown, or never shown."
+    ),
+    "没有等待审核的照片": "No photo waits",
+    "新的照片需要人看时会出现在这里。": "Photos that need a person's look appear here.",
+    "待审核的照片": "Photo that waits",
+    "照片已通过": "The photo is shown",
+    "通过照片": "Show it",
+    "照片不再显示": "The photo isn't shown any more",
+    "照片不通过": "Don't show it",
+    "不通过的照片以后谁也看不到，不能恢复。确定不通过吗？": (
+        "Nobody will see the photo again; this can't be taken back. Are you sure?"
+    ),
+    "我登记的": "What I took in",
+    "您还没有登记过诉求": "You haven't taken in anything yet",
+    "您接的电话、巡查时发现的问题登记以后，会一直列在这里，转给别的单位也看得到。": (
+        "What you take in by phone or on patrol stays listed here, whoever has it then."
+    ),
+    "上报人看到的就是这些；单位之间的话不在这里。": (
+        "This is what its reporter sees; nothing that units say among themselves."
+    ),
     "下一步": "Next",
     "修改": "Change",
     "储藏室": "Storage room",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "图上只画最急的": "The plan shows the most pressing",
+    "。请按分类筛选，或点一个小区放大。": ". Narrow by class, or open an estate.",
+    "这里列出最急的": "Listed here: the most pressing",
+    "在工单列表中查看": "show in the list of tickets",
     "反映人住哪一户": "Where the reporter lives",
     "问题在家里时选好就行；在别处请在下面写明。": "Enough when it is in her home; elsewhere say so below.",
     "导出符合现在筛选条件的工单，最多 20000 件；会留下导出记录": (
@@ -53,7 +57,6 @@ ENGLISH: dict[str, str] = {
     "两小时内到期": "due within two hours",
     "时间充裕": "time enough",
     "没有报位置的画在小区中心": "Without a position: drawn at the estate's centre",
-    "只画最急的 500 件。请按分类筛选，或点一个小区放大。": "Only the 500 most pressing. Filter, or choose an estate.",
     "这里没有没办结的工单。": "No open tickets here.",
     "图上没有边界的": "Without an outline",
     "这些小区还没有画边界，图上只按中心点画了虚线圈：": "Not drawn yet, shown as a dashed ring at the centre: ",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "网格热度图，颜色越深未办结越多": "Grids on a plan: the darker, the more is open",
+    "个": "grids",
     "4 小时内到期": "Due within 4 hours",
     "上季度": "Last quarter",
     "上月": "Last month",

@@ -1,6 +1,6 @@
 /* Turns a form into the JSON that the staff face wants, sends it, and shows what came of it at the form.
 
-   <form data-api="POST /admin/api/v1/…">
+   <form method="post" data-api="POST /admin/api/v1/…">
      data-version="3"           sends If-Match
      data-theirs="/admin/…"     the part that shows how the thing stands now, when somebody was faster (412)
      data-refresh="#a, #b"      parts that are read anew afterwards

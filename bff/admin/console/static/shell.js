@@ -53,19 +53,36 @@
   let shown = null;  // address in the drawer
   let below = null;  // address of the page below it
 
+  // What is shown is said by its kind, which the address tells, and by its own heading once it is there.
+  const KINDS = {
+    tickets: say("工单详情"), houses: say("房屋详情"), owners: say("业主详情"), staff: say("工作人员账号"), orgs: say("单位详情"),
+    areas: say("小区详情"), grids: say("网格详情"), categories: say("问题分类"), "api-keys": say("接入系统"), settings: say("小区规则"),
+    routing: say("派单规则"), entries: say("账目详情"), lines: say("账目详情"), contracts: say("合同详情"),
+  };
+  function name(heading) {
+    const [area, below] = shown.split("?")[0].split("/").slice(2);
+    const kind = KINDS[area === "revenue" ? below : area] || say("详情");
+    const own = heading?.textContent.replace(/\s+/g, " ").trim();
+    drawer.setAttribute("aria-label", own ? `${kind}：${own}` : kind);
+  }
+
   async function open(address, { push = true } = {}) {
     const body = drawer.querySelector("[data-body]");
     body.replaceChildren(document.getElementById("loading").content.cloneNode(true));
     drawer.querySelector("[data-own]").href = address;
+    shown = address;
+    name(null);
     if (!drawer.open) {
       below = location.href;
       drawer.showModal();
     }
-    shown = address;
     if (push) history.pushState({ drawer: address }, "", address);
     await load(body, part(address));
+    if (shown !== address) return;  // closed meanwhile, or another one was opened
+    name(body.querySelector("h2"));
     body.focus();
   }
+  drawer?.addEventListener("htmx:afterSettle", () => shown && name(drawer.querySelector("[data-body] h2")));
 
   async function load(box, address) {
     let answer;
