@@ -964,4 +964,9 @@ ENGLISH: dict[str, str] = {
     "阿里云短信地址": "Address of Alibaba's text messages",
     "阿里云短信密钥": "Alibaba key secret",
     "阿里云短信密钥编号": "Alibaba key id",
+    "通过住户认证": "Membership approved",
+    "上门登记业主": "Owner registered at the door",
+    "不通过住户认证": "Membership refused",
+    "查看纸质票原件": "Paper ballot looked at",
+    "查看委托书": "Paper of a proxy looked at",
 }
