@@ -317,7 +317,7 @@ def _whole(row: Campaign) -> dict[str, Any]:
                 for one in (row.created_by, row.submitted_by, row.approved_by, row.launched_by)
             )
         ),
-        "template": {
+        "wording": {
             "name": template.name,
             "id": ids.encode(Kind.SMS_TEMPLATE, template.id),
             "kind": template.kind,
