@@ -1,4 +1,4 @@
-"""Text messages by a browser: from whom to tell to what each number received, with a second person, pause and resume."""
+"""Text messages by a browser: from whom to tell to what each number received; the second person, pause, resume."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_large_one_goes_when_a_second_person_has_looked_at_it(
     page.goto(f"/admin/campaigns/{campaign}")
     box = opened(page, "提交审批")
     box.get_by_role("button", name="确认提交").click()
-    page.get_by_text("须由另一位工作人员审批").wait_for()
+    page.get_by_text("您起草或提交的，须由另一位工作人员审批").wait_for()
     assert page.get_by_role("button", name="审批", exact=True).count() == 0
     second.goto("/admin/")
     second.get_by_role("link", name="三栋停水").click()
@@ -152,7 +152,7 @@ def test_a_template_is_written_approved_by_another_and_entered_as_the_vendor_cal
     page.get_by_role("link", name="新建模板").click()
     page.get_by_label("名称").fill("停电通知")
     page.get_by_label("签名").fill("寸滩街道")
-    page.get_by_label("内容").fill("您好，")
+    page.locator("#t-text").fill("您好，")
     page.get_by_role("button", name="插入一处空白").click()
     page.keyboard.type("停电。")
     page.get_by_label("最多几个字").fill("20")

@@ -221,7 +221,7 @@ def test_a_running_one_shows_how_far_it_is_and_why_some_did_not_arrive(
     for said in ("号码不正确", "短信账户余额不足", "手机没有收到", "阿里云短信", "100.0%"):
         assert said in words, said
     assert "重发（2 条）" in words
-    assert "看上门名单 （2）" in words
+    assert "看上门名单（2）" in words
     # The visit list: whose numbers took none, by their homes; masked.
     visits = desk.get(f"{own}/visits")
     assert visits.text.count("1栋") == 2
