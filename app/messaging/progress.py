@@ -31,14 +31,14 @@ class Share(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """So many messages that didn't get through for one reason. `code`: the vendor's word; `is_mendable`: they would be
-    sent again by `retry_failed`.
+    """A `number` of messages that didn't get through for one reason. `code`: the vendor's word; `is_mendable`:
+    `retry_failed` would send them again.
     """
 
     status: str
     fault: str | None
     code: str | None
-    count: int
+    number: int
     is_mendable: bool
 
 
@@ -96,7 +96,7 @@ def of(row: Campaign) -> Progress:
         rate_per_s=round(rate, 2),
         eta=now + timedelta(seconds=left / rate) if left and rate else None,
         providers=_shares(row),
-        failures=sorted(failures, key=lambda one: (-one.count, one.status, one.code or "")),
+        failures=sorted(failures, key=lambda one: (-one.number, one.status, one.code or "")),
     )
 
 

@@ -229,7 +229,8 @@ def homes_of_phones(
 ) -> dict[bytes, list[HouseView]]:
     """Number (by its hash) → the houses in reach that an owner with this number holds today; for who goes there."""
     estates = {ref.id for ref in reach if ref.community_id == community_id}
-    if not hashes or not estates:
+    wanted = set(hashes)
+    if not wanted or not estates:
         return {}
     query = (
         select(Owner.phone_hash, Owner.phone2_hash, House)
@@ -240,7 +241,7 @@ def homes_of_phones(
         .join(House, and_(House.community_id == community_id, House.id == Holding.house_id))
         .where(
             Owner.community_id == community_id,
-            or_(Owner.phone_hash.in_(hashes), Owner.phone2_hash.in_(hashes)),
+            or_(Owner.phone_hash.in_(wanted), Owner.phone2_hash.in_(wanted)),
             Holding.valid_to.is_(None),
             House.estate_id.in_(estates),
         )
@@ -250,7 +251,9 @@ def homes_of_phones(
     views = views_of(list({house.id: house for _, _, house in rows}.values()))
     found: dict[bytes, list[HouseView]] = {}
     for first, second, house in rows:
-        for one in {first, second} & set(hashes):
+        for one in {first, second}:
+            if one is None or one not in wanted:
+                continue
             known = found.setdefault(one, [])
             view = views[Ref(community_id, house.id)]
             if view not in known:

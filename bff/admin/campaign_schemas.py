@@ -324,7 +324,7 @@ class CampaignFailure(Schema):
     status = f.String(required=True, metadata={"description": "refused, failed, unknown or cancelled"})
     fault = f.String(required=True, allow_none=True)
     code = f.String(required=True, allow_none=True, metadata={"description": "the vendor's word, or ours"})
-    count = f.Integer(required=True)
+    count = f.Integer(required=True, attribute="number")
     is_mendable = f.Boolean(
         required=True, metadata={"description": "`retry-failed` sends these again, once the cause is mended"}
     )
