@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
-from redis.exceptions import RedisError
 
 from app import queue
 from app.messaging.failover import Call, Standing
@@ -32,21 +31,24 @@ class Pulse(NamedTuple):
 
 def pulses(codes: Iterable[str]) -> dict[str, Pulse] | None:
     """Each of these vendors, by its code; None while Redis is away."""
+    noted = queue.noted(STANDINGS, [CALLS + code for code in codes])
+    if noted is None:
+        return None
+    kept, told = noted
     try:
-        redis = queue.redis()
-        kept = redis.get(STANDINGS)
         known = {name: Standing(*one) for name, one in orjson.loads(kept).items()} if kept else {}
-        told = {
-            code: [Call(*orjson.loads(line)) for line in redis.lrange(CALLS + code, 0, -1)] for code in codes
+        lately = {
+            name.removeprefix(CALLS): [Call(*orjson.loads(line)) for line in lines]
+            for name, lines in told.items()
         }
-    except (RedisError, orjson.JSONDecodeError, TypeError):
+    except (orjson.JSONDecodeError, TypeError):
         return None
     since = time.time() - LATELY_S
     found = {}
-    for code, calls in told.items():
-        lately = [call for call in calls if call.at >= since]
-        times = sorted(call.ms for call in lately)
+    for code, kept_calls in lately.items():
+        calls = [call for call in kept_calls if call.at >= since]
+        times = sorted(call.ms for call in calls)
         p95 = round(times[min(len(times) - 1, int(len(times) * 0.95))]) if times else None
-        failed = sum(call.failed for call in lately)
-        found[code] = Pulse(len(lately), failed, p95, known.get(code, Standing()).share)
+        failed = sum(call.failed for call in calls)
+        found[code] = Pulse(len(calls), failed, p95, known.get(code, Standing()).share)
     return found

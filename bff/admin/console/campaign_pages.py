@@ -182,7 +182,7 @@ def _form(
         "texts": texts,
         "texts_json": [text | {"lacks": text["lacks"]} for text in texts],
         "channels": said.CHANNELS,
-        "channel": ",".join(sorted(campaign["channels"], reverse=True)) if campaign else "sms",
+        "channel": ",".join(sorted(campaign["channels"], reverse=True)) if campaign else "wechat,sms",
         "delays": said.DELAYS,
         "delay": (campaign["sms_after_min"] if campaign else None) or 120,
         "send_at": _local(campaign["send_at"]) if campaign and campaign["send_at"] else "",

@@ -64,6 +64,8 @@ ENGLISH: dict[str, str] = {
     "系统自动填": "Filled in by itself: ",
     "从名单的这一列里取": "Taken from this column of the list: ",
     "最多": "At most",
+    "接在": "After ",
+    "后面": "",
     "字，不能有网址": "characters, no links",
     "现在还没有服务商能发这个模板。": "No provider can send this template yet. ",
     "按": "billed as",

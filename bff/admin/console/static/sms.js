@@ -89,7 +89,8 @@
         const input = document.createElement("input");
         Object.assign(input, { id, name: `params.${one.name}`, className: "form-control", maxLength: one.longest, value: kept[one.name] || "", autocomplete: "off" });
         input.dataset.name = one.name;
-        line.append(input, hint(`${say("最多")} ${one.longest} ${say("字，不能有网址")}`));
+        const before = text.text.split(`{${one.name}}`)[0].replace(BLANK, "□").slice(-12);
+        line.append(input, hint(`${before ? `${say("接在")}“${before}”${say("后面")}，` : ""}${say("最多")} ${one.longest} ${say("字，不能有网址")}`));
         return line;
       });
       box.replaceChildren(...asked);
