@@ -367,7 +367,9 @@ def test_what_is_wrong_with_a_template_is_said_in_one_language(mail: Mailroom) -
 # --- how the vendors do --------------------------------------------------------------------------------------
 
 
-def test_the_pages_say_how_the_vendors_do(desk: Clerk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pages_say_how_the_vendors_do(
+    desk: Clerk, clerk: Callable[..., Clerk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from app.messaging import pulse
 
     states = {
@@ -379,6 +381,7 @@ def test_the_pages_say_how_the_vendors_do(desk: Clerk, monkeypatch: pytest.Monke
     assert "阿里云短信 正常" in words
     assert "腾讯云短信 有故障，已转给别家" in words
     assert "有故障" in desk.get("/admin/campaigns").text
+    assert "有故障" in clerk("street").get("/admin/providers").text
     monkeypatch.setattr(pulse, "pulses", lambda _: None)
     assert "暂时看不到" in desk.get("/admin/campaigns").text
 

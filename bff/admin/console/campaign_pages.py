@@ -66,6 +66,7 @@ def campaign_list() -> str:
         "is_later": "cursor" in request.args,
         "is_busy": any(row["state"] == CampaignState.RUNNING for row in rows),
         "may_edit": g.staff.may(Allow.CAMPAIGN_EDIT),
+        "may_set_vendors": g.staff.may(Allow.SMS_PROVIDER_EDIT),
         **health(),
     }
     return page("sms/campaigns.html", here="campaigns", **values)
@@ -82,7 +83,7 @@ def health() -> dict[str, Any]:
     found = pulse.pulses(row.code for row in known)
     slow_ms = current_app.config["SETTINGS"].sms_slow_s * 1000
     return {
-        "vendors": [
+        "vendor_states": [
             {
                 "name": said.vendor_name(row.code),
                 "is_enabled": row.is_enabled,
@@ -91,7 +92,6 @@ def health() -> dict[str, Any]:
             }
             for row in known
         ],
-        "may_set_vendors": g.staff.may(Allow.SMS_PROVIDER_EDIT),
     }
 
 
