@@ -237,6 +237,12 @@ def test_a_running_one_shows_how_far_it_is_and_why_some_did_not_arrive(
     ]
 
 
+def test_of_a_draft_nothing_has_left(desk: Clerk, mail: Mailroom) -> None:
+    part = desk.get(f"/admin/campaigns/{mail.draft()}/progress", part=True)
+    assert part.status_code == 200
+    assert '<dd data-count="total">0</dd>' in part.text
+
+
 def test_the_page_is_told_when_the_state_has_moved_on(desk: Clerk, mail: Mailroom) -> None:
     mail.flats(1)
     campaign = mail.launched(mail.draft())

@@ -400,8 +400,6 @@ def campaign_progress_part(ref: Ref) -> ResponseReturnValue:
     the whole anew.
     """
     row = campaigns.campaign_for(g.staff, ref)
-    if row.started_at is None:
-        raise NotFound
     response: Response = make_response(fragment("sms/_progress.html", **_going(row)))
     if query(SeenQuery)["seen"] not in {"", row.state}:
         response.headers["HX-Trigger"] = "moved"
