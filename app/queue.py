@@ -173,6 +173,24 @@ def _ring_all(bells: list[tuple[Any, ...]]) -> None:
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)
 
 
+def noted(text: str, lists: Iterable[str]) -> tuple[str | bytes | None, dict[str, list[Any]]] | None:
+    """What lies under the key of a text and those of lists; None while Redis is away, which is not waited for twice."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return None
+    names = list(lists)
+    try:
+        pipe = redis().pipeline(transaction=False)
+        pipe.get(text)
+        for name in names:
+            pipe.lrange(name, 0, -1)
+        kept, *told = pipe.execute()
+    except RedisError:
+        _quiet_until = time.monotonic() + QUIET_S
+        return None
+    return kept, dict(zip(names, told, strict=True))
+
+
 def answers() -> bool:
     """Does Redis answer now?"""
     try:
