@@ -22,7 +22,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Never
 
@@ -289,6 +289,13 @@ def _make_folders() -> None:
             folder.mkdir(exist_ok=True)
     except OSError as error:
         raise ServerError(f"{VAR} cannot be written by this user: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def only_one_run() -> Iterator[None]:
+    """Keep `make run` from starting in this checkout meanwhile; ServerError while one goes on."""
+    with _only_one():
+        yield
 
 
 def _only_one() -> IO[str]:
