@@ -62,7 +62,7 @@ def boot(settings: Settings) -> None:
     dossier.configure(dossiers.SECTIONS)
     changes.configure(following.owners_changed)
     allowed.configure(certified.decisions)
-    passwords.configure(settings.staff_password_hash)
+    passwords.configure(settings.staff_password_hash, demo=settings.demo)
     periods.configure(settings.vote_periods)
 
 

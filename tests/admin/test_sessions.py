@@ -12,7 +12,7 @@ import pytest
 from app.people import passwords
 from app.people.errors import PasswordTooSimple, WeakPassword
 from app.settings import Settings, SettingsError
-from tests.conftest import PASSWORD, Caller, House, Town, next_code, settings_for
+from tests.conftest import PASSWORD, Caller, House, Town, next_code, real_secrets, settings_for
 
 SESSION = "/admin/api/v1/session"
 ME = "/admin/api/v1/me"
@@ -102,7 +102,7 @@ def test_passwords_are_hashed_at_full_cost_wherever_the_world_can_reach_us(house
     environment = settings_for(
         house.pg, "house", REDIS_URL="redis://127.0.0.1:1/0", STORAGE_URL="folder:/nowhere"
     )
-    away = environment | {"PUBLIC_BASE_URL": "https://jiayuan.example"}
+    away = environment | real_secrets() | {"PUBLIC_BASE_URL": "https://jiayuan.example"}
     assert Settings.from_env(away).staff_password_hash == "owasp"
     for wrong in ("cheap", "none"):
         with pytest.raises(SettingsError, match="STAFF_PASSWORD_HASH"):

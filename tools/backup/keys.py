@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 
-from app.settings import Settings
+from app.settings import SettingsError, environment, secret_names
 from tools.backup.manifest import BackupError, Manifest, key_words, new_folder, write_durably
 
 FILE = "keys.env"
 NONE = "none"  # KEYS=none: whoever runs this keeps them elsewhere, and sets them in the environment
 
 # Not secret by themselves, and useless apart from the secrets they belong to.
-_COMPANIONS = (
-    "WECHAT_APPID",
-    "WECHAT_TEMPLATES",
-    "ALIYUN_SMS_KEY_ID",
-    "TENCENT_SMS_SECRET_ID",
-    "TENCENT_SMS_APP_ID",
-)
+_COMPANIONS = ("WECHAT_APPID", "WECHAT_TEMPLATES")
 
 
 def names() -> list[str]:
     """The settings that are kept: every secret but the addresses of servers, which are another machine's elsewhere."""
-    secret = [row.metadata["env"] for row in fields(Settings) if not row.repr]
-    return [*(name for name in secret if not name.endswith("_URL")), *_COMPANIONS]
+    return [*(name for name in secret_names() if not name.endswith("_URL")), *_COMPANIONS]
 
 
 def write(folder: Path, environment: Mapping[str, str]) -> None:
@@ -52,7 +43,11 @@ def for_restore(folder: Path | None) -> dict[str, str]:
     """From their folder, else from the environment. Raises BackupError when they are in neither."""
     if folder is not None:
         return read(folder)
-    found = {name: os.environ[name] for name in names() if os.environ.get(name)}
+    try:
+        given = environment()
+    except SettingsError as error:
+        raise BackupError(str(error)) from error
+    found = {name: given[name] for name in names() if given.get(name)}
     if "DATA_KEYS" not in found or "HASH_KEY" not in found:
         raise BackupError(
             "The keys are missing: without them nothing sealed can be read. They were put apart when the backup was "

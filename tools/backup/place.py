@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app.settings import Settings, SettingsError, read_database_url
+from app.settings import Settings, SettingsError, environment, read_database_url
 from tools import development, servers
 from tools.backup.manifest import BackupError
 from tools.postgres_server import DATABASE
@@ -54,14 +54,22 @@ class Place:
 
 def is_own() -> bool:
     """Does the environment name a database of somebody's own?"""
-    return bool(os.environ.get("DATABASE_URL"))
+    return bool(given().get("DATABASE_URL"))
+
+
+def given() -> dict[str, str]:
+    """The environment, with the secrets that lie in files. Raises BackupError."""
+    try:
+        return environment()
+    except SettingsError as error:
+        raise BackupError(str(error)) from error
 
 
 @contextlib.contextmanager
 def to_back_up() -> Iterator[Place]:
     """The installation as it is; `make run` may go on meanwhile, and its database is started when it doesn't."""
     if is_own():
-        yield Place(dict(os.environ), embedded=False)
+        yield Place(given(), embedded=False)
         return
     if not (VAR / "dev.env").exists():
         raise BackupError(
@@ -81,10 +89,11 @@ def to_back_up() -> Iterator[Place]:
 def to_fill(keys: Mapping[str, str]) -> Iterator[Place]:
     """A new installation with these keys, which nothing else may run on meanwhile. Raises BackupError."""
     if is_own():
+        set_here = given()
         for name, value in keys.items():
-            if os.environ.get(name, value) != value:
+            if set_here.get(name, value) != value:
                 raise BackupError(f"{name} is set to another value than the backup's: which one holds?")
-        yield Place({**os.environ, **keys}, embedded=False)
+        yield Place({**set_here, **keys}, embedded=False)
         return
     try:
         VAR.mkdir(parents=True, exist_ok=True)
