@@ -201,6 +201,23 @@ def backlog() -> list[tuple[str, str, int]]:
     return [(kind, state, rows_) for kind, state, rows_ in rows]
 
 
+def oldest_due() -> float:
+    """Seconds for which the oldest row that is due has waited for a worker; 0 when none waits. For /metrics."""
+    now = clock.now()
+    since = db.session().scalar(
+        select(Outbox.not_before)
+        .where(
+            Outbox.state == OutboxState.OPEN,
+            Outbox.not_before <= now,
+            (Outbox.lease_until.is_(None)) | (Outbox.lease_until <= now),
+        )
+        .order_by(Outbox.not_before)
+        .limit(1)
+        .execution_options(cross_community="metrics")
+    )
+    return (now - since).total_seconds() if since is not None else 0.0
+
+
 def forget_done(*, before: datetime) -> int:
     """Delete rows that were done and created before that time; how many."""
     result = db.session().execute(

@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import time
 from pathlib import Path
@@ -212,7 +212,9 @@ def _no_secrets(values: Mapping[str, Any]) -> list[str]:
         value = values.get(row.name)
         if row.repr or not value:
             continue
-        given = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        given: Iterable[Any] = (
+            value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        )
         if row.metadata["env"].endswith("_URL"):
             given = [password for url in given if (password := _password_of(url))]
         if any(_is_made_up(one) for one in given):

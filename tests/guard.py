@@ -33,6 +33,7 @@ ALLOWED = frozenset(
         "what WeChat didn't deliver",
         "files that rows name",
         "recount after a restore",
+        "doctor",
     }
 )
 

@@ -317,6 +317,13 @@ def _only_one() -> IO[str]:
         time.sleep(0.1)
 
 
+def going_on() -> int | None:
+    """The port of the run going on in this checkout, if there is one."""
+    noted = _noted()
+    launcher = noted.get("launcher")
+    return noted.get("port") if launcher and Identity(*launcher).is_alive() else None
+
+
 def _noted() -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
         found = json.loads(STATE.read_text(encoding="utf-8"))

@@ -58,7 +58,11 @@ def sealed() -> str:
             for row in rows:
                 for name, template in columns.items():
                     if row[name] is not None:
-                        _open(row[name], crypto.context_of(template, row), f"{table.name}.{name}")
+                        _open(
+                            row[name],
+                            crypto.context_of(template, {str(key): row[key] for key in row}),
+                            f"{table.name}.{name}",
+                        )
                         values += 1
     return f"{values} values open"
 
@@ -123,16 +127,20 @@ def results() -> str:
     again = 0
     with db.reading() as session:
         _at_leisure()
-        for table in (CertifiedResult, PollResult):
-            kept = session.scalars(select(table).execution_options(**_WHY)).all()
-            for one in kept:
-                if one.result.get("source") != "ballots":
-                    continue  # the authority's own figures
-                decision = session.get(Decision, Ref(one.community_id, one.decision_id))
-                if decision is None or counted.recounted(decision) != one.result:
-                    name = ids.encode(Kind.DECISION, Ref(one.community_id, one.decision_id))
-                    raise BackupError(f"The result of {name} comes out differently when it is counted again.")
-                again += 1
+        kept: list[CertifiedResult | PollResult] = [
+            *session.scalars(select(CertifiedResult).execution_options(**_WHY)),
+            *session.scalars(select(PollResult).execution_options(**_WHY)),
+        ]
+        for one in kept:
+            if one.result.get("source") != "ballots":
+                continue  # the authority's own figures
+            ref = Ref(one.community_id, one.decision_id)
+            decision = session.get(Decision, ref)
+            if decision is None or counted.recounted(decision) != one.result:
+                raise BackupError(
+                    f"The result of {ids.encode(Kind.DECISION, ref)} comes out differently when it is counted again."
+                )
+            again += 1
     return f"{again} counted again"
 
 

@@ -134,6 +134,10 @@ class WeChatClientAdapter:
         """Give the connections back; the adapter may still be used afterwards."""
         self._http.close()
 
+    def check_credentials(self) -> None:
+        """See `WeChat.check_credentials`."""
+        self._fetch_token(False)
+
     def code_to_session(self, code: str) -> WeChatSession:
         """See `WeChat.code_to_session`. wechatpy's own method would fetch an access token first."""
         if not _CODE.fullmatch(code):
