@@ -368,6 +368,9 @@ class Settings:
     # Notice of 15 days, a window of 5 to 60, postings: the minimum periods of votes.
     vote_periods: str = setting("VOTE_PERIODS", _lawful_or_any, default="lawful")
 
+    # A statement that takes longer is named in the log, without its values; 0: none is.
+    slow_query_ms: int = setting("SLOW_QUERY_MS", _count, default=500)
+
     log_level: str = setting("LOG_LEVEL", default="INFO")
     metrics_port: int = setting("METRICS_PORT", int, default=0)
     demo: bool = setting("DEMO", _flag, default=False)
