@@ -15,8 +15,6 @@ from app.places import imports
 from app.revenue import public_files
 from app.revenue.rendering_models import RenderingState, RevenueRendering
 
-_WHY = "files that rows name"
-
 
 def named() -> set[str]:
     """The keys of every file that a row names, as this session sees the rows."""
@@ -51,4 +49,4 @@ def _pages() -> Iterator[str]:
 
 
 def _rows(query: Select[Any]) -> Iterator[tuple[Any, ...]]:
-    yield from db.session().execute(query.execution_options(cross_community=_WHY)).tuples()
+    yield from db.session().execute(query.execution_options(cross_community="files that rows name")).tuples()
