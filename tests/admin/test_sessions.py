@@ -78,7 +78,7 @@ def test_what_is_guessed_first_is_no_password(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", [GOOD, PASSWORD, "寸滩街道的路灯很亮很亮啊", "kX7-vb2 qq9!L", "jiayuan-demo-2026"]
+    "password", [GOOD, PASSWORD, "寸滩街道的路灯很亮很亮啊", "kX7-vb2 qq9!L", "jiayuan-desk-2026"]
 )
 def test_anything_long_and_not_common_is_taken_whatever_its_characters(password: str) -> None:
     passwords.check(password)
