@@ -15,7 +15,7 @@ from redis.retry import Retry
 from rq import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
-from app import db
+from app import db, logs
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,7 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
         failure_ttl=86400,
         description=job.name,
         job_id=job_id,
+        meta={"request_id": request_id} if (request_id := logs.request_id()) else None,
     )
 
 

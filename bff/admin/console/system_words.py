@@ -552,6 +552,7 @@ ENVIRONMENT = {
     "STAFF_PASSWORD_CLASSES": "密码要含几类字符（0 为不限）",
     "VOTE_PERIODS": "表决期限是否按法定",
     "LOG_LEVEL": "日志详细程度",
+    "SLOW_QUERY_MS": "慢语句（毫秒）",
     "METRICS_PORT": "监控端口",
     "DEMO": "演示模式",
 }

@@ -658,6 +658,7 @@ ENGLISH: dict[str, str] = {
     "登记表决人": "Voter registered",
     "登记送达": "Delivery noted",
     "登记重点人群": "Edit focus groups",
+    "慢语句（毫秒）": "Slow statement (ms)",
     "监控端口": "Metrics port",
     "盯时限、发提醒": "Watch limits",
     "看到匿名的上报人": "See anonymous reporters",
