@@ -458,7 +458,7 @@ SHOTS: Sequence[Shot] = (
     Shot("duty-new", "community1", "/admin/duty/new"),
     Shot("routing", "community1", "/admin/routing", _tried),
     Shot("routing-new", "community1", "/admin/routing", _new_rule),
-    Shot("search-room", "community1", "/admin/search?q=1-1-101"),
+    Shot("search-room", "community1", "/admin/search?q=1-101"),
     Shot("system-areas", "community1", "/admin/areas"),
     Shot("system-area", "community1", "/admin/areas", _first_sheet),
     Shot("system-grids", "community1", "/admin/grids"),
