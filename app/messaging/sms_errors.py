@@ -25,7 +25,7 @@ class ParameterMissing(Invalid):
     """A parameter of the template has no value."""
 
     code = "template_parameter_missing"
-    zh = "模板的这个参数没有填写。"
+    zh = "这一处空白没有填写。"
     en = "This parameter of the template has no value."
 
 

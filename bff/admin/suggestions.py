@@ -60,7 +60,7 @@ def suggestions(ref: Ref) -> list[dict[str, Any]]:
 
 
 def suggested(ticket: Ticket) -> list[dict[str, Any]]:
-    """The suggestions for a ticket that I may see."""
+    """The suggestions for a ticket that I may see. `text` is for the page; the JSON face leaves it out."""
     return [
         {
             "ticket_id": Ref(found.ticket.community_id, found.ticket.id),
@@ -68,6 +68,7 @@ def suggested(ticket: Ticket) -> list[dict[str, Any]]:
             "score": found.score,
             "why": found.why,
             "status": found.ticket.status,
+            "text": found.ticket.text,
         }
         for found in duplicates.candidates(ticket, asking=g.staff)
     ]

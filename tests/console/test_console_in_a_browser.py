@@ -48,6 +48,7 @@ def test_a_refusal_stands_at_its_field_and_what_was_typed_is_kept(
     page.get_by_text("其他办理").click()
     page.get_by_role("button", name="留言", exact=True).click()
     page.get_by_role("button", name="确定留言").click()
+    assert page.locator("details.more[open]").count() == 0  # the menu doesn't cover the form
     field = page.locator("#move-text")
     assert "必填" in page.locator(".field-error").inner_text()
     field.fill("请先打电话")

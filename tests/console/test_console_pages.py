@@ -18,6 +18,7 @@ from sqlalchemy import update
 from app import clock, db, ids
 from app.ids import Kind
 from app.media.models import Photo
+from app.tickets.models import Ticket
 from bff.admin.console import (
     assets,
     devices,
@@ -331,6 +332,38 @@ def test_a_ticket_offers_exactly_the_moves_of_the_json_face_and_each_has_a_form(
                 for one in answer.json["moves"]:
                     form = who.get(f"/admin/tickets/{ticket}/moves/{one}", part=True)
                     assert f'data-version="{answer.json["version"]}"' in form.text, one
+
+
+def test_a_late_ticket_that_waits_for_a_unit_offers_to_supervise_it_first(
+    town: Town,
+    clerk: Callable[..., Clerk],
+    report: Callable[..., dict[str, Any]],
+) -> None:
+    def first_buttons() -> str:
+        page = clerk("community").get(f"/admin/tickets/{ticket}").text
+        return page.split('class="move-buttons"')[1].split("<details")[0]
+
+    ticket = report(category="noise")["ticket_id"]
+    for move in ("accept", "dispatch", "start"):
+        town.bring(ticket, move)
+    assert "督办" not in first_buttons()
+    ref = ids.decode_ref(Kind.TICKET, ticket)
+    with db.transaction() as session:
+        session.execute(
+            update(Ticket)
+            .where(Ticket.community_id == ref.community_id, Ticket.id == ref.id)
+            .values(due_at=clock.now() - timedelta(days=1))
+        )
+    assert "督办" in first_buttons()
+
+
+def test_what_is_perhaps_the_same_is_shown_with_its_words(
+    clerk: Callable[..., Clerk], report: Callable[..., dict[str, Any]]
+) -> None:
+    report(category="noise", text="3栋隔壁半夜装修，电钻声很大")
+    ticket = report(category="noise", text="3栋隔壁半夜装修，电钻声很大！")["ticket_id"]
+    part = clerk("community").get(f"/admin/tickets/{ticket}").text.split("可能是同一个问题")[1]
+    assert "3栋隔壁半夜装修，电钻声很大" in part
 
 
 def test_a_move_that_can_no_longer_be_made_says_so(

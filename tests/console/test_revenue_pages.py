@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.places import queries as places
 from tests.conftest import House, Person, Town, small_jpeg
 from tests.console.clerk import Clerk
 from tests.memberships.conftest import paper
@@ -130,6 +131,22 @@ def test_the_preview_shows_the_lines_that_the_json_face_gives(
     assert [int(text.replace(",", "").replace(".", "")) for text in figures] == [
         seen["period"][f"{name}_fen"] for name in names
     ]
+
+
+def test_a_period_that_runs_is_counted_without_the_split_and_not_offered_for_review(
+    books: Books, clerk: Callable[..., Clerk]
+) -> None:
+    today = places.today()
+    first_day = today.replace(month=today.month - (today.month - 1) % 3, day=1)
+    period = books.begin(first_day=str(first_day), opening_fen=0)
+    books.entered(str(today), "income", "停车", 100_000)
+    page = clerk("property").get(f"/admin/revenue/periods/{period}").text
+    assert "送审时自动记上" in page
+    assert re.search(r"账目 1\s+笔", page)
+    assert "还没有传凭证" in page
+    assert "凭证都有公开件" not in page
+    assert "周期结束以后才能送审" in page
+    assert f"/revenue/periods/{period}/submit" not in page
 
 
 def test_a_period_says_what_is_missing_and_who_may_not_review_it(

@@ -112,6 +112,19 @@ def test_the_form_offers_what_one_may_write_to_and_the_approved_texts(desk: Cler
     assert desk.get(f"/admin/campaigns/estates/{mail.town.b.estate_id}/buildings").status_code == 404
 
 
+def test_a_text_filled_from_a_list_is_offered_for_lists_alone(desk: Clerk, mail: Mailroom) -> None:
+    plain = mail.template(name="停水短信")
+    listed = mail.template(
+        name="排班短信",
+        text="您好，您的巡逻排在{day}。",
+        parameters=[{"name": "day", "longest": 20, "fill": "list"}],
+    )
+    estates = desk.get("/admin/campaigns/new?type=estates").text
+    assert plain in estates
+    assert listed not in estates
+    assert listed in desk.get("/admin/campaigns/new?type=list").text
+
+
 def test_without_an_approved_text_the_wizard_says_who_writes_one(
     clerk: Callable[..., Clerk], desk: Clerk
 ) -> None:

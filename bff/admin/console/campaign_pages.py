@@ -17,6 +17,7 @@ from app.ids import Kind, Ref
 from app.messaging import audience, campaigns, progress, providers, pulse, templates, windows
 from app.messaging.campaign_models import AsOf, AudienceType, Campaign, CampaignState
 from app.messaging.sms_models import Channel, MessageState, SmsMessage, TemplateState
+from app.messaging.templates import Fill
 from app.people import queries as people
 from app.people.permissions import Permission as Allow
 from app.people.registry_scope import registry_reach
@@ -163,7 +164,12 @@ def _form(
     asked = audiences.choices(g.staff, kind, chosen if campaign is not None else [])
     usual = AsOf.EACH_PAGE if kind in said.PASSING else AsOf.LAUNCH
     name, hint = said.AUDIENCES[kind]
-    texts = _texts()
+    # Only the rows of a handed-in list have something for a blank that is filled from a list.
+    texts = [
+        text
+        for text in _texts()
+        if kind is AudienceType.LIST or all(one["fill"] != Fill.LIST for one in text["parameters"])
+    ]
     now = clock.now()
     return {
         **said.HELPERS,

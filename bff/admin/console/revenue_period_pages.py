@@ -73,6 +73,7 @@ def _period(ref: Ref) -> dict[str, Any]:
         "seen": found,
         "there": there,
         "bare": [line for line in found["items"] if any(not one["is_shown"] for one in line["public_files"])],
+        "has_vouchers": any(line["voucher_count"] for line in found["items"]),
         "rule": s.RevenueRulesList().dump({"items": [shown.rules_out(rule)]})["items"][0] if rule else None,
         "is_mine": row.submitted_by == g.staff.id or has_hand_in(row, g.staff.id),
         "is_over": row.last_day < places.today(),

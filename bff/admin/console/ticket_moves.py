@@ -297,10 +297,16 @@ FORMS: tuple[MoveForm, ...] = (
 _BY_MOVE = {form.move: form for form in FORMS}
 
 
-def offered(moves: Sequence[Move]) -> list[MoveForm]:
-    """The forms of these moves, in the order of the buttons."""
+def offered(moves: Sequence[Move], *, is_late: bool = False) -> list[MoveForm]:
+    """The forms of these moves, in the order of the buttons.
+
+    Where a late ticket waits for somebody else, what is left to do is to supervise it: that button comes first then.
+    """
     wanted = set(moves)
-    return [form for form in FORMS if form.move in wanted]
+    found = [form for form in FORMS if form.move in wanted]
+    if not is_late or any(form.is_main for form in found):
+        return found
+    return [form._replace(is_main=True) if form.move is Move.SUPERVISE else form for form in found]
 
 
 def button_of(move: Move) -> str:

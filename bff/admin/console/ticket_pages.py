@@ -132,10 +132,11 @@ def _whole(ticket: Ticket) -> dict[str, Any]:
     handles = tickets.may(g.staff, ticket, Allow.TICKET_HANDLE)
     own = {ids.encode(Kind.ORG, org_id) for org_id in g.staff.org_ids}
     at_work = Move.COMMENT in moves and ticket.ended_at is None
+    similar = suggested(ticket)
     return {
         **_WORDS,
         "ticket": shown,
-        "forms": ticket_moves.offered(moves),
+        "forms": ticket_moves.offered(moves, is_late=tickets.is_late(ticket)),
         "may_decide": decides and at_work,
         "pending": ExtensionState.PENDING,
         "finishable": [
@@ -147,7 +148,8 @@ def _whole(ticket: Ticket) -> dict[str, Any]:
             and (decides or (handles and part["org_id"] in own))
         ],
         "may_unmask": tickets.may(g.staff, ticket, Allow.TICKET_UNMASK) and shown["reporter"]["phone_masked"],
-        "similar": SuggestionOfTicketOut(many=True).dump(suggested(ticket)),
+        "similar": SuggestionOfTicketOut(many=True).dump(similar),
+        "similar_texts": {one["number"]: one["text"] for one in similar},
     }
 
 

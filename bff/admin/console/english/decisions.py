@@ -262,7 +262,7 @@ ENGLISH: dict[str, str] = {
     "已录入，等第二人复核": "Entered; waits for a second person",
     "已截止": "Closed",
     "已投": "Voted",
-    "已投 / 全部（户）": "Voted / all (heads)",
+    "已投 / 全部（人）": "Voted / all (heads)",
     "已投 / 全部（面积）": "Voted / all (area)",
     "已投票": "Voted",
     "已有有效票，纸质票不能代替": "A ballot is there that paper doesn't replace",

@@ -464,5 +464,7 @@ ENGLISH: dict[str, str] = {
     "等您指明各列": "Say what the columns are",
     "等您核对": "Look it over",
     "正在记入": "Being entered",
+    "还没有传凭证": "No vouchers yet",
+    "周期结束以后才能送审；现在可以接着记账。": "To be submitted once the period is over; go on entering until then.",
     "已记入": "Entered",
 }

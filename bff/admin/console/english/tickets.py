@@ -15,7 +15,7 @@ ENGLISH: dict[str, str] = {
     "导出表格": "Take away as a table",
     "排序": "Order",
     "最新上报在前": "Newest first",
-    "最急的在前（只看没办结的）": "Most pressing first (open ones)",
+    "时限最早的在前（只看没办结的）": "Earliest deadline first (open ones)",
     "看这一户的工单": "Tickets of this home",
     "工单看板": "Ticket board",
     "怎么看": "Views",

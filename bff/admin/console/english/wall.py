@@ -73,7 +73,9 @@ ENGLISH: dict[str, str] = {
     ),
     "大屏管理": "Large screens",
     "大屏预览": "Preview of the large screen",
-    "导出 CSV": "Export CSV",
+    "这段时间没有够件数的，所以不排名。请选长一点的考核期，例如本季度或本年。": (
+        "Too few tickets in this time for a ranking. Choose a longer one, such as this quarter or year."
+    ),
     "少于": "Fewer than",
     "已不归您办理": "No longer yours",
     "已公示到": "published to",

@@ -44,6 +44,8 @@
   });
   document.addEventListener("click", (event) => {
     for (const open of document.querySelectorAll("details.who[open]")) if (!open.contains(event.target)) open.open = false;
+    // Below the menu of other moves lies the form that a choice in it opens: it must not cover that form.
+    for (const open of document.querySelectorAll("details.more[open]")) if (!open.contains(event.target) || event.target.closest("[hx-get]")) open.open = false;
   });
 
   /* --- the drawer: a thing beside the list that it came from, with an address of its own ---------------- */
