@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def boot(settings: Settings) -> None:
     """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
-    from app import adapters, crypto, db, dossiers, logs, queue
+    from app import adapters, crypto, db, dossiers, logs, queue, rates
     from app.focus.audiences import FocusGroup
     from app.media import links
     from app.memberships import following
@@ -41,6 +41,7 @@ def boot(settings: Settings) -> None:
     crypto.configure(crypto.Keyring(settings.data_keys, settings.hash_key))
     db.configure(settings.database_url)
     redis = queue.configure(settings.redis_url, ring_bells=settings.ring_bells)
+    rates.configure(settings.redis_url, on=settings.rate_limits)
     adapters.configure(settings, redis)
     links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
     messaging.configure(settings.wechat_templates)

@@ -132,6 +132,19 @@ def _owasp_or_cheap(raw: str) -> str:
     return raw
 
 
+def _on_or_off(raw: str) -> bool:
+    if raw not in {"on", "off"}:
+        raise Unreadable("expected on or off")
+    return raw == "on"
+
+
+def _proxies(raw: str) -> int:
+    value = int(raw)
+    if not 0 <= value <= 8:
+        raise Unreadable("expected 0 to 8")
+    return value
+
+
 def _lawful_or_any(raw: str) -> str:
     if raw not in {"lawful", "any"}:
         raise Unreadable("expected lawful or any")
@@ -197,6 +210,22 @@ def _halves(env: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _not_in_production(values: Mapping[str, Any]) -> list[str]:
+    """What is chosen that only a demonstration, or a program that nobody else can reach, may choose."""
+    unreadable = []
+    if not values.get("demo"):
+        if values.get("staff_totp") == "optional":
+            unreadable.append("STAFF_TOTP (optional only with DEMO=1)")
+        if values.get("vote_periods") == "any":
+            unreadable.append("VOTE_PERIODS (any only with DEMO=1)")
+    if not _is_loopback(values.get("public_base_url", "")):
+        if values.get("staff_password_hash") == "cheap":
+            unreadable.append("STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)")
+        if values.get("rate_limits") is False:
+            unreadable.append("RATE_LIMITS (off only for tests, with PUBLIC_BASE_URL on loopback)")
+    return unreadable
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process. A missing required one stops the start (`from_env`)."""
@@ -220,7 +249,10 @@ class Settings:
 
     # How the world reaches us: signed photo links and WeChat's media check use it.
     public_base_url: str = setting("PUBLIC_BASE_URL", _base_url)
-    trusted_proxies: int = setting("TRUSTED_PROXIES", int, default=0)
+    trusted_proxies: int = setting("TRUSTED_PROXIES", _proxies, default=0)
+
+    # How often somebody may do something; off for measurements and tests.
+    rate_limits: bool = setting("RATE_LIMITS", _on_or_off, default=True)
 
     # WeChat mini-program (mp.weixin.qq.com > 开发管理).
     wechat_api_base: str = setting("WECHAT_API_BASE", default="https://api.weixin.qq.com/")
@@ -310,14 +342,7 @@ class Settings:
             except (ValueError, TypeError):
                 # Python's own sentence would quote the value: half a key, perhaps.
                 unreadable.append(name)
-        if values.get("staff_totp") == "optional" and not values.get("demo"):
-            unreadable.append("STAFF_TOTP (optional only with DEMO=1)")
-        if values.get("vote_periods") == "any" and not values.get("demo"):
-            unreadable.append("VOTE_PERIODS (any only with DEMO=1)")
-        if values.get("staff_password_hash") == "cheap" and not _is_loopback(
-            values.get("public_base_url", "")
-        ):
-            unreadable.append("STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)")
+        unreadable += _not_in_production(values)
         missing += _halves(env)
         if missing or unreadable:
             parts = []

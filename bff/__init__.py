@@ -14,7 +14,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import logs
-from bff import admin, callbacks, docs, errors, health, metrics, public, resident
+from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident
 from bff.http import RefConverter
 
 MAX_BODY = 11 * 1024 * 1024  # a photo of 10 MB in its multipart wrapping
@@ -45,6 +45,7 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = True
     errors.init_app(app)
     app.before_request(_begin)
+    limits.init_app(app)
     app.after_request(_end)
     faces = {
         "resident": resident.init_app(app),
