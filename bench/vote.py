@@ -99,7 +99,7 @@ def serving(module: str, environment: Mapping[str, str], folder: Path) -> Iterat
             [sys.executable, "-m", "gunicorn", "-c", str(harness.ROOT / "deploy/gunicorn.py"), module],
             cwd=harness.ROOT,
             env={
-                "RATE_LIMITS": "off",
+                "RATE_LIMITS": "off",  # a few ask as fast as they can in place of thousands
                 **environment,
                 "PORT": str(port),
                 "PYTHONPATH": f"{folder}:{harness.ROOT}",

@@ -11,7 +11,6 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import logs
 from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident
@@ -58,7 +57,7 @@ def init_app(app: Flask) -> None:
     docs.init_app(app, faces)
     proxies = app.config["SETTINGS"].trusted_proxies
     if proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
+        app.wsgi_app = limits.seen_by_proxies(app.wsgi_app, proxies)  # type: ignore[method-assign]
 
 
 def _begin() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import pressure, rates
 from app.addresses import network_of
@@ -20,6 +21,10 @@ from app.rates import Limit
 from bff import metrics
 from bff.errors import Busy, come_back
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_LOG_IN = "session.log_in"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -146,7 +151,7 @@ ROWS = (
         Limit("login_failures", at_once=600, every_s=0.5),
         By.ADDRESS,
         "codes that WeChat didn't know; good ones aren't counted, whoever else is behind the address",
-        ("session.log_in",),
+        (_LOG_IN,),
     ),
     Row(
         Limit("public", at_once=15_000, every_s=0.02, shared=False),
@@ -166,8 +171,7 @@ ROWS = (
 )
 
 BY_ENDPOINT = {endpoint: row for row in ROWS for endpoint in row.endpoints}
-_REST = {(row.by, row.rest): row for row in ROWS if row.rest}
-LOGIN_FAILURES = BY_ENDPOINT["session.log_in"]
+REST = {(row.by, row.rest): row for row in ROWS if row.rest}
 
 
 # --- before a request --------------------------------------------------------------------------------------
@@ -199,7 +203,7 @@ def by_address() -> None:
 
 def _row(by: By) -> Row:
     row = BY_ENDPOINT.get(request.endpoint or "")
-    return row if row is not None else _REST[by, "reads" if request.method in SAFE else "writes"]
+    return row if row is not None else REST[by, "reads" if request.method in SAFE else "writes"]
 
 
 def _take(row: Row, who: object) -> None:
@@ -219,19 +223,27 @@ def _words(seconds: int) -> dict[str, Any]:
     return {"zh_wait": f"{minutes} 分钟", "en_wait": f"{minutes} minutes"}
 
 
+def seen_by_proxies(application: WSGIApplication, proxies: int) -> WSGIApplication:
+    """The application with the caller's address and protocol as so many proxies before it saw them. What stands further
+    to the left in their headers was written by the caller, and isn't believed.
+    """
+    return ProxyFix(application, x_for=proxies, x_proto=proxies)
+
+
 # --- logins that fail --------------------------------------------------------------------------------------
 
 
 def ensure_may_log_in() -> None:
     """Raises SlowDown where too many logins failed from this address. Knows what this process was told; asks nobody."""
-    if request.remote_addr and (seconds := rates.shut(LOGIN_FAILURES.limit, _caller())):
-        _refuse(LOGIN_FAILURES, seconds)
+    row = BY_ENDPOINT[_LOG_IN]
+    if request.remote_addr and (seconds := rates.shut(row.limit, _caller())):
+        _refuse(row, seconds)
 
 
 def login_failed() -> None:
     """One more login failed from this address."""
     if request.remote_addr:
-        rates.take(LOGIN_FAILURES.limit, _caller())
+        rates.take(BY_ENDPOINT[_LOG_IN].limit, _caller())
 
 
 def _caller() -> str:
@@ -248,10 +260,8 @@ _ALWAYS = frozenset({"healthz", "readyz"})
 
 
 def _not_for_nobody() -> None:
-    waited = pressure.waited()
-    if waited and waited > MOST_WAIT_S["reads" if request.method in SAFE else "writes"]:
-        if request.endpoint in _ALWAYS:
-            return
+    most = MOST_WAIT_S["reads" if request.method in SAFE else "writes"]
+    if pressure.waited() > most and request.endpoint not in _ALWAYS:
         metrics.refused("threads")
         raise Busy(retry_after=come_back())
 
