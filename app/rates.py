@@ -57,7 +57,7 @@ class Limit:
     shared: bool = True
 
 
-class _Moments:
+class Moments:
     """By key the moment at which something ends, the least recently used forgotten first."""
 
     def __init__(self, most: int) -> None:
@@ -72,6 +72,7 @@ class _Moments:
             wait = full - limit.every_s * (limit.at_once - 1) - now
             # The sum of many small steps isn't exact: a nanosecond is no wait.
             if wait > 1e-9:
+                self._ends.move_to_end(key)  # who goes on asking isn't forgotten
                 return wait
             self._put(key, full + limit.every_s)
             return 0.0
@@ -105,8 +106,8 @@ class Limiter:
 
     def __init__(self, redis: Redis | None, *, most: int = MOST_BUCKETS) -> None:
         self._script = redis.register_script(_TAKE) if redis is not None else None
-        self._own = _Moments(most)
-        self._shut = _Moments(most)
+        self._own = Moments(most)
+        self._shut = Moments(most)
         self._quiet_until = 0.0
         self._lock = threading.Lock()
 
@@ -127,6 +128,10 @@ class Limiter:
     def shut(self, limit: Limit, who: object) -> float:
         """How many seconds nothing more will be given to `who`, as far as this process was told. Asks nobody."""
         return self._shut.left((limit.name, who), time.monotonic())
+
+    def held(self) -> int:
+        """How many buckets this process keeps by itself."""
+        return len(self._own)
 
     def _asked(self, limit: Limit, who: object, now: float) -> float | None:
         """What Redis says; None where it doesn't answer, or didn't a moment ago."""
@@ -158,6 +163,16 @@ def _micros(seconds: float) -> int:
     return max(1, round(seconds * 1_000_000))
 
 
+def impatient(url: str) -> Redis:
+    """A client of the Redis at `url` that no request waits for: at most twice PATIENCE_S."""
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=PATIENCE_S,
+        socket_timeout=PATIENCE_S,
+        retry=Retry(NoBackoff(), 1),  # once more, for a connection that a restart of Redis broke
+    )
+
+
 _limiter: Limiter | None = None
 
 
@@ -166,14 +181,7 @@ def configure(url: str, *, on: bool = True) -> None:
     global _limiter
     _limiter = None
     if on:
-        _limiter = Limiter(
-            Redis.from_url(
-                url,
-                socket_connect_timeout=PATIENCE_S,
-                socket_timeout=PATIENCE_S,
-                retry=Retry(NoBackoff(), 1),  # once more, for a connection that a restart of Redis broke
-            )
-        )
+        _limiter = Limiter(impatient(url))
 
 
 def take(limit: Limit, who: object) -> int:

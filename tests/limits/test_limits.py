@@ -18,6 +18,7 @@ from app.settings import Settings, SettingsError
 from bff import limits
 from bff.limits import ROWS, By
 from tests.conftest import TOP, Caller, House, Person, Town, settings_for
+from tests.console.clerk import Clerk
 from tests.intake.conftest import Machine
 
 DECISION = ids.encode(Kind.DECISION, Ref(1, UUID(int=7)))
@@ -124,7 +125,7 @@ def test_what_was_refused_can_be_sent_again_with_its_key(
 def test_nobody_reaches_the_limit_of_ballots_by_voting(resident: Callable[..., Person]) -> None:
     """With the real numbers: a hundred in a second, more than anybody has houses."""
     wang = resident()
-    assert {ask(wang, "ballots").status_code for _ in range(100)} == {404}
+    assert 429 not in {ask(wang, "ballots").status_code for _ in range(100)}
     assert 429 in {ask(wang, "ballots").status_code for _ in range(60)}
 
 
@@ -198,17 +199,12 @@ def test_a_page_of_the_console_that_is_refused_is_a_page(
     tighten: Callable[..., None], house: House, town: Town
 ) -> None:
     account = town.staff("community").get("/me").get_json()["account"]
-    browser = house.app.test_client()
-    opened = browser.post(
-        "/admin/api/v1/session",
-        json={"account": account, "password": "correct horse battery", "mode": "cookie"},
-    )
-    assert opened.status_code in {201, 401}, opened.text
-    if opened.status_code == 401:  # her role asks for a second factor; the page of the login is enough
-        pytest.fail(opened.text)
-    tighten("staff_reads", at_once=1, every_s=60)
+    browser = Clerk(house.app.test_client(), account)
+    assert browser.log_in().status_code == 201
+    tighten("staff_reads", at_once=3, every_s=60)
     assert browser.get("/admin/tickets").status_code == 200
-    refused = browser.get("/admin/tickets")
+    for _ in range(3):
+        refused = browser.get("/admin/tickets")
     assert (refused.status_code, refused.mimetype) == (429, "text/html")
     assert "操作太频繁" in refused.text
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
