@@ -57,7 +57,7 @@ def init_app(app: Flask) -> None:
     docs.init_app(app, faces)
     proxies = app.config["SETTINGS"].trusted_proxies
     if proxies:
-        app.wsgi_app = limits.seen_by_proxies(app.wsgi_app, proxies)  # type: ignore[method-assign]
+        app.wsgi_app = limits.seen_by_proxies(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]
 
 
 def _begin() -> None:

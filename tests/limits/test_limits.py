@@ -49,7 +49,7 @@ def is_refused(answer: TestResponse, *, within: int) -> None:
 
 def ask(person: Person, name: str, **more: Any) -> TestResponse:
     method, path = ASKS[name]
-    body = {"json": {}} if method != "GET" else {}
+    body: dict[str, Any] = {"json": {}} if method != "GET" else {}
     return person.call(method, path, **body, **more)
 
 
@@ -170,9 +170,12 @@ def test_the_first_screen_and_a_ballot_ask_redis_nothing(
 ) -> None:
     wang = resident()
     asked: list[str] = []
-    monkeypatch.setattr(
-        rates.Limiter, "_asked", lambda _self, limit, _who, _now: asked.append(limit.name) or 0.0
-    )
+
+    def noting(_: rates.Limiter, limit: rates.Limit, *__: object) -> float:
+        asked.append(limit.name)
+        return 0.0
+
+    monkeypatch.setattr(rates.Limiter, "_asked", noting)
     wang.get("/home")
     wang.get(f"/decisions/{DECISION}")
     ask(wang, "ballots")
@@ -291,7 +294,7 @@ def test_behind_trusted_proxies_the_address_they_saw_counts_and_no_other(
 ) -> None:
     tighten("public", at_once=2, every_s=60)
     plain = house.app.wsgi_app
-    house.app.wsgi_app = limits.seen_by_proxies(plain, 1)  # type: ignore[method-assign]
+    house.app.wsgi_app = limits.seen_by_proxies(plain, 1)  # type: ignore[method-assign, assignment]
     try:
 
         def seen(forwarded: str) -> int:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from flask import Flask, Response
-from sqlalchemy import text
+from flask import Flask
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.wrappers import Response as BaseResponse
 
 from app import db
 from bff import errors
@@ -24,7 +26,7 @@ from tests.conftest import TOP, House, Person, Town, settings_for
 from tools import processes
 
 
-def is_busy(answer: Response | requests.Response) -> None:
+def is_busy(answer: BaseResponse | requests.Response) -> None:
     said = answer.text if isinstance(answer, requests.Response) else answer.get_data(as_text=True)
     assert answer.status_code == 503, said
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -38,9 +40,9 @@ def test_when_no_connection_is_left_the_answer_is_to_come_back(
     wang = resident()
     pool = db.engine().pool
     monkeypatch.setattr(pool, "_timeout", 0.1)
-    held = []
+    held: list[Connection] = []
     try:
-        with contextlib.suppress(db.PoolTimeout):
+        with contextlib.suppress(PoolTimeout):
             while len(held) < 100:
                 held.append(db.engine().connect())
         body = {"estate_id": town.a.estate_id, "text": "楼道灯不亮", "client_token": "x" * 32}
