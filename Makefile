@@ -7,6 +7,9 @@ PORT ?=
 NAME ?=
 ARGS ?=
 TESTS ?= 1
+TO ?=
+FROM ?=
+KEYS ?=
 
 # What is checked for types: whatever of these is there.
 TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/env.py wsgi.py)
@@ -14,7 +17,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
-        format lock clean dev shots test-long
+        format lock clean dev shots test-long backup restore doctor
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -64,6 +67,16 @@ shots: dev ## A picture of every console page into docs/shots, against a running
 
 openapi: dev ## Write openapi/*.json anew
 	@$(VENV)/python -m tools.openapi
+
+backup: dev ## Database, files and keys into two new folders (TO= and KEYS=, by default below var/)
+	@$(VENV)/python -m tools.backup make $(if $(TO),--to '$(TO)') $(if $(KEYS),--keys '$(KEYS)')
+
+restore: dev ## A backup back into an empty place, with everything looked at again (FROM= and KEYS=)
+	@test -n '$(FROM)' || { echo 'Which one? make restore FROM=folder KEYS=folder'; exit 2; }
+	@$(VENV)/python -m tools.backup restore --from '$(FROM)' $(if $(KEYS),--keys '$(KEYS)')
+
+doctor: dev ## What is wrong with this installation, or with the `make run` going on; exit code 1 when something is
+	@$(VENV)/python -m tools.doctor $(ARGS)
 
 bench: dev ## A side-by-side measurement (NAME=photo, N= for larger sizes)
 	@test -n '$(NAME)' || { echo 'Which one? make bench NAME=photo'; exit 2; }

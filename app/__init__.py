@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def boot(settings: Settings) -> None:
     """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
-    from app import adapters, crypto, db, dossiers, logs, queue, rates
+    from app import adapters, crypto, db, dossiers, logs, meters, queue, rates
     from app.focus.audiences import FocusGroup
     from app.media import links
     from app.memberships import following
@@ -39,8 +39,9 @@ def boot(settings: Settings) -> None:
             "append-only tables (set MIGRATION_DATABASE_URL to the owner's role)"
         )
     crypto.configure(crypto.Keyring(settings.data_keys, settings.hash_key))
-    db.configure(settings.database_url)
+    db.configure(settings.database_url, slow_ms=settings.slow_query_ms)
     redis = queue.configure(settings.redis_url, ring_bells=settings.ring_bells)
+    meters.configure(redis)
     rates.configure(settings.redis_url, on=settings.rate_limits)
     adapters.configure(settings, redis)
     links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
@@ -63,7 +64,7 @@ def boot(settings: Settings) -> None:
     dossier.configure(dossiers.SECTIONS)
     changes.configure(following.owners_changed)
     allowed.configure(certified.decisions)
-    passwords.configure(settings.staff_password_hash)
+    passwords.configure(settings.staff_password_hash, demo=settings.demo)
     periods.configure(settings.vote_periods)
 
 

@@ -32,7 +32,9 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+
+from app import meters
 
 log = logging.getLogger(__name__)
 
@@ -127,11 +129,11 @@ _PASSING = ("40001", "40P01", "08", "57P01", "57P02", "57P03")
 _OVERLOADED = ("53", "55P03", "57014")
 
 
-def configure(url: str, *, pool_size: int = 12) -> Engine:
+def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
     """Make `url` the process's database. Connections are opened on first use, checked before reuse when they have
-    rested for more than a second.
+    rested for more than a second. A statement of more than `slow_ms` milliseconds gets a line in the log (0: none).
     """
-    global _engine, _reading, _statements
+    global _engine, _reading, _statements, _slow_s
     if _engine is not None:
         _engine.dispose()
     _engine = engine = create_engine(
@@ -169,6 +171,11 @@ def configure(url: str, *, pool_size: int = 12) -> Engine:
             )
         connection.commit()
 
+    _slow_s = slow_ms / 1000
+    if slow_ms:
+        event.listen(engine, "before_cursor_execute", _begins)
+        event.listen(engine, "after_cursor_execute", _ends)
+
     @event.listens_for(engine, "checkin")
     def _rests(_: Any, record: ConnectionPoolEntry) -> None:
         record.info[_RESTED_SINCE] = time.monotonic()
@@ -184,6 +191,32 @@ def configure(url: str, *, pool_size: int = 12) -> Engine:
             raise InvalidatePoolError from e  # all that were opened before are tried no more
 
     return engine
+
+
+_slow_s = 0.0
+_LONGEST = 600  # letters of a statement in the log
+_LIST = re.compile(r"(%\(\w+\)s(?:::\w+)?)(?:, ?%\(\w+\)s(?:::\w+)?)+")
+
+
+def _begins(connection: Connection, *_: Any) -> None:
+    connection.info["began"] = time.perf_counter()
+
+
+def _ends(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    took = time.perf_counter() - connection.info.pop("began", float("inf"))
+    if took >= _slow_s:
+        _tell_slow(statement, took)
+
+
+def _tell_slow(statement: str, seconds: float) -> None:
+    """The statement as it was prepared: with the names of its parameters, never their values."""
+    meters.add(meters.SLOW)
+    said = _LIST.sub(r"\1, …", " ".join(statement.split()))
+    log.warning(
+        "slow statement: %.0f ms",
+        seconds * 1000,
+        extra={"statement": said[:_LONGEST], "ms": round(seconds * 1000)},
+    )
 
 
 _RESTED_SINCE = "rested_since"
@@ -302,7 +335,11 @@ class Plain:
             assert isinstance(driver, psycopg.Connection)
             try:
                 driver.autocommit = True
-                return driver.execute(self.sql, values).fetchall()
+                began = time.perf_counter()
+                found = driver.execute(self.sql, values).fetchall()
+                if _slow_s and (took := time.perf_counter() - began) >= _slow_s:
+                    _tell_slow(self.sql, took)
+                return found
             finally:
                 is_lost = driver.closed
                 if not is_lost:
@@ -415,6 +452,28 @@ def constraint_of(error: DBAPIError) -> str | None:
     """The name of the constraint that was broken, for mapping races to refusals."""
     diag = getattr(error.orig, "diag", None)
     return getattr(diag, "constraint_name", None)
+
+
+def connections() -> list[tuple[str, int]]:
+    """(state, number) of the connections that all our processes have to this database now; for /metrics."""
+    rows = session().execute(
+        text(
+            "SELECT coalesce(state, 'unknown'), count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = current_user GROUP BY 1"
+        )
+    )
+    return [(state, number) for state, number in rows]
+
+
+def most_connections() -> int:
+    """How many connections the server takes from everybody together; for /metrics."""
+    return int(session().scalar(text("SHOW max_connections")) or 0)
+
+
+def in_use() -> int:
+    """How many of this process's connections somebody holds now; for /metrics."""
+    pool = engine().pool
+    return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
 
 def answers() -> bool:

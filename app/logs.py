@@ -6,7 +6,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +50,41 @@ def as_json(event: Any, *, default: Any) -> str:
     except TypeError:
         # Half a surrogate pair, a number of more than 64 bits: a line all the same, and scrubbed.
         return json.dumps(event, default=default)
+
+
+def request_id() -> str | None:
+    """The id of the request that this work goes back to, if it goes back to one."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return found if isinstance(found, str) else None
+
+
+@contextmanager
+def of_request(request_id: str | None) -> Iterator[None]:
+    """Lines written meanwhile carry this request's id; without one, whatever they carry already."""
+    if request_id is None:
+        yield
+        return
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        yield
+
+
+def line(log: logging.Logger, said: str, **more: Any) -> None:
+    """A line at INFO, made as it will be written (see `answered`); `more` are numbers and words of ours."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    whole = {
+        **more,
+        "request_id": scrub(request_id() or "-"),
+        "event": said,
+        "level": "info",
+        "logger": log.name,
+        "timestamp": datetime.now().isoformat(),  # noqa: DTZ005  as the other lines: the machine's time
+    }
+    log.handle(
+        logging.makeLogRecord(
+            {"name": log.name, "levelno": logging.INFO, "levelname": "INFO", "msg": said, "whole": whole}
+        )
+    )
 
 
 _access = logging.getLogger("access")

@@ -16,7 +16,7 @@ from sqlalchemy import Index, SmallInteger, String, UniqueConstraint, bindparam,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app import clock, db, ids, queue
+from app import clock, db, ids, logs, queue
 
 MAX_ATTEMPTS = 40
 # Seconds before the next try: soon at first, because most trouble is over in moments.
@@ -67,6 +67,10 @@ class Leased(NamedTuple):
     payload: dict[str, Any]
     attempts: int
     created_at: datetime
+    request_id: str | None = None  # of the request that promised it, for the log
+
+
+_REQUEST = "_request_id"  # beside what the handler reads
 
 
 def put(
@@ -87,7 +91,9 @@ def put(
             id=ids.new_id(),
             queue=on.value,
             kind=kind,
-            payload=payload,
+            payload=payload
+            if (request := logs.request_id()) is None
+            else payload | {_REQUEST: logs.scrub(request)},
             idem=idem,
             not_before=not_before or now,
             created_at=now,
@@ -125,12 +131,20 @@ def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Lease
         )
         .execution_options(synchronize_session=False)
     )
-    leased = sorted((Leased(*row) for row in rows), key=lambda row: row.id)  # RETURNING knows no order
+    leased = sorted((_leased(*row) for row in rows), key=lambda row: row.id)  # RETURNING knows no order
     for row in leased:
         if row.attempts > MAX_ATTEMPTS:
             # Each try ended without a word: what it does kills its worker.
             _settle(row, state=OutboxState.FAILED, lease_until=None, last_error="no try came to an end")
     return [row for row in leased if row.attempts <= MAX_ATTEMPTS]
+
+
+def _leased(
+    community_id: int, id_: UUID, kind: str, payload: dict[str, Any], attempts: int, created_at: datetime
+) -> Leased:
+    request_id = payload.get(_REQUEST)
+    own = {name: value for name, value in payload.items() if name != _REQUEST}
+    return Leased(community_id, id_, kind, own, attempts, created_at, request_id)
 
 
 def done(row: Leased) -> None:
@@ -199,6 +213,23 @@ def backlog() -> list[tuple[str, str, int]]:
         .execution_options(cross_community="metrics")
     )
     return [(kind, state, rows_) for kind, state, rows_ in rows]
+
+
+def oldest_due() -> float:
+    """Seconds for which the oldest row that is due has waited for a worker; 0 when none waits. For /metrics."""
+    now = clock.now()
+    since = db.session().scalar(
+        select(Outbox.not_before)
+        .where(
+            Outbox.state == OutboxState.OPEN,
+            Outbox.not_before <= now,
+            (Outbox.lease_until.is_(None)) | (Outbox.lease_until <= now),
+        )
+        .order_by(Outbox.not_before)
+        .limit(1)
+        .execution_options(cross_community="metrics")
+    )
+    return (now - since).total_seconds() if since is not None else 0.0
 
 
 def forget_done(*, before: datetime) -> int:

@@ -15,7 +15,7 @@ from redis.retry import Retry
 from rq import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
-from app import db
+from app import db, logs
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,7 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
         failure_ttl=86400,
         description=job.name,
         job_id=job_id,
+        meta={"request_id": request_id} if (request_id := logs.request_id()) else None,
     )
 
 
@@ -171,6 +172,24 @@ def _ring_all(bells: list[tuple[Any, ...]]) -> None:
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)
+
+
+def noted(text: str, lists: Iterable[str]) -> tuple[str | bytes | None, dict[str, list[Any]]] | None:
+    """What lies under the key of a text and those of lists; None while Redis is away, which is not waited for twice."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return None
+    names = list(lists)
+    try:
+        pipe = redis().pipeline(transaction=False)
+        pipe.get(text)
+        for name in names:
+            pipe.lrange(name, 0, -1)
+        kept, *told = pipe.execute()
+    except RedisError:
+        _quiet_until = time.monotonic() + QUIET_S
+        return None
+    return kept, dict(zip(names, told, strict=True))
 
 
 def answers() -> bool:

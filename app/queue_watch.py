@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 from rq import Worker
+from rq.cron_scheduler_registry import get_registry_key
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
@@ -67,6 +69,15 @@ def _state(name: Queue, workers: int) -> State:
         oldest=first[0].enqueued_at if first else None,
         workers=workers,
     )
+
+
+def schedules() -> list[float]:
+    """How many seconds ago each schedule was heard of last; one should run, heard of each minute. Raises QueueAway."""
+    try:
+        seen: Any = queue.redis().zrange(get_registry_key(), 0, -1, withscores=True)
+    except RedisError as e:
+        raise QueueAway from e
+    return sorted(time.time() - at for _, at in seen)
 
 
 def failed(name: Queue) -> list[Failed]:

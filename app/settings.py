@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import time
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 
 class SettingsError(Exception):
@@ -199,6 +201,92 @@ KEYS_OF_A_VENDOR = (
 )
 
 
+# Values that stand in this repository: in tests, stand-ins and documents, for everybody to read.
+_PUBLISHED = frozenset(
+    {"sandbox-secret", "push-token", "password", "postgres", "secret", "changeme", "…", "..."}
+)
+DEMO_MARK = "demo-"  # what `make run` puts before the SECRET_KEY it makes
+_DIFFERENT = 8  # a random secret of 16 characters or 32 bytes has more different ones, all but certainly
+
+
+def _is_made_up(value: str | bytes) -> bool:
+    """Would somebody who guesses find it? One that is published, of few different signs, or counted up."""
+    if isinstance(value, str) and (value.lower() in _PUBLISHED or value.startswith(DEMO_MARK)):
+        return True
+    signs = value.encode() if isinstance(value, str) else value
+    steps = {b - a for a, b in itertools.pairwise(signs)}
+    return len(set(signs)) < _DIFFERENT or len(steps) == 1
+
+
+def _no_secrets(values: Mapping[str, Any]) -> list[str]:
+    """Which of these settings, by name, are secret to nobody: what no production may start with."""
+    found = []
+    for row in fields(Settings):
+        value = values.get(row.name)
+        if row.repr or not value:
+            continue
+        given: Iterable[Any] = (
+            value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        )
+        if row.metadata["env"].endswith("_URL"):
+            given = [password for url in given if (password := _password_of(url))]
+        if any(_is_made_up(one) for one in given):
+            found.append(row.metadata["env"])
+    if values.get("hash_key") in values.get("data_keys", {}).values():
+        found.append("HASH_KEY (the same as a data key)")
+    return found
+
+
+def _password_of(url: str) -> str | None:
+    """The password in an address, but for those that don't guard anything: none, and a store's long key."""
+    try:
+        parts = urlsplit(url)
+        return unquote(parts.password) if parts.password else None
+    except ValueError:
+        return None
+
+
+def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`env` (by default the process's), with each secret whose `NAME_FILE` names a file read from there.
+
+    Raises SettingsError naming every file that can't be read and every secret that is given twice.
+    """
+    found = dict(os.environ if env is None else env)
+    wrong: list[str] = []
+    for name in secret_names():
+        path = found.get(f"{name}_FILE", "")
+        if not path:
+            continue
+        if found.get(name):
+            wrong.append(f"{name} (given twice, by itself and by {name}_FILE)")
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, ValueError):
+            wrong.append(f"{name}_FILE (the file can't be read)")
+    if wrong:
+        raise SettingsError("Jiayuan can't start: these settings can't be read: " + ", ".join(wrong) + ".")
+    return found
+
+
+def secret_names() -> list[str]:
+    """The settings that are secret, or half of a secret: what may come from a file."""
+    secret = [row.metadata["env"] for row in fields(Settings) if not row.repr]
+    return secret + [name for names in KEYS_OF_A_VENDOR for name in names if name not in secret]
+
+
+def _not_together(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is right by itself, and not with the others."""
+    if values.get("staff_totp") == "optional" and not values.get("demo"):
+        yield "STAFF_TOTP (optional only with DEMO=1)"
+    if values.get("vote_periods") == "any" and not values.get("demo"):
+        yield "VOTE_PERIODS (any only with DEMO=1)"
+    if values.get("staff_password_hash") == "cheap" and not _is_loopback(values.get("public_base_url", "")):
+        yield "STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)"
+    if values.get("rate_limits") is False and not _is_loopback(values.get("public_base_url", "")):
+        yield "RATE_LIMITS (off only for tests, with PUBLIC_BASE_URL on loopback)"
+
+
 def _halves(env: Mapping[str, str]) -> list[str]:
     """What is missing beside a key that is there."""
     return [
@@ -208,22 +296,6 @@ def _halves(env: Mapping[str, str]) -> list[str]:
         for name in names
         if not env.get(name)
     ]
-
-
-def _not_in_production(values: Mapping[str, Any]) -> list[str]:
-    """What is chosen that only a demonstration, or a program that nobody else can reach, may choose."""
-    unreadable = []
-    if not values.get("demo"):
-        if values.get("staff_totp") == "optional":
-            unreadable.append("STAFF_TOTP (optional only with DEMO=1)")
-        if values.get("vote_periods") == "any":
-            unreadable.append("VOTE_PERIODS (any only with DEMO=1)")
-    if not _is_loopback(values.get("public_base_url", "")):
-        if values.get("staff_password_hash") == "cheap":
-            unreadable.append("STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)")
-        if values.get("rate_limits") is False:
-            unreadable.append("RATE_LIMITS (off only for tests, with PUBLIC_BASE_URL on loopback)")
-    return unreadable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +386,9 @@ class Settings:
     # Notice of 15 days, a window of 5 to 60, postings: the minimum periods of votes.
     vote_periods: str = setting("VOTE_PERIODS", _lawful_or_any, default="lawful")
 
+    # A statement that takes longer is named in the log, without its values; 0: none is.
+    slow_query_ms: int = setting("SLOW_QUERY_MS", _count, default=500)
+
     log_level: str = setting("LOG_LEVEL", default="INFO")
     metrics_port: int = setting("METRICS_PORT", int, default=0)
     demo: bool = setting("DEMO", _flag, default=False)
@@ -322,9 +397,11 @@ class Settings:
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
         """The settings that `env` (by default the process's) gives.
 
-        Raises SettingsError naming every missing or unreadable setting at once, never its value.
+        A secret may come from a file: `NAME_FILE`. An installation that isn't for demonstration (`DEMO`) and isn't
+        reached on loopback refuses secrets that everybody can know. Raises SettingsError naming every missing or
+        unreadable setting at once, never its value.
         """
-        env = os.environ if env is None else env
+        env = environment(env)
         missing: list[str] = []
         unreadable: list[str] = []
         values: dict[str, Any] = {}
@@ -342,14 +419,21 @@ class Settings:
             except (ValueError, TypeError):
                 # Python's own sentence would quote the value: half a key, perhaps.
                 unreadable.append(name)
-        unreadable += _not_in_production(values)
+        unreadable += _not_together(values)
         missing += _halves(env)
-        if missing or unreadable:
+        is_production = not values.get("demo") and not _is_loopback(values.get("public_base_url", ""))
+        open_to_all = _no_secrets(values) if is_production else []
+        if missing or unreadable or open_to_all:
             parts = []
             if missing:
                 parts.append("these settings are missing: " + ", ".join(missing))
             if unreadable:
                 parts.append("these settings can't be read: " + ", ".join(unreadable))
+            if open_to_all:
+                parts.append(
+                    "these secrets come from a demonstration or can be guessed, make your own: "
+                    + ", ".join(open_to_all)
+                )
             raise SettingsError("Jiayuan can't start: " + "; ".join(parts) + ".")
         values.setdefault("migration_database_url", values["database_url"])
         return cls(**values)

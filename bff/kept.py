@@ -17,6 +17,7 @@ from typing import ParamSpec, cast
 from flask import Response, make_response, request
 from flask.typing import ResponseReturnValue
 
+from app import meters
 from app.ids import Ref
 
 P = ParamSpec("P")
@@ -76,6 +77,7 @@ def until_published(
                 return view(*args, **kwargs)
             key = estate, head, request.full_path
             found = ANSWERS.get(key)
+            meters.add(meters.CACHE, "published", "miss" if found is None else "hit")
             if found is None:
                 response = make_response(view(*args, **kwargs))
                 etag, _ = response.get_etag()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from app.settings import read_database_url
+from app.settings import environment, read_database_url
 from app.tables import metadata
 
 target_metadata = metadata()
 
 
 def _url() -> str:
-    raw = os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL", "")
+    given = environment()
+    raw = given.get("MIGRATION_DATABASE_URL") or given.get("DATABASE_URL", "")
     if not raw:
         raise SystemExit("Migrations need MIGRATION_DATABASE_URL (or DATABASE_URL).")
     return read_database_url(raw)

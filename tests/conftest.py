@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import itertools
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -110,6 +111,21 @@ def settings_for(pg: servers.Postgres, database: str, **changes: Any) -> dict[st
         "WECHAT_TIMEOUT_S": "2",
         "LOG_LEVEL": "INFO",
         **{name: str(value) for name, value in changes.items()},
+    }
+
+
+def real_secrets() -> dict[str, str]:
+    """Secrets as a production has them, which `settings_for` has not: nobody can know them."""
+    return {
+        "DATABASE_URL": f"postgresql://jiayuan_app:{secrets.token_urlsafe(24)}@db/jiayuan",
+        "MIGRATION_DATABASE_URL": f"postgresql://jiayuan_owner:{secrets.token_urlsafe(24)}@db/jiayuan",
+        "RETENTION_DATABASE_URL": f"postgresql://jiayuan_retention:{secrets.token_urlsafe(24)}@db/jiayuan",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATA_KEYS": f"1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "HASH_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "WECHAT_SECRET": secrets.token_hex(16),
+        "WECHAT_PUSH_TOKEN": secrets.token_hex(16),
+        "WECHAT_PUSH_AES_KEY": base64.b64encode(secrets.token_bytes(33)).decode()[:43],
     }
 
 
@@ -618,6 +634,7 @@ __all__ = [
     "pictures",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "real_secrets",
     "settings_for",
     "small_jpeg",
 ]

@@ -31,6 +31,9 @@ ALLOWED = frozenset(
         "sealed anew under the newest key",
         "closing an account",
         "what WeChat didn't deliver",
+        "files that rows name",
+        "recount after a restore",
+        "doctor",
     }
 )
 

@@ -15,6 +15,7 @@ from tools.processes import ServerError
 
 REACH_PATIENCE_S = 5
 _TEMPLATES = "WECHAT_TEMPLATES"
+DEMO_MARK = "demo-"  # `app.settings` refuses a SECRET_KEY that begins so where the world can reach it
 
 
 def secrets_of(path: Path) -> dict[str, str]:
@@ -41,7 +42,7 @@ def secrets_of(path: Path) -> dict[str, str]:
 def _fresh() -> dict[str, str]:
     key = b64encode(secrets.token_bytes(32)).decode()
     return {
-        "SECRET_KEY": secrets.token_urlsafe(48),
+        "SECRET_KEY": DEMO_MARK + secrets.token_urlsafe(48),
         "DATA_KEYS": f"1:{key}",
         "HASH_KEY": b64encode(secrets.token_bytes(32)).decode(),
         # In the shapes that WeChat gives them.

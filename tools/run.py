@@ -22,7 +22,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Never
 
@@ -291,6 +291,13 @@ def _make_folders() -> None:
         raise ServerError(f"{VAR} cannot be written by this user: {error.strerror}.") from error
 
 
+@contextlib.contextmanager
+def only_one_run() -> Iterator[None]:
+    """Keep `make run` from starting in this checkout meanwhile; ServerError while one goes on."""
+    with _only_one():
+        yield
+
+
 def _only_one() -> IO[str]:
     """Hold the lock of this checkout; ServerError while another run holds it and is not about to end."""
     lock = (VAR / "run.lock").open("w")
@@ -308,6 +315,13 @@ def _only_one() -> IO[str]:
                 f"(process {(noted.get('launcher') or ['?'])[0]}): stop that first, with Ctrl-C."
             )
         time.sleep(0.1)
+
+
+def going_on() -> int | None:
+    """The port of the run going on in this checkout, if there is one."""
+    noted = _noted()
+    launcher = noted.get("launcher")
+    return noted.get("port") if launcher and Identity(*launcher).is_alive() else None
 
 
 def _noted() -> dict[str, Any]:

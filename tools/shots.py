@@ -115,6 +115,79 @@ def _to_publish(page: Any) -> None:
     page.locator("[data-opens=publish]").click()
 
 
+def _counted(page: Any) -> None:
+    """The draft to a building, once its people and cost are counted."""
+    page.get_by_role("link", name="1栋清洗水箱停水").first.click()
+    page.locator("[data-recipients]").wait_for()
+
+
+def _to_send(page: Any) -> None:
+    _counted(page)
+    page.get_by_role("button", name="发送", exact=True).click()
+
+
+def _text_written(page: Any) -> None:
+    page.locator('[name="audience.ids"]').first.check()
+    page.get_by_label("短信模板").select_option(label="停水停电通知（通知）")
+    for number, words in enumerate(("1栋", "周四9:00至12:00", "停水"), 1):
+        page.get_by_label(f"空白 {number}").fill(words)
+
+
+def _text_refused(page: Any) -> None:
+    _text_written(page)
+    page.get_by_label("空白 3").fill("见 www.a.cn")
+    page.get_by_role("button", name="保存，去核对人数和费用").click()
+    page.locator("[data-params] .field-error").wait_for()
+
+
+def _to_approve(page: Any) -> None:
+    page.get_by_role("link", name="本月志愿巡逻排班").first.click()
+    page.get_by_role("button", name="审批", exact=True).click()
+
+
+def _texted(page: Any) -> None:
+    """A reminder that was let go; where there is none yet it is written, counted and sent."""
+    done = page.get_by_role("link", name="提醒还没投票的业主")
+    if done.count():
+        done.first.click()
+    else:
+        page.goto("/admin/campaigns/new?type=decision_not_voted")
+        page.locator('[name="audience.ids"]').first.check()
+        page.get_by_label("短信模板").select_option(label="请参加业主表决（提醒）")
+        page.get_by_label("空白 2").fill("1栋电梯更新改造")
+        page.get_by_label("这次通知叫什么").fill("提醒还没投票的业主")
+        page.get_by_role("button", name="保存，去核对人数和费用").click()
+        page.locator("[data-recipients]").wait_for()
+        page.get_by_role("button", name="发送", exact=True).click()
+        page.get_by_role("button", name="确认发送").click()
+    page.locator("#progress").wait_for()
+    page.wait_for_timeout(4000)  # the gateways answer meanwhile
+
+
+def _cancelling(page: Any) -> None:
+    _counted(page)
+    page.get_by_role("button", name="不发了").click()
+    page.locator("#cancel form").wait_for()
+
+
+def _opted(page: Any) -> None:
+    page.get_by_label("手机号").fill("19900010001")
+    page.get_by_role("button", name="查询").click()
+    page.locator("#opted:not([hidden])").wait_for()
+
+
+def _template_named(page: Any) -> None:
+    page.get_by_role("link", name="停水停电通知").click()
+    page.locator("#template").wait_for()
+
+
+def _template_written(page: Any) -> None:
+    page.get_by_label("名称").fill("停气通知")
+    page.get_by_label("签名").fill("寸滩街道")
+    page.locator("#t-text").fill("您好，停气检修时间：")
+    page.get_by_role("button", name="插入一处空白").click()
+
+
 def _first_decision(page: Any) -> None:
     page.locator(".decision-card h2 a").first.click()
     page.locator(".tabs").wait_for()
@@ -309,6 +382,26 @@ SHOTS: Sequence[Shot] = (
     Shot("notices-write", "community1", "/admin/notices/new", _written),
     Shot("notices-publish", "community1", "/admin/notices/new", _to_publish),
     Shot("notices-one", "community1", "/admin/notices?status=published", _first_link),
+    Shot("sms-campaigns", "community1", "/admin/campaigns"),
+    Shot("sms-campaigns-empty", "community3", "/admin/campaigns"),
+    Shot("sms-new", "community1", "/admin/campaigns/new"),
+    Shot("sms-write", "community1", "/admin/campaigns/new?type=estates", _text_written),
+    Shot("sms-write-refused", "community1", "/admin/campaigns/new?type=estates", _text_refused),
+    Shot("sms-write-decision", "community1", "/admin/campaigns/new?type=decision_not_voted"),
+    Shot("sms-write-list", "community1", "/admin/campaigns/new?type=list"),
+    Shot("sms-counted", "community1", "/admin/campaigns?state=draft", _counted),
+    Shot("sms-send", "community1", "/admin/campaigns?state=draft", _to_send),
+    Shot("sms-cancel", "community1", "/admin/campaigns?state=draft", _cancelling),
+    Shot("sms-approve", "street", "/admin/campaigns?state=awaiting_approval", _to_approve),
+    Shot("sms-running", "community1", "/admin/campaigns", _texted),
+    Shot("sms-lists", "community1", "/admin/recipient-lists"),
+    Shot("sms-list", "community1", "/admin/recipient-lists", _first_link),
+    Shot("sms-opt-outs", "community1", "/admin/opt-outs", _opted),
+    Shot("sms-templates", "street", "/admin/sms-templates"),
+    Shot("sms-template", "street", "/admin/sms-templates", _template_named),
+    Shot("sms-template-new", "street", "/admin/sms-templates/new", _template_written),
+    Shot("sms-english", "community1", "/admin/campaigns/new", _english),
+    Shot("sms-dark", "community1", "/admin/campaigns?state=draft", _dark),
     Shot("decision-list", "community1", "/admin/decisions"),
     Shot("decision-one", "community1", "/admin/decisions?status=open", _first_decision),
     Shot("decision-turnout", "community1", "/admin/decisions?status=open", _decision_tab("投票进度")),
@@ -365,7 +458,7 @@ SHOTS: Sequence[Shot] = (
     Shot("duty-new", "community1", "/admin/duty/new"),
     Shot("routing", "community1", "/admin/routing", _tried),
     Shot("routing-new", "community1", "/admin/routing", _new_rule),
-    Shot("search-room", "community1", "/admin/search?q=1-1-101"),
+    Shot("search-room", "community1", "/admin/search?q=1-101"),
     Shot("system-areas", "community1", "/admin/areas"),
     Shot("system-area", "community1", "/admin/areas", _first_sheet),
     Shot("system-grids", "community1", "/admin/grids"),

@@ -25,11 +25,14 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
+from rq import Queue as RqQueue
 from rq import Worker
+from rq.executions import Execution
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
-from app import db
+from app import db, logs, meters
 from app.queue import Queue
 from app.settings import Settings, SettingsError
 from workers import config, schedule
@@ -59,6 +62,15 @@ class OneQueueWorker(Worker):
             self.connection.delete(self.key)
             self.register_birth()
         super().heartbeat(timeout, pipeline)
+
+    def perform_job(self, job: RqJob, queue: RqQueue, execution: Execution) -> bool:
+        """Its lines carry the id of the request it goes back to; what it came to is counted."""
+        name = (job.func_name or "-").rpartition(".")[2]
+        with logs.of_request(job.meta.get("request_id")), meters.timed(meters.JOB_SECONDS, queue.name, name):
+            is_done = super().perform_job(job, queue, execution)
+        meters.add(meters.JOBS, queue.name, name, "done" if is_done else "failed")
+        meters.flush()  # this process ends with its job
+        return is_done
 
 
 def _wait_for(redis: Redis) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rq.timeouts import JobTimeoutException
 
-from app import clock, db, idempotency, orphans, outbox, queue, retention
+from app import clock, db, idempotency, logs, orphans, outbox, queue, retention
 from app.ids import Ref
 from app.media import service as media
 from app.memberships import following as memberships
@@ -49,7 +49,8 @@ def drain(community_id: int, on: str) -> None:
             committed(outbox.give_back, row)
             continue
         try:
-            HANDLERS[row.kind](row)
+            with logs.of_request(row.request_id):
+                HANDLERS[row.kind](row)
         except Later as later:
             committed(outbox.again, row, error=str(later))
         except JobTimeoutException:

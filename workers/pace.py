@@ -20,10 +20,11 @@ from redis.exceptions import RedisError
 from app import queue
 from app.messaging import failover
 from app.messaging.failover import Call, Standing
+from app.messaging.pulse import CALLS, STANDINGS
 
 # Of each provider: a busy one must not push out what one on its trickle showed.
 KEPT_CALLS = 2 * failover.LAST
-_CALLS, _STANDINGS, _JUDGING = "sms:calls:", "sms:standings", "sms:judging"
+_JUDGING = "sms:judging"
 _EVERY_S = 0.5  # between two looks at what other workers saw
 
 # One moving point in time for each bucket (GCRA): no counter to refill, and the clock is Redis's own.
@@ -99,7 +100,7 @@ class Pace:
             provider, at = self._running.pop(number)
         call = Call(provider, at, (now - at) * 1000, failed)
         try:
-            key, pipe = _CALLS + provider, queue.redis().pipeline(transaction=False)
+            key, pipe = CALLS + provider, queue.redis().pipeline(transaction=False)
             pipe.lpush(key, orjson.dumps(list(call)))
             pipe.ltrim(key, 0, KEPT_CALLS - 1)
             pipe.expire(key, 300)
@@ -124,9 +125,9 @@ class Pace:
             known = dict(self._standings)
         try:
             redis = queue.redis()
-            kept = redis.get(_STANDINGS)
+            kept = redis.get(STANDINGS)
             known = {n: Standing(*s) for n, s in orjson.loads(kept).items()} if kept else {}
-            told = [line for name in {*names, *known} for line in redis.lrange(_CALLS + name, 0, -1)]
+            told = [line for name in {*names, *known} for line in redis.lrange(CALLS + name, 0, -1)]
             calls = [Call(*orjson.loads(line)) for line in told]
             mine = bool(redis.set(_JUDGING, 1, nx=True, px=int(_EVERY_S * 800)))
         except (RedisError, orjson.JSONDecodeError, TypeError):
@@ -138,7 +139,7 @@ class Pace:
         if mine and decided != known:
             with contextlib.suppress(RedisError):
                 queue.redis().set(
-                    _STANDINGS, orjson.dumps({name: list(one) for name, one in decided.items()}), ex=3600
+                    STANDINGS, orjson.dumps({name: list(one) for name, one in decided.items()}), ex=3600
                 )
         with self._lock:
             self._standings = decided

@@ -61,6 +61,16 @@ def configure(*, approval_above: int) -> None:
     _approval_above = approval_above
 
 
+def approval_above() -> int:
+    """Above so many recipients a second person approves."""
+    return _approval_above
+
+
+def is_mendable(state: str, fault: str | None) -> bool:
+    """Would `retry_failed` send a text message in that state again?"""
+    return state == MessageState.FAILED or (state == MessageState.REFUSED and fault in _MENDABLE)
+
+
 # --- reading -----------------------------------------------------------------------------------------------
 
 

@@ -127,6 +127,16 @@ def due_communities(*, is_open: bool) -> list[Due]:
     return [Due(int(community_id), to_send, to_settle) for community_id, _, to_send, to_settle in rows]
 
 
+def backlog() -> list[tuple[str, int]]:
+    """(state, batches) of everything that isn't over; for /metrics."""
+    rows = db.session().execute(
+        text(
+            "SELECT state, count(*) FROM sms_batches WHERE state IN ('queued', 'sending', 'unknown') GROUP BY state"
+        ).execution_options(cross_community="metrics")
+    )
+    return [(state, batches) for state, batches in rows]
+
+
 _LEASE = text(
     """
     WITH due AS (

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import case, extract, func, or_, select
+from sqlalchemy import ColumnElement, case, extract, func, or_, select, true
 
 from app import clock, crypto, db
 from app.ids import Ref
 from app.messaging.campaign_models import Campaign
-from app.messaging.campaigns import parts_of
+from app.messaging.campaigns import is_mendable, parts_of
 from app.messaging.sms_models import Channel, MessageState, SmsBatch, SmsMessage, SmsTemplate
 
 _MINUTE = timedelta(minutes=1)
 _BAD = (MessageState.REFUSED, MessageState.FAILED, MessageState.UNKNOWN)
+_ENDED_BADLY = (*_BAD, MessageState.CANCELLED)
 
 
 class Share(NamedTuple):
@@ -26,6 +28,18 @@ class Share(NamedTuple):
     share: float
     p95_ms: int | None
     errors: int
+
+
+class Failure(NamedTuple):
+    """A `number` of messages that didn't get through for one reason. `code`: the vendor's word; `is_mendable`:
+    `retry_failed` would send them again.
+    """
+
+    status: str
+    fault: str | None
+    code: str | None
+    number: int
+    is_mendable: bool
 
 
 class Progress(NamedTuple):
@@ -41,6 +55,7 @@ class Progress(NamedTuple):
     rate_per_s: float
     eta: datetime | None
     providers: list[Share]
+    failures: list[Failure]
 
 
 def of(row: Campaign) -> Progress:
@@ -48,14 +63,25 @@ def of(row: Campaign) -> Progress:
     now = clock.now()
     m = SmsMessage
     counted = dict.fromkeys((state.value for state in MessageState), 0)
+    failures: list[Failure] = []
     lately = 0
-    for state, n, last_minute in db.session().execute(
-        select(m.state, func.count(), func.count().filter(m.sent_at > now - _MINUTE))
+    for state, why, word, channel, n, last_minute in db.session().execute(
+        select(
+            m.state,
+            m.fault,
+            m.code,
+            m.channel,
+            func.count(),
+            func.count().filter(m.sent_at > now - _MINUTE),
+        )
         .where(m.community_id.in_(row.communities), m.campaign_id == row.id)
-        .group_by(m.state)
+        .group_by(m.state, m.fault, m.code, m.channel)
     ):
-        counted[state] = n
+        counted[state] += n
         lately += last_minute
+        if state in _ENDED_BADLY:
+            again = channel == Channel.SMS and is_mendable(state, why)
+            failures.append(Failure(state, why, word, n, again))
     parts = parts_of(row)
     began = max(row.started_at or now, now - _MINUTE)
     rate = lately / max((now - began).total_seconds(), 1.0)
@@ -70,7 +96,23 @@ def of(row: Campaign) -> Progress:
         rate_per_s=round(rate, 2),
         eta=now + timedelta(seconds=left / rate) if left and rate else None,
         providers=_shares(row),
+        failures=sorted(failures, key=lambda one: (-one.number, one.status, one.code or "")),
     )
+
+
+def sent_of(rows: Sequence[Campaign]) -> dict[UUID, tuple[int, int]]:
+    """Campaign → how many of its messages have left, and how many there are; in one statement for a list."""
+    m = SmsMessage
+    stayed = (MessageState.QUEUED, MessageState.SENDING, MessageState.CANCELLED)
+    found = db.session().execute(
+        select(m.campaign_id, func.count().filter(m.state.not_in(stayed)), func.count())
+        .where(
+            m.community_id.in_({home for row in rows for home in row.communities}),
+            m.campaign_id.in_([row.id for row in rows]),
+        )
+        .group_by(m.campaign_id)
+    )
+    return {campaign_id: (sent, total) for campaign_id, sent, total in found}
 
 
 def _shares(row: Campaign) -> list[Share]:
@@ -112,14 +154,26 @@ def _shares(row: Campaign) -> list[Share]:
 def messages(row: Campaign, *, status: str | None, limit: int, after: Ref | None = None) -> list[SmsMessage]:
     """Its messages by community, in the order in which they were written."""
     m = SmsMessage
+    return _page(row, m.state == status if status is not None else true(), limit=limit, after=after)
+
+
+def unreached(row: Campaign, *, limit: int, after: Ref | None = None) -> list[SmsMessage]:
+    """Its text messages that won't arrive: the number takes none, or the receipt says that it failed. Somebody has to
+    go there.
+    """
+    m = SmsMessage
+    lost = or_(m.state == MessageState.FAILED, (m.state == MessageState.REFUSED) & (m.fault == "number"))
+    return _page(row, lost & (m.channel == Channel.SMS), limit=limit, after=after)
+
+
+def _page(row: Campaign, wanted: ColumnElement[bool], *, limit: int, after: Ref | None) -> list[SmsMessage]:
+    m = SmsMessage
     query = (
         select(m)
-        .where(m.community_id.in_(row.communities), m.campaign_id == row.id)
+        .where(m.community_id.in_(row.communities), m.campaign_id == row.id, wanted)
         .order_by(m.community_id, m.id)
         .limit(limit)
     )
-    if status is not None:
-        query = query.where(m.state == status)
     if after is not None:
         query = query.where(
             or_(

@@ -63,6 +63,18 @@ def read_at(resident_ids: Iterable[UUID], *, idem: str) -> dict[UUID, datetime]:
     return {resident: at for resident, at in db.session().execute(query) if at is not None}
 
 
+def notices_waiting() -> int:
+    """WeChat notices that are still to be sent; for /metrics."""
+    return int(
+        db.session().scalar(
+            select(func.count())
+            .where(WeChatNotice.state == NoticeState.QUEUED)
+            .execution_options(cross_community="metrics")
+        )
+        or 0
+    )
+
+
 def notices_due_everywhere() -> list[int]:
     """Communities with a WeChat notice due now; for the sweeper."""
     now = clock.now()

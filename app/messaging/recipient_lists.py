@@ -219,6 +219,26 @@ def list_for(staff: StaffActor, ref: Ref, permission: Permission = Permission.CA
     return found
 
 
+def name_of(ref: Ref) -> str:
+    """What a list is called; the caller has made sure that it may be said. Raises NotFound."""
+    found = db.session().get(RecipientList, ref)
+    if found is None:
+        raise NotFound
+    return found.name
+
+
+def listed(staff: StaffActor, *, limit: int, before: UUID | None = None) -> list[RecipientList]:
+    """The lists of one's communities, the newest first."""
+    mine = sorted(communities_of(staff, Permission.CAMPAIGN_VIEW))
+    query = (
+        select(RecipientList)
+        .where(RecipientList.community_id.in_(mine))
+        .order_by(RecipientList.id.desc())
+        .limit(limit)
+    )
+    return list(db.session().scalars(query.where(RecipientList.id < before) if before else query))
+
+
 class ListAudience(audience.Informal):
     """The numbers of handed-in lists."""
 

@@ -57,8 +57,8 @@ class BadTemplate(Invalid):
     """The text and its parameters don't fit together, or hold what vendors refuse."""
 
     code = "bad_template"
-    zh = "模板内容有误：{why}。"
-    en = "The template can't be taken: {why}."
+    zh = "模板内容有误：{zh_why}。"
+    en = "The template can't be taken: {en_why}."
 
 
 class TemplateNotApproved(Conflict):

@@ -121,6 +121,11 @@ def parameters_of(row: SmsTemplate) -> list[Parameter]:
     return [Parameter(p["name"], p["longest"], Fill(p["fill"])) for p in row.parameters]
 
 
+def blanks_in(text: str) -> list[tuple[int, int, str]]:
+    """The blanks of a text in their order: from where to where each stands, and its name."""
+    return [(found.start(), found.end(), found[1]) for found in _BLANK.finditer(text)]
+
+
 def is_personal(row: SmsTemplate) -> bool:
     """Do recipients get different texts?"""
     return any(p.fill is not Fill.CAMPAIGN for p in parameters_of(row))
@@ -209,7 +214,9 @@ def redraft(
         raise TemplateFixed
     for field, value in changes.items():
         setattr(row, field, value)
-    row.parameters = _in_order(row.sign, row.text, parameters or parameters_of(row))
+    row.parameters = _in_order(
+        row.sign, row.text, parameters if parameters is not None else parameters_of(row)
+    )
     # Who rewrote it wrote it: the second person is somebody else.
     row.created_by = acting_user.id
     _touch(row)
@@ -293,15 +300,18 @@ def _in_order(sign: str, text: str, parameters: Sequence[Parameter]) -> list[Any
     for wrong, why in (
         (
             "{" in _BLANK.sub("", text) or "}" in _BLANK.sub("", text),
-            "花括号只用于参数 (braces only for parameters)",
+            ("花括号只用于空白", "braces only for parameters"),
         ),
-        ("【" in text + sign or "】" in text + sign, "【】只用于签名，由系统添加 (【】 is added by itself)"),
-        (len(by_name) != len(parameters), "参数重名 (a parameter twice)"),
-        (set(blanks) != set(by_name), "参数与内容不一致 (text and parameters differ)"),
-        (longest > LONGEST, f"超过 {LONGEST} 字 (longer than {LONGEST} characters)"),
+        (
+            "【" in text + sign or "】" in text + sign,
+            ("【】只用于签名，由系统添加", "【】 is added by itself"),
+        ),
+        (len(by_name) != len(parameters), ("空白重名", "a parameter twice")),
+        (set(blanks) != set(by_name), ("空白与内容不一致", "text and parameters differ")),
+        (longest > LONGEST, (f"填满以后超过 {LONGEST} 字", f"longer than {LONGEST} characters")),
     ):
         if wrong:
-            raise BadTemplate(why=why)
+            raise BadTemplate(zh_why=why[0], en_why=why[1])
     return [by_name[name]._asdict() | {"fill": by_name[name].fill.value} for name in blanks]
 
 

@@ -23,6 +23,9 @@ _HASHERS = {
     "cheap": PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),  # tests log in hundreds of times
 }
 _chosen = "owasp"
+# Of the demonstration's accounts; it stands in the README, so it opens nothing but a demonstration.
+DEMO_PASSWORD = "jiayuan-demo-2026"  # noqa: S105
+_demo = False
 # 30,000 of the commonest in known breaches; `tools.common_passwords` makes the file.
 _LIST = Path(__file__).parent / "data" / "common_passwords.txt"
 _PIECE = 3  # shorter ones of the list are parts of every word
@@ -30,10 +33,12 @@ _PIECE = 3  # shorter ones of the list are parts of every word
 _READABLE = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-def configure(cost: str) -> None:
-    """How dear the hashes of this process are: `owasp`, or `cheap`, which the settings allow to tests only."""
-    global _chosen
-    _chosen = cost
+def configure(cost: str, *, demo: bool = False) -> None:
+    """How dear the hashes of this process are: `owasp`, or `cheap`, which the settings allow to tests only. `demo`: the
+    password that stands in the README is one.
+    """
+    global _chosen, _demo
+    _chosen, _demo = cost, demo
 
 
 @cache
@@ -49,7 +54,7 @@ def check(password: str, *, account: str = "", classes: int = 0) -> None:
     """
     plain = unicodedata.normalize("NFKC", password).lower()
     core = plain.strip("".join(c for c in set(plain) if not c.isalnum()))
-    if len(password) < LEAST or plain in _common() or _is_piece(core, account):
+    if len(password) < LEAST or _is_published(password) or plain in _common() or _is_piece(core, account):
         raise WeakPassword
     if any(_is_piece(core[:cut], account) and _is_piece(core[cut:], account) for cut in range(1, len(core))):
         raise WeakPassword
@@ -86,11 +91,15 @@ def given_out() -> str:
 
 
 def matches(stored: str, password: str) -> bool:
-    """Does the password belong to the stored hash?"""
+    """Does the password belong to the stored hash? That of the demonstration belongs to none anywhere else."""
     try:
-        return _HASHERS[_chosen].verify(stored, password)
+        return _HASHERS[_chosen].verify(stored, password) and not _is_published(password)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def _is_published(password: str) -> bool:
+    return password == DEMO_PASSWORD and not _demo
 
 
 def nobody() -> str:

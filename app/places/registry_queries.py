@@ -224,6 +224,43 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+def homes_of_phones(
+    reach: Reach, community_id: int, hashes: Collection[bytes]
+) -> dict[bytes, list[HouseView]]:
+    """Number (by its hash) → the houses in reach that an owner with this number holds today; for who goes there."""
+    estates = {ref.id for ref in reach if ref.community_id == community_id}
+    wanted = set(hashes)
+    if not wanted or not estates:
+        return {}
+    query = (
+        select(Owner.phone_hash, Owner.phone2_hash, House)
+        .join(
+            HoldingOwner, and_(HoldingOwner.community_id == community_id, HoldingOwner.owner_id == Owner.id)
+        )
+        .join(Holding, and_(Holding.community_id == community_id, Holding.id == HoldingOwner.holding_id))
+        .join(House, and_(House.community_id == community_id, House.id == Holding.house_id))
+        .where(
+            Owner.community_id == community_id,
+            or_(Owner.phone_hash.in_(wanted), Owner.phone2_hash.in_(wanted)),
+            Holding.valid_to.is_(None),
+            House.estate_id.in_(estates),
+        )
+        .order_by(House.estate_id, House.key)
+    )
+    rows = db.session().execute(query).all()
+    views = views_of(list({house.id: house for _, _, house in rows}.values()))
+    found: dict[bytes, list[HouseView]] = {}
+    for first, second, house in rows:
+        for one in {first, second}:
+            if one is None or one not in wanted:
+                continue
+            known = found.setdefault(one, [])
+            view = views[Ref(community_id, house.id)]
+            if view not in known:
+                known.append(view)
+    return found
+
+
 def _held_by(community_id: int, who: object) -> list[UUID]:
     """Houses that these owners, or anybody who is the same as one of them, hold today."""
     found = set(

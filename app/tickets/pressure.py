@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from app import audit, clock, db, ids
+from app import audit, clock, db, ids, meters
 from app.audit import Actor, ActorKind
 from app.ids import Ref
 from app.messaging.models import NoticeKind
@@ -97,7 +97,9 @@ def watch(ref: Ref) -> bool:
 
 def _watch_limit(ticket: Ticket, now: datetime) -> None:
     if ticket.due_at <= now:
-        ticket.breached_at = ticket.breached_at or ticket.due_at
+        if ticket.breached_at is None:
+            ticket.breached_at = ticket.due_at
+            db.after_commit(lambda: meters.add(meters.BREACHES, "limit"))
         level = sum(now >= ticket.due_at + wait for wait in clocks.LADDER)
         if level > ticket.supervise_level:
             _supervise(ticket, audit.SYSTEM, "已超过办结时限", level=level)
@@ -118,6 +120,8 @@ def _watch_stage(ticket: Ticket, now: datetime) -> None:
     level = sum(now >= ticket.stage_due_at + wait for wait in clocks.STAGE_LADDER)
     if level <= steps.stage_told(ticket):
         return
+    if level == 1:
+        db.after_commit(lambda: meters.add(meters.BREACHES, "desk"))
     steps.count_late_stage(ticket)
     ticket.stage_level = level
     steps.event(
@@ -187,6 +191,26 @@ def exclude(ref: Ref, *, reason: str, acting_user: StaffActor, version: int | No
         visibility=Visibility.INTERNAL,
     )
     return ticket
+
+
+def lateness() -> tuple[int, int, int]:
+    """Tickets that are open, of these past their limit, and past the time for the step that waits; for /metrics."""
+    now = clock.now()
+    going = Ticket.standing_since.is_(None)
+    row = (
+        db.session()
+        .execute(
+            select(
+                func.count(),
+                func.count().filter(Ticket.due_at <= now, going),
+                func.count().filter(Ticket.stage_due_at <= now, going),
+            )
+            .where(Ticket.ended_at.is_(None))
+            .execution_options(cross_community="metrics")
+        )
+        .one()
+    )
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def communities_to_watch() -> list[int]:

@@ -102,7 +102,7 @@ def from_ballots(row: Decision) -> dict[str, Any]:
         raise BallotsDiffer
     if not rules.electronic_admitted and (missing := heads_without_sheet(ref)):
         raise SheetsMissing(heads=missing, extra={"heads": missing})
-    return _counted(row) | {"source": "ballots"}
+    return recounted(row)
 
 
 def is_counted(ref: Ref) -> bool:
@@ -136,6 +136,11 @@ def heads_without_sheet(ref: Ref) -> int:
         )
         or 0
     )
+
+
+def recounted(row: Decision) -> dict[str, Any]:
+    """The result of the opened ballots, counted again now: what a certified or kept one has to be equal to."""
+    return _counted(row) | {"source": "ballots"}
 
 
 def _counted(row: Decision) -> dict[str, Any]:
@@ -299,7 +304,7 @@ def result_of(row: Decision) -> Published:
     if row.legal_mode != LegalMode.POLL or not is_over or ledger is None or ledger.unsealed_at is None:
         raise NotCertified
     kept = db.session().get(PollResult, ref)
-    result = kept.result if kept is not None else _counted(row) | {"source": "ballots"}
+    result = kept.result if kept is not None else recounted(row)
     return Published(row=row, result=result, certified=None)
 
 
@@ -315,7 +320,7 @@ def keep_poll(ref: Ref) -> None:
         PollResult(
             community_id=ref.community_id,
             decision_id=ref.id,
-            result=_counted(row) | {"source": "ballots"},
+            result=recounted(row),
             counted_at=clock.now(),
         )
     )

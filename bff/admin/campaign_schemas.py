@@ -185,6 +185,11 @@ class RecipientListOut(Schema):
     created_at = Time(required=True)
 
 
+class RecipientListList(Schema):
+    items = f.List(f.Nested(RecipientListOut), required=True)
+    next_cursor = f.String(required=True, allow_none=True)
+
+
 class ListJobOut(Schema):
     job_id = WireId(Kind.RECIPIENT_LIST, required=True)
     status_url = f.String(required=True)
@@ -315,6 +320,16 @@ class ProviderShare(Schema):
     errors = f.Integer(required=True)
 
 
+class CampaignFailure(Schema):
+    status = f.String(required=True, metadata={"description": "refused, failed, unknown or cancelled"})
+    fault = f.String(required=True, allow_none=True)
+    code = f.String(required=True, allow_none=True, metadata={"description": "the vendor's word, or ours"})
+    count = f.Integer(required=True, attribute="number")
+    is_mendable = f.Boolean(
+        required=True, metadata={"description": "`retry-failed` sends these again, once the cause is mended"}
+    )
+
+
 class CampaignProgress(Schema):
     state = f.String(required=True)
     total = f.Integer(required=True)
@@ -331,6 +346,7 @@ class CampaignProgress(Schema):
     rate_per_s = f.Float(required=True)
     eta = Time(required=True, allow_none=True)
     providers = f.List(f.Nested(ProviderShare), required=True)
+    failures = f.List(f.Nested(CampaignFailure), required=True)
 
 
 class SmsMessageQuery(PageQuery):

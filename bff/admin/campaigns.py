@@ -33,7 +33,8 @@ from bff.schemas import Blueprint
 blp = Blueprint("campaigns", __name__, url_prefix="/admin/api/v1", description="SMS push")
 
 
-def _out(row: Campaign) -> dict[str, Any]:
+def campaign_out(row: Campaign) -> dict[str, Any]:
+    """A campaign, for this face and its pages."""
     return {
         "campaign_id": campaigns.ref_of(row),
         **{name: getattr(row, name) for name in ("title", "state", "template_id", "params", "channels")},
@@ -53,6 +54,11 @@ def _out(row: Campaign) -> dict[str, Any]:
 @blp.response(200, s.CampaignList)
 def list_campaigns(args: dict[str, Any]) -> dict[str, Any]:
     """The campaigns of one's communities, the newest first."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """A page of campaigns, for this face and its pages."""
     before = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
     rows = campaigns.listed(
@@ -60,7 +66,7 @@ def list_campaigns(args: dict[str, Any]) -> dict[str, Any]:
     )
     page = rows[:limit]
     return {
-        "items": [_out(row) for row in page],
+        "items": [campaign_out(row) for row in page],
         "next_cursor": write_cursor(page[-1].id) if len(rows) > limit else None,
     }
 
@@ -86,7 +92,7 @@ def draft_campaign(body: dict[str, Any]) -> Versioned:
         acting_user=g.staff,
     )
     where = url_for("campaigns.campaign", ref=campaigns.ref_of(row))
-    return versioned(_out(row), 201, Location=where)
+    return versioned(campaign_out(row), 201, Location=where)
 
 
 @blp.route("/campaigns/<ref(cmp):ref>", methods=["GET"])
@@ -95,7 +101,7 @@ def draft_campaign(body: dict[str, Any]) -> Versioned:
 @blp.response(200, s.CampaignOut)
 def campaign(ref: Ref) -> Versioned:
     """A campaign with its last preview."""
-    return versioned(_out(campaigns.campaign_for(g.staff, ref)))
+    return versioned(campaign_out(campaigns.campaign_for(g.staff, ref)))
 
 
 @blp.route("/campaigns/<ref(cmp):ref>", methods=["PATCH"])
@@ -116,7 +122,7 @@ def change_campaign(body: dict[str, Any], ref: Ref) -> Versioned:
         version=wanted_version(),
         acting_user=g.staff,
     )
-    return versioned(_out(row))
+    return versioned(campaign_out(row))
 
 
 @blp.route("/campaigns/<ref(cmp):ref>/preview", methods=["POST"])
@@ -153,7 +159,7 @@ def preview(ref: Ref) -> dict[str, Any]:
 
 
 def _moved(move: Callable[..., Campaign], ref: Ref, version: int | None, **more: Any) -> Versioned:
-    return versioned(_out(move(ref, version=version, acting_user=g.staff, **more)))
+    return versioned(campaign_out(move(ref, version=version, acting_user=g.staff, **more)))
 
 
 @blp.route("/campaigns/<ref(cmp):ref>/submit", methods=["POST"])
@@ -227,7 +233,7 @@ def cancel_campaign(ref: Ref) -> Versioned:
 def retry_failed(ref: Ref) -> Versioned:
     """Send once more what failed or was refused for a reason that can be mended. Unknown ones are settled first."""
     row, count = campaigns.retry_failed(ref, version=asked_version(), acting_user=g.staff)
-    return versioned(_out(row) | {"retried": count})
+    return versioned(campaign_out(row) | {"retried": count})
 
 
 @blp.route("/campaigns/<ref(cmp):ref>/progress", methods=["GET"])
@@ -236,12 +242,17 @@ def retry_failed(ref: Ref) -> Versioned:
 @blp.response(200, s.CampaignProgress)
 def campaign_progress(ref: Ref) -> dict[str, Any]:
     """How far it is: the states add up to the total at any moment."""
-    row = campaigns.campaign_for(g.staff, ref)
+    return progress_out(campaigns.campaign_for(g.staff, ref))
+
+
+def progress_out(row: Campaign) -> dict[str, Any]:
+    """How far a campaign is, for this face and its pages."""
     found = progress.of(row)
     return found._asdict() | {
         "state": row.state,
         "message": _where_it_stands(row, found),
         "providers": [p._asdict() for p in found.providers],
+        "failures": [f._asdict() for f in found.failures],
     }
 
 
@@ -273,7 +284,11 @@ def _message(row: SmsMessage) -> dict[str, Any]:
 @blp.response(200, s.SmsMessageList)
 def campaign_messages(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Its messages with their results; numbers masked."""
-    row = campaigns.campaign_for(g.staff, ref)
+    return messages_out(args, campaigns.campaign_for(g.staff, ref))
+
+
+def messages_out(args: dict[str, Any], row: Campaign) -> dict[str, Any]:
+    """A page of a campaign's messages, for this face and its pages."""
     after = read_cursor(args["cursor"], int, UUID)
     limit = args["limit"]
     rows = progress.messages(

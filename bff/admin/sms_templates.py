@@ -43,7 +43,8 @@ blp = Blueprint("sms-templates", __name__, url_prefix="/admin/api/v1", descripti
 # --- templates ---------------------------------------------------------------------------------------------
 
 
-def _template(row: SmsTemplate) -> dict[str, Any]:
+def template_out(row: SmsTemplate) -> dict[str, Any]:
+    """A template with what vendors call it, for this face and its pages."""
     return {
         "template_id": row.id,
         **{name: getattr(row, name) for name in ("name", "kind", "sign", "text", "parameters", "state")},
@@ -72,11 +73,16 @@ def _parameters(body: list[dict[str, Any]]) -> list[Parameter]:
 @blp.response(200, s.SmsTemplateList)
 def sms_templates(args: dict[str, Any]) -> dict[str, Any]:
     """All templates, the newest first."""
+    return listed(args)
+
+
+def listed(args: dict[str, Any]) -> dict[str, Any]:
+    """A page of templates, for this face and its pages."""
     before = read_cursor(args["cursor"], UUID)
     rows = templates.listed(g.staff, limit=args["limit"] + 1, before=before[0] if before else None)
     page = rows[: args["limit"]]
     return {
-        "items": [_template(row) for row in page],
+        "items": [template_out(row) for row in page],
         "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
     }
 
@@ -87,7 +93,7 @@ def sms_templates(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.SmsTemplateOut)
 def sms_template(ref: UUID) -> Versioned:
     """A template, and what it is called at each vendor."""
-    return versioned(_template(templates.template_for(g.staff, ref)))
+    return versioned(template_out(templates.template_for(g.staff, ref)))
 
 
 @blp.route("/sms-templates", methods=["POST"])
@@ -105,7 +111,7 @@ def draft_sms_template(body: dict[str, Any]) -> Versioned:
         parameters=_parameters(body["parameters"]),
         acting_user=g.staff,
     )
-    return versioned(_template(row), 201, Location=url_for("sms-templates.sms_template", ref=row.id))
+    return versioned(template_out(row), 201, Location=url_for("sms-templates.sms_template", ref=row.id))
 
 
 @blp.route("/sms-templates/<ref(tpl):ref>", methods=["PATCH"])
@@ -123,7 +129,7 @@ def change_sms_template(body: dict[str, Any], ref: UUID) -> Versioned:
         version=wanted_version(),
         acting_user=g.staff,
     )
-    return versioned(_template(row))
+    return versioned(template_out(row))
 
 
 @blp.route("/sms-templates/<ref(tpl):ref>/approve", methods=["POST"])
@@ -132,7 +138,7 @@ def change_sms_template(body: dict[str, Any], ref: UUID) -> Versioned:
 @blp.response(200, s.SmsTemplateOut)
 def approve_sms_template(ref: UUID) -> Versioned:
     """Approve what somebody else wrote."""
-    return versioned(_template(templates.approve(ref, version=asked_version(), acting_user=g.staff)))
+    return versioned(template_out(templates.approve(ref, version=asked_version(), acting_user=g.staff)))
 
 
 @blp.route("/sms-templates/<ref(tpl):ref>/retire", methods=["POST"])
@@ -141,7 +147,7 @@ def approve_sms_template(ref: UUID) -> Versioned:
 @blp.response(200, s.SmsTemplateOut)
 def retire_sms_template(ref: UUID) -> Versioned:
     """No new campaign uses it."""
-    return versioned(_template(templates.retire(ref, version=asked_version(), acting_user=g.staff)))
+    return versioned(template_out(templates.retire(ref, version=asked_version(), acting_user=g.staff)))
 
 
 @blp.route("/sms-templates/<ref(tpl):ref>/mappings/<provider>", methods=["PUT"])
@@ -160,7 +166,7 @@ def map_sms_template(body: dict[str, Any], ref: UUID, provider: str) -> Versione
         state=MappingState(body["state"]),
         acting_user=g.staff,
     )
-    return versioned(_template(row))
+    return versioned(template_out(row))
 
 
 # --- providers ---------------------------------------------------------------------------------------------
@@ -260,7 +266,8 @@ def withdraw_opt_out(body: dict[str, Any]) -> dict[str, Any]:
 # --- lists of numbers --------------------------------------------------------------------------------------
 
 
-def _list(row: RecipientList) -> dict[str, Any]:
+def list_out(row: RecipientList) -> dict[str, Any]:
+    """A list of numbers, for this face and its pages."""
     english = errors.language() == "en"
     bad = row.total - row.good
     if row.state == ListState.READING:
@@ -278,6 +285,27 @@ def _list(row: RecipientList) -> dict[str, Any]:
         "message": said,
         "columns": row.columns,
         "created_at": row.created_at,
+    }
+
+
+@blp.route("/recipient-lists", methods=["GET"])
+@requires(Allow.CAMPAIGN_VIEW)
+@reads
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, s.RecipientListList)
+def lists_of_numbers(args: dict[str, Any]) -> dict[str, Any]:
+    """The lists of one's communities, the newest first."""
+    return lists_out(args)
+
+
+def lists_out(args: dict[str, Any]) -> dict[str, Any]:
+    """A page of lists, for this face and its pages."""
+    before = read_cursor(args["cursor"], UUID)
+    rows = recipient_lists.listed(g.staff, limit=args["limit"] + 1, before=before[0] if before else None)
+    page = rows[: args["limit"]]
+    return {
+        "items": [list_out(row) for row in page],
+        "next_cursor": write_cursor(page[-1].id) if len(rows) > len(page) else None,
     }
 
 
@@ -339,4 +367,4 @@ def hand_in_list_file(_: dict[str, Any], form: dict[str, Any]) -> Any:
 @blp.response(200, s.RecipientListOut)
 def recipient_list(ref: Ref) -> dict[str, Any]:
     """How many of its numbers can be written to, and which rows can't and why; never a number."""
-    return _list(recipient_lists.list_for(g.staff, ref))
+    return list_out(recipient_lists.list_for(g.staff, ref))

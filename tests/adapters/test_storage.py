@@ -144,6 +144,15 @@ def test_keys_of_another_form_are_refused(storage: Storage, key: str) -> None:
         storage.put(key, b"x", "text/plain")
 
 
+def test_a_store_is_empty_until_something_lies_in_it(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with serving_s3(tmp_path) as address:
+        for storage in (from_url(f"folder:{tmp_path}/photos"), from_url(s3_url(address, bucket="empty"))):
+            assert storage.is_empty()
+            storage.put("p/first", b"x", "text/plain")
+            assert not storage.is_empty()
+
+
 # The folder
 
 

@@ -12,7 +12,7 @@ import pytest
 from app.people import passwords
 from app.people.errors import PasswordTooSimple, WeakPassword
 from app.settings import Settings, SettingsError
-from tests.conftest import PASSWORD, Caller, House, Town, next_code, settings_for
+from tests.conftest import PASSWORD, Caller, House, Town, next_code, real_secrets, settings_for
 
 SESSION = "/admin/api/v1/session"
 ME = "/admin/api/v1/me"
@@ -78,7 +78,7 @@ def test_what_is_guessed_first_is_no_password(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", [GOOD, PASSWORD, "寸滩街道的路灯很亮很亮啊", "kX7-vb2 qq9!L", "jiayuan-demo-2026"]
+    "password", [GOOD, PASSWORD, "寸滩街道的路灯很亮很亮啊", "kX7-vb2 qq9!L", "jiayuan-desk-2026"]
 )
 def test_anything_long_and_not_common_is_taken_whatever_its_characters(password: str) -> None:
     passwords.check(password)
@@ -102,7 +102,7 @@ def test_passwords_are_hashed_at_full_cost_wherever_the_world_can_reach_us(house
     environment = settings_for(
         house.pg, "house", REDIS_URL="redis://127.0.0.1:1/0", STORAGE_URL="folder:/nowhere"
     )
-    away = environment | {"PUBLIC_BASE_URL": "https://jiayuan.example"}
+    away = environment | real_secrets() | {"PUBLIC_BASE_URL": "https://jiayuan.example"}
     assert Settings.from_env(away).staff_password_hash == "owasp"
     for wrong in ("cheap", "none"):
         with pytest.raises(SettingsError, match="STAFF_PASSWORD_HASH"):

@@ -54,7 +54,8 @@ def all_is_well(window: Callable[..., Any], role: str, *paths: str) -> None:
     for size in (browser.DESKTOP, browser.PHONE):
         page = window(role, size)
         for path in paths:
-            page.goto(path)
+            answer = page.goto(path)
+            assert answer.status == 200, f"{path} answers {answer.status}"
             wide = page.evaluate(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )

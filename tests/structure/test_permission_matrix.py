@@ -932,7 +932,13 @@ def found_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "staff_by_token", functools.cache(people.staff_by_token))
 
 
-OF_THE_STREET = {"GET /sms-templates/<tpl>"}  # what all its communities use
+# What all its communities use.
+OF_THE_STREET = {
+    "GET /sms-templates/<tpl>",
+    "GET /admin/sms-templates/<tpl>",
+    "GET /admin/sms-templates/<tpl>/now",
+    "GET /admin/sms-templates/<tpl>/edit",
+}
 
 
 @pytest.mark.usefixtures("found_once")

@@ -159,7 +159,7 @@ def test_an_unreadable_setting_is_named_and_its_value_is_not_shown(house: House)
         house.pg,
         "house",
         REDIS_URL="redis://127.0.0.1:1/0",
-        PUBLIC_BASE_URL="http://h",
+        PUBLIC_BASE_URL="http://127.0.0.1",
         STORAGE_URL="folder:/x",
     )
     Settings.from_env(good)
@@ -192,7 +192,7 @@ def test_no_secret_is_in_the_text_of_the_settings(house: House) -> None:
             house.pg,
             "house",
             REDIS_URL="redis://:pass@h/0",
-            PUBLIC_BASE_URL="http://h",
+            PUBLIC_BASE_URL="http://127.0.0.1",
             STORAGE_URL="s3://k:s@h/b",
         )
     )

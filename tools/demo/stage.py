@@ -30,7 +30,7 @@ from app.tickets.grounds import Ground
 from app.tickets.models import Channel, TextCheck, Ticket, Visibility
 from app.tickets.moves import Move
 from app.voting import pushing
-from tools.demo import acting, books, notices, rounds, shifts, sketches, town, travel, turns, votes
+from tools.demo import acting, books, mail, notices, rounds, shifts, sketches, town, travel, turns, votes
 from tools.demo.stories import SPAN, STATES, Step, Story
 from tools.demo.town import COMMUNITIES, ESTATES, Town, desk_of
 
@@ -463,6 +463,7 @@ def fill(seed: int, told: list[Story], album: Album, hands: travel.Traveller, no
     shifts.keep(here, hands, now)
     votes.hold(here, album, hands, now)
     notices.tell_all(here, hands, now)
+    mail.write(here, hands, now)
     books.keep(here, album, hands, now, seed)
     hands.to(now)
     stage.settle()
@@ -470,5 +471,5 @@ def fill(seed: int, told: list[Story], album: Album, hands: travel.Traveller, no
         f"Demonstration data: 1 street, {len(town.COMMUNITIES)} communities, {len(here.estates)} estates, "
         f"{len(here.staff)} staff, {len(here.residents)} residents, {sum(STATES.values())} tickets, "
         f"{album.count} photos, 1 open vote, "
-        f"{len(notices.NOTICES)} notices"
+        f"{len(notices.NOTICES)} notices, {len(mail.TEXTS)} text templates"
     )

@@ -6,6 +6,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from app import addresses
+from app.adapters import observed
 from app.adapters.callbacks import Reply
 from app.adapters.outcome import Outcome
 
@@ -30,6 +31,13 @@ class HttpCallbacks:
         """Send once. 2xx is accepted; 400, 409, 413, 415, 422 are refused; others are throttled, none is unknown."""
         if not addresses.may_be_called(url):
             return Reply(Outcome.REFUSED, "bad address")
+        with observed.call("source", "status") as made:
+            reply = self._post(url, body, headers)
+            if reply.outcome is not Outcome.UNKNOWN and reply.word != "connect timeout":
+                made.outcome = observed.OK if reply.outcome is Outcome.ACCEPTED else observed.REFUSED
+        return reply
+
+    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Reply:
         try:
             with self._http.post(
                 url,

@@ -48,7 +48,9 @@ class AliyunSms:
         read_s: float = 10.0,
         in_flight: int = 32,
     ) -> None:
-        self._endpoint = Endpoint(endpoint, connect_s=connect_s, read_s=read_s, in_flight=in_flight)
+        self._endpoint = Endpoint(
+            endpoint, provider="aliyun", connect_s=connect_s, read_s=read_s, in_flight=in_flight
+        )
         self._key_id = key_id
         self._key_secret = key_secret
 
@@ -138,6 +140,7 @@ class AliyunSms:
         )
         return self._endpoint.post(
             "/?" + encode(query).decode(),
+            what=action,
             headers={**headers, "authorization": authorization},
             body=body,
         )

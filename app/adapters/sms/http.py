@@ -14,6 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3_errors
 
+from app.adapters import observed
+
 # At DEBUG it writes whole URLs, and Alibaba's carry phone numbers.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
@@ -37,7 +39,8 @@ class NoAnswer(NamedTuple):
 class Endpoint:
     """A vendor's address with a pool of connections; safe to share between threads."""
 
-    def __init__(self, base: str, *, connect_s: float, read_s: float, in_flight: int) -> None:
+    def __init__(self, base: str, *, provider: str, connect_s: float, read_s: float, in_flight: int) -> None:
+        self._provider = provider
         parts = urlsplit(base)
         if parts.path not in {"", "/"} or parts.query or not parts.hostname:
             raise ValueError("the endpoint must be a scheme and a host alone")
@@ -56,8 +59,15 @@ class Endpoint:
         # A jar that nothing can be put into is safe to share between threads.
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
-    def post(self, target: str, *, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
-        """Send once. `target` is path and query as they were signed."""
+    def post(self, target: str, *, what: str, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
+        """Send once. `target` is path and query as they were signed; `what` is the vendor's word for the call."""
+        with observed.call(self._provider, what) as made:
+            answer = self._post(target, headers, body)
+            if isinstance(answer, Answer):
+                made.outcome = observed.OK if _is_taken(answer) else observed.REFUSED
+        return answer
+
+    def _post(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer | NoAnswer:
         try:
             answer = self._http.post(
                 self._base + target,
@@ -77,6 +87,14 @@ class Endpoint:
     def close(self) -> None:
         """Give the connections back; the endpoint may still be used afterwards."""
         self._http.close()
+
+
+def _is_taken(answer: Answer) -> bool:
+    """Did the vendor take the call? Alibaba says `Code`, Tencent `Response.Error`, both mostly with HTTP 200."""
+    said = answer.body or {}
+    inner = said.get("Response")
+    refused = isinstance(inner, dict) and "Error" in inner
+    return answer.status == 200 and said.get("Code", "OK") == "OK" and not refused
 
 
 def _may_have_arrived(failed: requests.RequestException) -> bool:

@@ -47,7 +47,9 @@ class TencentSms:
         read_s: float = 10.0,
         in_flight: int = 32,
     ) -> None:
-        self._endpoint = Endpoint(endpoint, connect_s=connect_s, read_s=read_s, in_flight=in_flight)
+        self._endpoint = Endpoint(
+            endpoint, provider="tencent", connect_s=connect_s, read_s=read_s, in_flight=in_flight
+        )
         self._secret_id = secret_id
         self._secret_key = secret_key
         self._app_id = app_id
@@ -149,7 +151,7 @@ class TencentSms:
                 body=body,
             ),
         }
-        return self._endpoint.post("/", headers=headers, body=body)
+        return self._endpoint.post("/", what=action, headers=headers, body=body)
 
 
 def _response(answer: Answer) -> dict[str, Any] | None:

@@ -39,6 +39,9 @@ class Storage(Protocol):
     def exists(self, key: str) -> bool:
         """Whether there is an object under `key`."""
 
+    def is_empty(self) -> bool:
+        """Whether it holds nothing at all: what a restore may write into."""
+
     def healthy(self) -> bool:
         """Whether the store can be reached and used now. Never raises; may take the store's time-outs."""
 

@@ -71,6 +71,14 @@ class FolderStorage:
             raise StorageUnavailable(f"storage folder: {e.strerror or 'cannot read'}") from e
         return True
 
+    def is_empty(self) -> bool:
+        """Whether there is no object; unfinished ones don't count."""
+        self._require_folder()
+        try:
+            return not any(path.is_file() for path in self._objects.rglob("*"))
+        except OSError as e:
+            raise StorageUnavailable(f"storage folder: {e.strerror or 'cannot read'}") from e
+
     def healthy(self) -> bool:
         """Whether a file can be written and removed now."""
         try:

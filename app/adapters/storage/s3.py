@@ -64,6 +64,12 @@ class S3Storage:
             return False
         return True
 
+    def is_empty(self) -> bool:
+        """Whether the bucket holds no object."""
+        with self._speaking() as client:
+            found = client.list_objects_v2(Bucket=self._bucket, MaxKeys=1)
+        return not found.get("KeyCount") and not found.get("Contents")
+
     def healthy(self) -> bool:
         """Whether the store answers, knows our key and has the bucket."""
         try:

@@ -107,6 +107,9 @@ class TextVerdict:
 class WeChat(Protocol):
     """The calls this software makes to the mini-program server API. All of them end within seconds."""
 
+    def check_credentials(self) -> None:
+        """Ask for an access token, which leaves the one in use as it is. Raises WeChatUnavailable with the errcode."""
+
     def code_to_session(self, code: str) -> WeChatSession:
         """The person behind a wx.login code (single use, five minutes).
 

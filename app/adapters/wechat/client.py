@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from urllib3 import exceptions as urllib3_errors
 from wechatpy.client.base import BaseWeChatClient
 from wechatpy.exceptions import WeChatException
 
+from app.adapters import observed
 from app.adapters.outcome import Outcome
 from app.adapters.wechat import (
     CodeRejected,
@@ -133,6 +134,10 @@ class WeChatClientAdapter:
     def close(self) -> None:
         """Give the connections back; the adapter may still be used afterwards."""
         self._http.close()
+
+    def check_credentials(self) -> None:
+        """See `WeChat.check_credentials`."""
+        self._fetch_token(False)
 
     def code_to_session(self, code: str) -> WeChatSession:
         """See `WeChat.code_to_session`. wechatpy's own method would fetch an access token first."""
@@ -306,9 +311,19 @@ class WeChatClientAdapter:
             kwargs["data"] = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
             kwargs["headers"] = {"Content-Type": "application/json"}
         call = self._http.get if method == "get" else self._http.post
+        with observed.call("wechat", path.rpartition("/")[2]) as made:
+            answer = self._answer(call, path, kwargs, made)
+        if not isinstance(answer, dict):
+            # HTML with HTTP 200 comes back from wechatpy as a Response, without any exception.
+            raise _CallFailed(None, sent=True, why=f"{path}: no JSON object")
+        return answer
+
+    @staticmethod
+    def _answer(call: Callable[..., Any], path: str, kwargs: dict[str, Any], made: observed.Call) -> Any:
         try:
             answer = call(path, **kwargs)
         except WeChatException as e:
+            made.outcome = observed.REFUSED
             # errcode None is wechatpy's word for HTTP 400 and above.
             status = getattr(getattr(e, "response", None), "status_code", None)
             if e.errcode is None:
@@ -319,9 +334,8 @@ class WeChatClientAdapter:
             raise _CallFailed(None, sent=_may_be_sent(e), why=f"{path}: {type(e).__name__}") from None
         except (ValueError, TypeError, OverflowError):
             raise _CallFailed(None, sent=True, why=f"{path}: errcode is no number") from None
-        if not isinstance(answer, dict):
-            # HTML with HTTP 200 comes back from wechatpy as a Response, without any exception.
-            raise _CallFailed(None, sent=True, why=f"{path}: no JSON object")
+        if isinstance(answer, dict):
+            made.outcome = observed.OK
         return answer
 
 

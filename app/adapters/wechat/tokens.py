@@ -15,6 +15,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app import meters
 from app.adapters.wechat import WeChatUnavailable
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class TokenCache:
             raw = self._ask("get", self._token_key)
             token = self._read(raw)
             if token is not None and token != stale:
+                meters.add(meters.CACHE, "wechat_token", "hit")
                 return token
             failed = self._ask("get", self._failed_key)
             if failed is not None:
@@ -146,6 +148,7 @@ class TokenCache:
             time.sleep(0.03)
 
     def _fetch_shared(self, stale: str | None) -> str:
+        meters.add(meters.CACHE, "wechat_token", "miss")
         try:
             fetched = self._fetch(False)
             if stale is not None and fetched.value == stale and self._may_force():

@@ -11,6 +11,7 @@ from flask import g, request
 
 from app import ids
 from app.ids import Kind, Ref
+from app.messaging.campaign_models import AudienceType
 from app.people.permissions import Permission as Allow
 from app.places import queries as places
 from app.voting import queries
@@ -22,6 +23,7 @@ from bff import results as views
 from bff.admin import decision_roll_schemas as s
 from bff.admin.auth import requires
 from bff.admin.console import decision_words as said
+from bff.admin.console.campaign_pages import wizard_address
 from bff.admin.console.decision_pages import may, of_one
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
 from bff.admin.console.ticket_words import status_name
@@ -182,9 +184,19 @@ def decision_reminder(ref: Ref) -> str:
         "decisions/_reminder.html",
         **said.helpers(),
         reminder=shown,
+        text_address=_texting(ref),
         own=f"/admin/decisions/{wire}",
         api=f"/admin/api/v1/decisions/{wire}",
     )
+
+
+def _texting(ref: Ref) -> str | None:
+    """Where those who haven't voted are texted, once there is a roll and for who may."""
+    row = queries.decision_for_staff(g.staff, ref, Allow.DECISION_EDIT)
+    if row.frozen_at is None or not may(row, Allow.CAMPAIGN_EDIT):
+        return None
+    wire = ids.encode(Kind.DECISION, ref)
+    return wizard_address(AudienceType.DECISION_NOT_VOTED, wire, title=row.title)
 
 
 # --- the roll ------------------------------------------------------------------------------------------------

@@ -73,6 +73,26 @@ ENTRIES = (
         "小区与住户",
     ),
     Entry("notices", "通知公告", "/admin/notices", "notice", frozenset({Allow.NOTICE_VIEW}), "公开与通知"),
+    Entry(
+        "campaigns", "短信通知", "/admin/campaigns", "message", frozenset({Allow.CAMPAIGN_VIEW}), "公开与通知"
+    ),
+    Entry(
+        "recipient-lists",
+        "短信名单",
+        "/admin/recipient-lists",
+        "sheet",
+        frozenset({Allow.CAMPAIGN_VIEW}),
+        "公开与通知",
+    ),
+    Entry(
+        "sms-templates",
+        "短信模板",
+        "/admin/sms-templates",
+        "text",
+        frozenset({Allow.CAMPAIGN_VIEW}),
+        "公开与通知",
+    ),
+    Entry("opt-outs", "短信退订", "/admin/opt-outs", "mute", frozenset({Allow.CAMPAIGN_EDIT}), "公开与通知"),
     Entry("decisions", "业主表决", "/admin/decisions", "vote", frozenset({Allow.DECISION_VIEW}), "业主决定"),
     Entry(
         "decision-new",

@@ -12,6 +12,7 @@ from flask import g, request
 from app import ids
 from app.errors import NotFound
 from app.ids import Kind, Ref
+from app.messaging.campaign_models import AudienceType
 from app.notices import queries
 from app.notices import reach as reaching
 from app.notices.models import TOPIC_NAMES, NoticeStatus, Topic
@@ -23,6 +24,7 @@ from bff.admin import notice_schemas as s
 from bff.admin import notices
 from bff.admin.auth import requires
 from bff.admin.console import areas
+from bff.admin.console.campaign_pages import wizard_address
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
 from bff.admin.console.registry_words import KINDS
 from bff.http import reads
@@ -187,6 +189,7 @@ def _whole(ref: Ref) -> dict[str, Any]:
         buildings = s.UnreadOut().dump(notices.unread_in(asked, ref))["items"]
     return {
         **_WORDS,
+        **_texting(shown),
         "notice": shown,
         "may_publish": may_publish,
         "may_edit": row.status != NoticeStatus.WITHDRAWN
@@ -195,6 +198,14 @@ def _whole(ref: Ref) -> dict[str, Any]:
         "is_out": is_out,
         "sees_readers": sees_readers,
         "buildings": buildings,
+    }
+
+
+def _texting(shown: dict[str, Any]) -> dict[str, Any]:
+    """Where those are texted who haven't read it, for who may."""
+    return {
+        "may_text": shown["status"] == NoticeStatus.PUBLISHED and g.staff.may(Allow.CAMPAIGN_EDIT),
+        "text_address": wizard_address(AudienceType.NOTICE_UNREAD, shown["notice_id"], title=shown["title"]),
     }
 
 
@@ -232,10 +243,12 @@ def notice_unread(ref: Ref) -> str:
     name = asked.pop("name")
     found = s.UnreadOut().dump(notices.unread_in(asked | {"by": "house", "limit": PAGE_SIZE}, ref))
     given = {key: value for key, value in request.args.items() if value.strip() and key != "cursor"}
+    shown = s.StaffNoticeOut().dump(notices.seen(ref))
     return page(
         "notices/unread.html",
         here="notices",
-        notice=s.StaffNoticeOut().dump(notices.seen(ref)),
+        notice=shown,
+        **_texting(shown),
         list=found,
         place=name,
         rest=urlencode(given),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bff.admin.console import (
     assessment_pages,
+    campaign_pages,
     decision_entry_pages,
     decision_pages,
     decision_paper_pages,
@@ -21,6 +22,7 @@ from bff.admin.console import (
     revenue_period_pages,
     screen_pages,
     shell,
+    sms_pages,
     system_gates,
     system_places,
     system_rules,
@@ -39,6 +41,7 @@ PAGES = (
     ticket_pages,
     assessment_pages,
     decision_entry_pages,
+    campaign_pages,
     decision_pages,
     decision_paper_pages,
     decision_progress_pages,
@@ -53,6 +56,7 @@ PAGES = (
     revenue_paper_pages,
     revenue_period_pages,
     screen_pages,
+    sms_pages,
     system_gates,
     system_places,
     system_rules,

@@ -17,6 +17,7 @@ from app.tickets.models import FROM_SOURCES
 from bff.admin import api_keys as key_face
 from bff.admin import campaign_schemas, sms_templates
 from bff.admin.auth import requires
+from bff.admin.console.campaign_pages import health
 from bff.admin.console.face import blp, fragment, is_fragment, page
 from bff.admin.console.system_frame import Choice, org_groups, sheet
 from bff.admin.console.system_words import PROVIDERS
@@ -47,7 +48,7 @@ def provider_list() -> str:
     values = {"rows": rows, "vendors": PROVIDERS, "today": places.today().isoformat()}
     if is_fragment():
         return fragment("system/_providers.html", **values)
-    return page("system/providers.html", here="providers", **values)
+    return page("system/providers.html", here="providers", **values, **health())
 
 
 @blp.route("/providers/<code>/now", methods=["GET"])

@@ -8,6 +8,10 @@ from urllib.parse import urlencode
 
 from flask import g
 
+from app import ids
+from app.ids import Kind
+from app.messaging import campaigns, providers
+from app.messaging.campaign_models import CampaignState
 from app.people.permissions import Permission as Allow
 from app.tickets import board as boards
 from app.tickets.models import TicketStatus as Status
@@ -101,4 +105,21 @@ def _waiting(lane: Lane) -> Queue:
 def workbench() -> str:
     """What waits for me."""
     queues = [_waiting(lane) for lane in LANES if g.staff.may(lane.needs)]
-    return page("workbench.html", here="workbench", queues=queues)
+    return page("workbench.html", here="workbench", queues=queues, approvals=_approvals())
+
+
+def _approvals() -> list[dict[str, Any]]:
+    """Text messages that wait for me as the second person."""
+    if not g.staff.may(Allow.CAMPAIGN_APPROVE):
+        return []
+    rows = campaigns.listed(g.staff, state=CampaignState.AWAITING_APPROVAL, limit=COUNTED)
+    mine = providers.communities_of(g.staff, Allow.CAMPAIGN_APPROVE)
+    return [
+        {
+            "campaign_id": ids.encode(Kind.CAMPAIGN, campaigns.ref_of(row)),
+            "title": row.title,
+            "size": row.size,
+        }
+        for row in rows
+        if set(row.communities) <= mine and g.staff.id not in {row.created_by, row.submitted_by}
+    ]

@@ -18,7 +18,7 @@ BARE = {
     "SECRET_KEY": "s" * 40,
     "DATA_KEYS": "1:" + base64.b64encode(bytes(32)).decode(),
     "HASH_KEY": base64.b64encode(bytes(32)).decode(),
-    "PUBLIC_BASE_URL": "http://h",
+    "PUBLIC_BASE_URL": "http://127.0.0.1",
     "WECHAT_APPID": "wx",
     "WECHAT_SECRET": "s",
     "WECHAT_PUSH_TOKEN": "t",
@@ -67,6 +67,6 @@ def test_a_time_out_that_is_none_stops_the_start(seconds: str) -> None:
     ],
 )
 def test_the_host_that_is_signed_is_the_one_that_is_sent(base: str, host: str) -> None:
-    assert Endpoint(base, connect_s=1, read_s=1, in_flight=1).host == host
+    assert Endpoint(base, provider="x", connect_s=1, read_s=1, in_flight=1).host == host
     with pytest.raises(ValueError, match="endpoint"):
-        Endpoint(base.rstrip("/") + "/path", connect_s=1, read_s=1, in_flight=1)
+        Endpoint(base.rstrip("/") + "/path", provider="x", connect_s=1, read_s=1, in_flight=1)

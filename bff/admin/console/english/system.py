@@ -659,6 +659,7 @@ ENGLISH: dict[str, str] = {
     "登记表决人": "Voter registered",
     "登记送达": "Delivery noted",
     "登记重点人群": "Edit focus groups",
+    "慢语句（毫秒）": "Slow statement (ms)",
     "监控端口": "Metrics port",
     "盯时限、发提醒": "Watch limits",
     "看到匿名的上报人": "See anonymous reporters",
@@ -965,4 +966,9 @@ ENGLISH: dict[str, str] = {
     "阿里云短信地址": "Address of Alibaba's text messages",
     "阿里云短信密钥": "Alibaba key secret",
     "阿里云短信密钥编号": "Alibaba key id",
+    "通过住户认证": "Membership approved",
+    "上门登记业主": "Owner registered at the door",
+    "不通过住户认证": "Membership refused",
+    "查看纸质票原件": "Paper ballot looked at",
+    "查看委托书": "Paper of a proxy looked at",
 }

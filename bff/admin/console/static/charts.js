@@ -52,8 +52,9 @@
         ...base,
         tooltip: { formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
         series: [{
-          type: "pie", radius: ["38%", "68%"], center: ["50%", "58%"],
-          label: { color: ink, fontSize: words.fontSize, formatter: "{b} {d}%" },
+          type: "pie", radius: ["36%", "62%"], center: ["50%", "58%"],
+          // At the edge, where long names have the most room; what still is too long goes on in a second line.
+          label: { color: ink, fontSize: words.fontSize, formatter: "{b} {d}%", alignTo: "edge", edgeDistance: 4, overflow: "break" },
           data: labels.map((name, place) => ({ name, value: series[0].values[place] })),
         }],
       };

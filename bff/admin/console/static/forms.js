@@ -425,5 +425,8 @@ const jiayuan = (() => {
     if (Array.from(document.querySelectorAll("form[data-keep]")).some((form) => touched.has(form))) event.preventDefault();
   });
 
+  // A button pressed before every script is there would do nothing, or lose what was typed: until then none can be.
+  document.addEventListener("DOMContentLoaded", () => { document.documentElement.dataset.ready = ""; });
+
   return { say, send, toast, refresh, loginAgain, connection, cookie, named, confirmed, JSON_BODY };
 })();
