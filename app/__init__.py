@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def boot(settings: Settings) -> None:
     """Make this process ready: logs, keys, database, Redis, the outside. Connects to nothing yet."""
-    from app import adapters, crypto, db, dossiers, logs, meters, queue
+    from app import adapters, crypto, db, dossiers, logs, meters, queue, rates
     from app.focus.audiences import FocusGroup
     from app.media import links
     from app.memberships import following
@@ -42,6 +42,7 @@ def boot(settings: Settings) -> None:
     db.configure(settings.database_url, slow_ms=settings.slow_query_ms)
     redis = queue.configure(settings.redis_url, ring_bells=settings.ring_bells)
     meters.configure(redis)
+    rates.configure(settings.redis_url, on=settings.rate_limits)
     adapters.configure(settings, redis)
     links.configure(base_url=settings.public_base_url, secret=settings.secret_key)
     messaging.configure(settings.wechat_templates)

@@ -1,4 +1,4 @@
-"""Which addresses of other systems we call. Speaks to nobody."""
+"""Which addresses of other systems we call, and which addresses are one caller. Speaks to nobody."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def may_be_called(url: str) -> bool:
     except ValueError:
         return True
     return not (address.is_link_local or address.is_multicast or address.is_unspecified)
+
+
+def network_of(address: str) -> str:
+    """The caller behind an address: an IPv4 address, or the /64 of an IPv6 one, as whoever has one of those has all of
+    it. What is no address (a socket's name) is itself.
+    """
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv6Address):
+        known = known.ipv4_mapped or ipaddress.IPv6Network((known, 64), strict=False).network_address
+    return str(known)

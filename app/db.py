@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
@@ -124,6 +125,8 @@ _current: ContextVar[Session | None] = ContextVar("session", default=None)
 # SQLSTATEs after which the same unit of work may simply be run again: serialization, deadlock,
 # connection trouble, and a server that is starting or stopping.
 _PASSING = ("40001", "40P01", "08", "57P01", "57P02", "57P03")
+# And of a server that has too much to do: no connection, memory or disk left; a lock or an answer not had in time.
+_OVERLOADED = ("53", "55P03", "57014")
 
 
 def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
@@ -141,7 +144,16 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
         pool_recycle=1800,
         # An error's text would quote what a person wrote, and end in a log.
         hide_parameters=True,
-        connect_args={"connect_timeout": 5, "application_name": "jiayuan"},
+        # The server's own time-outs don't help where nothing comes through: a connection that is silent for 45 s is
+        # given up, where the system's defaults would wait for hours. A stall of half a minute is sat out.
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "jiayuan",
+            "keepalives_idle": 15,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 45_000,
+        },
     )
 
     # Made once: an engine with options costs as much as a statement.
@@ -413,6 +425,14 @@ def is_passing(error: BaseException) -> bool:
     state = getattr(error.orig, "sqlstate", None) or ""
     # psycopg reports a refused or lost connection without a SQLSTATE.
     return state.startswith(_PASSING) or (state == "" and type(error).__name__ == "OperationalError")
+
+
+def is_overloaded(error: BaseException) -> bool:
+    """Was there no connection of ours left, or has the server too much to do? Later it may have less."""
+    if isinstance(error, PoolTimeout):
+        return True
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and state.startswith(_OVERLOADED)
 
 
 def retrying(unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

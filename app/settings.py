@@ -134,6 +134,19 @@ def _owasp_or_cheap(raw: str) -> str:
     return raw
 
 
+def _on_or_off(raw: str) -> bool:
+    if raw not in {"on", "off"}:
+        raise Unreadable("expected on or off")
+    return raw == "on"
+
+
+def _proxies(raw: str) -> int:
+    value = int(raw)
+    if not 0 <= value <= 8:
+        raise Unreadable("expected 0 to 8")
+    return value
+
+
 def _lawful_or_any(raw: str) -> str:
     if raw not in {"lawful", "any"}:
         raise Unreadable("expected lawful or any")
@@ -270,6 +283,8 @@ def _not_together(values: Mapping[str, Any]) -> Iterator[str]:
         yield "VOTE_PERIODS (any only with DEMO=1)"
     if values.get("staff_password_hash") == "cheap" and not _is_loopback(values.get("public_base_url", "")):
         yield "STAFF_PASSWORD_HASH (cheap only for tests, with PUBLIC_BASE_URL on loopback)"
+    if values.get("rate_limits") is False and not _is_loopback(values.get("public_base_url", "")):
+        yield "RATE_LIMITS (off only for tests, with PUBLIC_BASE_URL on loopback)"
 
 
 def _halves(env: Mapping[str, str]) -> list[str]:
@@ -306,7 +321,10 @@ class Settings:
 
     # How the world reaches us: signed photo links and WeChat's media check use it.
     public_base_url: str = setting("PUBLIC_BASE_URL", _base_url)
-    trusted_proxies: int = setting("TRUSTED_PROXIES", int, default=0)
+    trusted_proxies: int = setting("TRUSTED_PROXIES", _proxies, default=0)
+
+    # How often somebody may do something; off for measurements and tests.
+    rate_limits: bool = setting("RATE_LIMITS", _on_or_off, default=True)
 
     # WeChat mini-program (mp.weixin.qq.com > 开发管理).
     wechat_api_base: str = setting("WECHAT_API_BASE", default="https://api.weixin.qq.com/")

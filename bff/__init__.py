@@ -11,10 +11,9 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import logs
-from bff import admin, callbacks, docs, errors, health, metrics, public, resident
+from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident
 from bff.http import RefConverter
 
 MAX_BODY = 11 * 1024 * 1024  # a photo of 10 MB in its multipart wrapping
@@ -45,6 +44,7 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = True
     errors.init_app(app)
     app.before_request(_begin)
+    limits.init_app(app)
     app.after_request(_end)
     faces = {
         "resident": resident.init_app(app),
@@ -57,7 +57,7 @@ def init_app(app: Flask) -> None:
     docs.init_app(app, faces)
     proxies = app.config["SETTINGS"].trusted_proxies
     if proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
+        app.wsgi_app = limits.seen_by_proxies(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]
 
 
 def _begin() -> None:

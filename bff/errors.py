@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from typing import Any
 
 import orjson
@@ -21,9 +22,24 @@ from app.errors import (
     Unauthorized,
     Unavailable,
 )
+from bff import metrics
 from bff.wording import field_message, phrase
 
 log = logging.getLogger(__name__)
+
+
+class Busy(Unavailable):
+    """More came than can be done now; nothing of it was begun, or all of it was undone."""
+
+    code = "busy"
+    zh = "现在使用的人太多，请过几秒再试。"
+    en = "Too many people are using the service right now; please try again in a few seconds."
+
+
+def come_back() -> int:
+    """Seconds after which to ask again: not the same for all, or all would come back at once."""
+    return random.randint(3, 9)
+
 
 _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (NotFound, 404),
@@ -154,6 +170,10 @@ def from_anything(error: Exception) -> Response:
     if type(error).__module__.startswith("gunicorn.http"):
         # A chunked body that breaks its own rules shows only when it is read.
         return problem(400, "bad_request", phrase(400, language(), detail=True))
+    if db.is_overloaded(error):
+        log.warning("database is overloaded: %s", type(error).__name__)
+        metrics.refused("database")
+        return from_app_error(Busy(retry_after=come_back()))
     if db.is_passing(error):
         log.warning("database is away: %s", type(error).__name__)
         return problem(503, "unavailable", phrase(503, language(), detail=True))

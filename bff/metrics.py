@@ -34,6 +34,12 @@ SECONDS = Histogram(
     ["endpoint"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+REFUSED = Counter("jiayuan_refused_total", "Requests refused by a limit, or for want of room.", ["limit"])
+
+
+def refused(limit: str) -> None:
+    """Count a refusal: by the name of a limit, or what there was too little of (`database`, `threads`)."""
+    REFUSED.labels(limit).inc()
 
 
 # Of each process the connections that were in use when it answered last; added up over those that live.

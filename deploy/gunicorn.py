@@ -8,6 +8,8 @@ import gc
 import mmap
 import os
 import shutil
+import socket
+import struct
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +32,7 @@ if metrics_port:
         _own_metrics_folder = tempfile.mkdtemp(prefix="jiayuan-metrics-")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_metrics_folder
 
-from app import db, logs  # noqa: E402 - nothing may import prometheus_client before the folder is named
+from app import db, logs, pressure  # noqa: E402 - nothing may import prometheus_client before the folder is named
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
@@ -38,6 +40,10 @@ bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # How many connections each process holds, plus one, by its number; 0: takes none. Memory that parent and workers share.
 _PLACES = 256
 _held = memoryview(mmap.mmap(-1, 4 * _PLACES)).cast("I")
+
+# A client that sends nothing, or takes nothing, for so long in the midst of a request has lost its way to us. Seconds
+# and microseconds as the kernel takes them: gunicorn itself waits without end.
+_SILENT = struct.pack("ll", 20, 0)
 
 
 class FairWorker(ThreadWorker):
@@ -68,6 +74,19 @@ class FairWorker(ThreadWorker):
         """Begin or end to take connections."""
         super().set_accept_enabled(enabled)
         self._tell()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Note when a request came, and let nobody who stops in the midst of one hold a thread for ever."""
+        conn.came_at = time.monotonic()
+        if not conn.initialized:
+            for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                conn.sock.setsockopt(socket.SOL_SOCKET, direction, _SILENT)
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """In a thread: say how long the request has waited for it."""
+        pressure.note_wait(time.monotonic() - conn.came_at)
+        return super().handle(conn)
 
     def accept(self, listener: Any) -> None:
         """Take it, unless another should; then it is offered again after what else happened was looked at."""

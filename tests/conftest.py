@@ -162,6 +162,7 @@ def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
             PUBLIC_BASE_URL=url,
             STORAGE_URL=f"folder:{tmp_path_factory.mktemp('photos')}",
             STAFF_PASSWORD_HASH="cheap",  # tests log in hundreds of times
+            RATE_LIMITS="off",  # and do in seconds what people do in weeks; tests/limits puts them on
         )
         migrate(environment)
         with running(

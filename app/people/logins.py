@@ -6,7 +6,6 @@ comes back as a value: the entry commits the count and then answers with it.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,6 +14,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, crypto, db, ids
+from app.addresses import network_of
 from app.audit import Actor, ActorKind
 from app.errors import AppError, NotFound
 from app.people import passwords, tokens, totp
@@ -141,14 +141,7 @@ def _count(attempts: LoginAttempts, staff: Staff | None, factor: str) -> None:
 
 
 def _address_hash(address: str) -> bytes:
-    """Of an IPv4 address, or of the /64 of an IPv6 one: whoever has one of those has all of it."""
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:  # a socket without one
-        return crypto.keys().keyed_hash(address, "login_addresses")
-    if isinstance(known, ipaddress.IPv6Address):
-        known = known.ipv4_mapped or ipaddress.IPv6Network((known, 64), strict=False).network_address
-    return crypto.keys().keyed_hash(str(known), "login_addresses")
+    return crypto.keys().keyed_hash(network_of(address), "login_addresses")
 
 
 def _shut(address: str | None) -> TooManyFailures | None:

@@ -14,6 +14,7 @@ from app.places.coordinates import Crs
 from app.sources import service as sources
 from app.tickets import intake
 from app.tickets.models import Ticket
+from bff import limits
 from bff.positions import location_in
 from bff.schemas import Blueprint, Phone, Schema, Text, Time, WireId
 
@@ -83,6 +84,7 @@ def authenticate() -> None:
             signature=said.get("X-Signature", ""),
             body=request.get_data(cache=True),
         )
+    limits.by_source()
 
 
 @blp.route("/intake/<string:source>", methods=["POST"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from bff import api
+from bff import api, limits
 from bff.public import decisions, photos, vouchers
 
 BLUEPRINTS = (photos.blp, vouchers.blp, decisions.blp)
@@ -34,3 +34,7 @@ def init_app(app: Flask) -> api.Face:
         return Response(PHOTO_POSITION_1, content_type="text/html; charset=utf-8")
 
     return face
+
+
+for _blp in BLUEPRINTS:
+    _blp.before_request(limits.by_address)

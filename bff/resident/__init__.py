@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from bff import api
+from bff import api, limits
 from bff.resident import (
     ballots,
     candidates,
@@ -60,3 +60,4 @@ def init_app(app: Flask) -> api.Face:
 
 for _blp in BLUEPRINTS:
     _blp.before_request(authenticate)
+    _blp.before_request(limits.by_resident)

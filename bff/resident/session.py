@@ -19,6 +19,7 @@ from app.people.errors import RefreshReused
 from app.people.models import ConsentKey, Resident
 from app.people.queries import mask_phone
 from app.tickets import service as tickets
+from bff import limits
 from bff.http import Versioned, reads, versioned, wanted_version, writes
 from bff.resident import schemas as s
 from bff.resident.auth import open_to_all
@@ -99,7 +100,12 @@ def _asked(call: Any, *args: Any, **kwargs: Any) -> Any:
 def log_in(body: dict[str, Any]) -> Any:
     """Log in with a wx.login code. The first visit makes the resident."""
     settings = current_app.config["SETTINGS"]
-    wechat = _asked(adapters.wechat().code_to_session, body["code"])
+    limits.ensure_may_log_in()
+    try:
+        wechat = _asked(adapters.wechat().code_to_session, body["code"])
+    except CodeRefused:
+        limits.login_failed()
+        raise
     with db.transaction():
         opened = people.open_session(
             openid=wechat.openid,

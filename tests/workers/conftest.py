@@ -286,6 +286,7 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             PUBLIC_BASE_URL=f"http://127.0.0.1:{port}",
             STORAGE_URL=f"folder:{home / 'photos'}",
             WECHAT_TIMEOUT_S="3",
+            RATE_LIMITS="off",  # two residents report as fast as they can
         )
         migrate(environment)
         with running(

@@ -32,13 +32,14 @@ from app.errors import AppError, Invalid, Unauthorized
 from app.messaging import staff as messages
 from app.people.errors import SetUpFirst
 from app.people.permissions import ROLE_NAMES
-from bff import errors
+from bff import errors, limits
 from bff.admin.auth import authenticate, open_to_all
 from bff.admin.console import areas, assets, clocks, devices, menu, words
 from bff.admin.console.words import say
 
 blp = Blueprint("console", __name__, url_prefix="/admin", template_folder="templates")
 blp.before_request(authenticate)
+blp.before_request(limits.by_staff)
 
 THEME_COOKIE = "jiayuan_theme"
 

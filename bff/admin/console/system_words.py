@@ -514,6 +514,7 @@ ENVIRONMENT = {
     "HASH_KEY": "手机号等的查找密钥",
     "PUBLIC_BASE_URL": "对外网址",
     "TRUSTED_PROXIES": "前面有几层代理",
+    "RATE_LIMITS": "限制操作频率",
     "WECHAT_APPID": "小程序编号",
     "WECHAT_API_BASE": "微信接口地址",
     "WECHAT_SECRET": "小程序密钥",

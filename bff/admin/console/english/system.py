@@ -206,6 +206,7 @@ ENGLISH: dict[str, str] = {
     "到期前提醒": "Warned before",
     "到达巡查点": "Point visited",
     "前面有几层代理": "Proxies in front",
+    "限制操作频率": "Limits on how often",
     "办理进度回告网址": "Where it is told of progress",
     "区划": "Region",
     "区划的隶属关系按日期记录：调整只影响生效日以后，过去的工单和统计不变。": (
