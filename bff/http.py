@@ -179,6 +179,13 @@ def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseR
     return cast(Callable[P, ResponseReturnValue], entry)
 
 
+def dumped(body: dict[str, Any], status: int = 200) -> Response:
+    """The answer of a view that knows its schema's dump by heart; JSON of an answer that no cache keeps, unless the
+    entry says otherwise.
+    """
+    return Response(orjson.dumps(body), status, content_type="application/json")
+
+
 # --- versions --------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -55,7 +55,18 @@ def openid_of(resident: Resident) -> str:
     return crypto.keys().decrypt(resident.openid_sealed, f"openid:{resident.id}").decode()
 
 
-def phone_of(resident: Resident) -> str | None:
+class Sealed(Protocol):
+    """What a resident's row keeps sealed of her."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def nickname_sealed(self) -> bytes | None: ...
+    @property
+    def phone_sealed(self) -> bytes | None: ...
+
+
+def phone_of(resident: Resident | Sealed) -> str | None:
     """The bound phone in clear, or None."""
     if resident.phone_sealed is None:
         return None
@@ -139,7 +150,7 @@ def has_held(staff_id: UUID, roles: Collection[Role], *, since: date) -> bool:
     return found is not None
 
 
-def nickname_of(resident: Resident) -> str | None:
+def nickname_of(resident: Resident | Sealed) -> str | None:
     """What the resident calls herself, or None."""
     if resident.nickname_sealed is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from sqlalchemy import select, tuple_
 from app import db
 from app.ids import Ref
 from app.memberships import queries as memberships
+from app.memberships.models import Membership
 from app.voting import queries, standing
 from app.voting.ballot_models import Ballot
 from app.voting.ledger_models import BallotLeaf
@@ -90,9 +91,62 @@ def open_for(resident_id: UUID, estate: Ref) -> list[OpenVote]:
         for row in found
         if (mine := heads[queries.ref_of(row)]) or is_bound
     ]
-    return sorted(
-        seen, key=lambda v: (v.my_ballot is not MyBallot.TO_CAST, v.decision.closes_at, v.decision.id)
+    return sorted(seen, key=lambda vote: turn(vote.decision, vote.my_ballot))
+
+
+def turn(row: Decision, ballot: MyBallot) -> tuple[bool, datetime | None, UUID]:
+    """What an open decision is sorted by on her first screen."""
+    return ballot is not MyBallot.TO_CAST, row.closes_at, row.id
+
+
+class LastBallot(NamedTuple):
+    """Of the ballot of a head that counts, what decides whether she may cast again."""
+
+    channel: str
+    cast_by: UUID | None
+    is_void: bool
+
+
+class Seen(NamedTuple):
+    """How far she is with an open decision; `is_hers`: she has a head in it."""
+
+    is_hers: bool
+    my_ballot: MyBallot
+
+
+def plainly(
+    resident_id: UUID,
+    row: Decision,
+    mine: Collection[Membership],
+    on_roll: Collection[standing.OnRoll],
+    ballots: Mapping[UUID, LastBallot],
+) -> Seen | None:
+    """What `open_for` says of a decision that is open at this moment, without a question, of who acts for nobody else;
+    None where it takes more (`standing.plainly`). `ballots`: by head.
+    """
+    found = standing.plainly(row, mine, on_roll)
+    if found is None:
+        return None
+    cast = _Cast(
+        {
+            head_id: Ballot(
+                head_id=head_id, rev=0, leaf_hash=b"", channel=one.channel, cast_by=one.cast_by, paper_id=head_id
+            )
+            for head_id, one in ballots.items()
+        },
+        sealed=set(),
+        void={head_id for head_id, one in ballots.items() if one.is_void},
     )
+    rules = queries.rules_of(row)
+    shut = (
+        "cast_elsewhere"
+        if row.legal_mode == LegalMode.OFFICIAL
+        else "paper_only"
+        if queries.is_paper_only(row)
+        else None
+    )
+    heads = [_view(s, cast, resident_id, rules, shut) for s in found if s.is_hers]
+    return Seen(bool(heads), my_ballot(row, heads))
 
 
 def my_ballot(row: Decision, heads: Iterable[HeadView]) -> MyBallot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -282,6 +282,42 @@ def is_lost_by_sale(head: RollHead, rules: Rules) -> bool:
     if rules.transfer is not Transfer.NEW_OWNER_UNLESS_CAST:
         return False
     return _is_sold(head, _roll(head.community_id, [head.decision_id], [], {head.id}, head.id))
+
+
+class OnRoll(NamedTuple):
+    """A house on the roll with its head, as one statement of somebody else's found them. `owners`: of the head, each
+    with whether she votes; `is_merged`: one of them turned out to be an owner under another row since.
+    """
+
+    house_id: UUID
+    head_id: UUID
+    owners: Mapping[UUID, bool]
+    is_merged: bool
+
+
+def plainly(decision: Decision, mine: Collection[Membership], on_roll: Iterable[OnRoll]) -> list[Standing] | None:
+    """The same as `standings`, without a question, of who acts for nobody else: from her memberships in the decision's
+    community and what the roll says of their houses. The heads carry their names alone.
+
+    None where it takes more than that: an owner who isn't on the roll, isn't bound any more or has two rows.
+    """
+    houses = {one.house_id: one for one in on_roll}
+    for m in mine:
+        one = houses.get(m.house_id)
+        if one is None or m.relation != Relation.OWNER:
+            continue
+        if one.is_merged or m.owner_id not in one.owners or m.status == MembershipStatus.ENDED:
+            return None
+    heads = {one.head_id: one.owners for one in houses.values()}
+    named = {"community_id": decision.community_id, "decision_id": decision.id, "number": 0}
+    roll = _Roll(
+        heads={head_id: RollHead(id=head_id, **named) for head_id in heads},
+        head_of={(decision.id, one.house_id): one.head_id for one in houses.values()},
+        owners={head_id: set(owners) for head_id, owners in heads.items()},
+        voters={head_id: {o for o, votes in owners.items() if votes} for head_id, owners in heads.items()},
+        roots={owner: owner for owners in heads.values() for owner in owners},
+    )
+    return _in_one(decision, mine, [], roll, None)
 
 
 def standing_of(resident_id: UUID, decision: Decision, head_id: UUID) -> Standing | None:
