@@ -261,7 +261,10 @@ class Plain:
 
     def __init__(self, statement: str) -> None:
         """Kept for the life of the process: make it a constant."""
-        self.sql = _NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))
+        self.sql = _NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))  # as people and tests read it
+        # As PostgreSQL reads it: the driver would look for names in a long statement each time anew.
+        self._names = list(dict.fromkeys(_NAMED.findall(statement)))
+        self._raw = _NAMED.sub(lambda name: f"${self._names.index(name[1]) + 1}", statement).encode()
         self.made.append(self)
 
     def ask(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -290,7 +293,8 @@ class Plain:
             assert isinstance(driver, psycopg.Connection)
             try:
                 driver.autocommit = True
-                return driver.execute(self.sql, values).fetchall()
+                given = [values[name] for name in self._names]
+                return psycopg.RawCursor(driver).execute(self._raw, given).fetchall()
             finally:
                 is_lost = driver.closed
                 if not is_lost:

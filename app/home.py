@@ -8,8 +8,9 @@ somebody acts as a proxy, has bought or sold since the freeze, or turned out to 
 
 from __future__ import annotations
 
+import functools
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import orjson
@@ -27,8 +28,9 @@ from app.tickets.lines import CONCERNS, LINE, Line, line_of
 from app.tickets.moves import OPEN as OPEN_TICKETS
 from app.voting import own_heads
 from app.voting.models import Decision
-from app.voting.own_heads import LastBallot, MyBallot
-from app.voting.standing import OnRoll
+from app.voting.own_heads import MyBallot
+from app.voting.rules import Rules
+from app.voting.standing import LastBallot, OnRoll
 
 TICKETS, DECISIONS, NOTICES = 5, 5, 3  # what fits without scrolling
 EXCERPT = 240  # characters of a notice's text, for its first words
@@ -113,7 +115,7 @@ _THERE = db.Plain(
              ) AS t
          ) AS o)::text,
         (SELECT json_agg(json_build_array(
-                    d.id, d.kind, d.title, d.status, d.legal_mode, d.rules, d.frozen_at, d.announced_at, d.opens_at,
+                    d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at, d.opens_at,
                     d.closes_at,
                     EXISTS (SELECT FROM proxies AS p
                             WHERE p.community_id = d.community_id AND p.decision_id = d.id
@@ -313,22 +315,74 @@ _OPEN_TICKETS = sorted(OPEN_TICKETS)
 _at = datetime.fromisoformat
 
 
+class _Bound(NamedTuple):
+    """Of a membership, what it is judged by."""
+
+    community_id: int
+    id: UUID
+    house_id: UUID
+    estate_id: UUID
+    resident_id: UUID
+    relation: str
+    status: str
+    review: str | None
+    voter_level: str | None
+    owner_id: UUID | None
+    valid_to: date | None
+    vote_held_until: datetime | None
+
+
+class _Open(NamedTuple):
+    """Of an open decision, what is shown and what it is judged by."""
+
+    community_id: int
+    id: UUID
+    estate_id: UUID
+    kind: str
+    title: str
+    status: str
+    legal_mode: str
+    frozen_at: datetime
+    announced_at: datetime | None
+    opens_at: datetime
+    closes_at: datetime
+
+
+# Each stands for its model: to make a model's object takes as long as half the rest of the screen.
+
+
 def _membership(row: list[Any], resident_id: UUID) -> Membership:
-    """As the domain judges it; no session knows it."""
-    return Membership(
-        community_id=row[0],
-        id=UUID(row[1]),
-        house_id=UUID(row[2]),
-        estate_id=UUID(row[3]),
-        resident_id=resident_id,
-        relation=row[4],
-        status=row[5],
-        review=row[6],
-        voter_level=row[7],
-        owner_id=UUID(row[8]) if row[8] is not None else None,
-        valid_to=date.fromisoformat(row[9]) if row[9] is not None else None,
-        vote_held_until=_at(row[10]) if row[10] is not None else None,
+    found = _Bound(
+        row[0],
+        UUID(row[1]),
+        UUID(row[2]),
+        UUID(row[3]),
+        resident_id,
+        *row[4:8],
+        UUID(row[8]) if row[8] is not None else None,
+        date.fromisoformat(row[9]) if row[9] is not None else None,
+        _at(row[10]) if row[10] is not None else None,
     )
+    return cast(Membership, found)
+
+
+def _decision(row: list[Any], estate: Ref) -> Decision:
+    found = _Open(
+        estate.community_id,
+        UUID(row[0]),
+        estate.id,
+        *row[1:5],
+        _at(row[6]),
+        _at(row[7]) if row[7] is not None else None,
+        _at(row[8]),
+        _at(row[9]),
+    )
+    return cast(Decision, found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rules(stored: str) -> Rules:
+    return Rules.of(orjson.loads(stored))
 
 
 def _bound(m: Membership, row: list[Any]) -> HomeMembership:
@@ -367,26 +421,13 @@ def _votes(
     here = [m for m in mine if m.community_id == estate.community_id]
     found = []
     for row in rows:
-        decision = Decision(
-            community_id=estate.community_id,
-            id=UUID(row[0]),
-            estate_id=estate.id,
-            kind=row[1],
-            title=row[2],
-            status=row[3],
-            legal_mode=row[4],
-            rules=row[5],
-            frozen_at=_at(row[6]),
-            announced_at=_at(row[7]) if row[7] is not None else None,
-            opens_at=_at(row[8]),
-            closes_at=_at(row[9]),
-        )
+        decision = _decision(row, estate)
         houses = row[11] or ()
         seen = None
         if not row[10]:  # no proxy's
             on_roll = [_on_roll(one) for one in houses]
             ballots = {UUID(one[1]): _ballot(one) for one in houses if one[4] is not None}
-            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots)
+            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots, _rules(row[5]))
         if seen is None:
             with db.reading():
                 votes = own_heads.open_for(resident_id, estate)[:DECISIONS]

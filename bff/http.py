@@ -172,7 +172,8 @@ def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseR
             digest = hashlib.sha256(response.get_data()).hexdigest()[:32]
             response.set_etag(f"{version}-{digest}" if version else digest)
             response.headers.setdefault("Cache-Control", "private, no-cache")
-            response.make_conditional(request)
+            if "If-None-Match" in request.headers:
+                response.make_conditional(request)
         return response
 
     _take(entry, If_None_Match=False)

@@ -99,14 +99,6 @@ def turn(row: Decision, ballot: MyBallot) -> tuple[bool, datetime | None, UUID]:
     return ballot is not MyBallot.TO_CAST, row.closes_at, row.id
 
 
-class LastBallot(NamedTuple):
-    """Of the ballot of a head that counts, what decides whether she may cast again."""
-
-    channel: str
-    cast_by: UUID | None
-    is_void: bool
-
-
 class Seen(NamedTuple):
     """How far she is with an open decision; `is_hers`: she has a head in it."""
 
@@ -119,47 +111,44 @@ def plainly(
     row: Decision,
     mine: Collection[Membership],
     on_roll: Collection[standing.OnRoll],
-    ballots: Mapping[UUID, LastBallot],
+    ballots: Mapping[UUID, standing.LastBallot],
+    rules: Rules,
 ) -> Seen | None:
     """What `open_for` says of a decision that is open at this moment, without a question, of who acts for nobody else;
     None where it takes more (`standing.plainly`). `ballots`: by head.
     """
-    found = standing.plainly(row, mine, on_roll)
+    found = standing.plainly(row, mine, on_roll, rules)
     if found is None:
         return None
-    cast = _Cast(
-        {
-            head_id: Ballot(
-                head_id=head_id, rev=0, leaf_hash=b"", channel=one.channel, cast_by=one.cast_by, paper_id=head_id
+    shut = "cast_elsewhere" if row.legal_mode == LegalMode.OFFICIAL else None
+    if row.legal_mode == LegalMode.PAPER_BACKED and not rules.electronic_admitted:
+        shut = "paper_only"
+    heads = []
+    for s in found:
+        if s.is_hers:
+            ballot = ballots.get(s.head.id)
+            is_void = ballot is not None and ballot.is_void
+            heads.append(
+                (ballot is None or is_void, _why_not(s, ballot, resident_id, rules, is_void=is_void) or shut)
             )
-            for head_id, one in ballots.items()
-        },
-        sealed=set(),
-        void={head_id for head_id, one in ballots.items() if one.is_void},
-    )
-    rules = queries.rules_of(row)
-    shut = (
-        "cast_elsewhere"
-        if row.legal_mode == LegalMode.OFFICIAL
-        else "paper_only"
-        if queries.is_paper_only(row)
-        else None
-    )
-    heads = [_view(s, cast, resident_id, rules, shut) for s in found if s.is_hers]
-    return Seen(bool(heads), my_ballot(row, heads))
+    return Seen(bool(heads), _how_far(row, heads))
 
 
 def my_ballot(row: Decision, heads: Iterable[HeadView]) -> MyBallot:
     """How far she is with an open decision."""
-    mine = list(heads)
+    return _how_far(row, [(h.ballot is None or not h.ballot.is_valid, h.why_not) for h in heads])
+
+
+def _how_far(row: Decision, heads: Sequence[tuple[bool, str | None]]) -> MyBallot:
+    """`heads`: whether each has no ballot that counts, and why she can't cast for it."""
     if row.legal_mode == LegalMode.OFFICIAL:
-        return MyBallot.ELSEWHERE if mine else MyBallot.NOT_MINE
-    waiting = [head for head in mine if head.ballot is None or not head.ballot.is_valid]
-    if any(head.may_cast for head in waiting):
+        return MyBallot.ELSEWHERE if heads else MyBallot.NOT_MINE
+    waiting = [why_not for waits, why_not in heads if waits]
+    if None in waiting:
         return MyBallot.TO_CAST
-    if any(head.why_not == "paper_only" for head in waiting):
+    if "paper_only" in waiting:
         return MyBallot.ON_PAPER
-    return MyBallot.CAST if len(waiting) < len(mine) else MyBallot.NOT_MINE
+    return MyBallot.CAST if len(waiting) < len(heads) else MyBallot.NOT_MINE
 
 
 def heads_for(resident_id: UUID, decision: Decision) -> list[HeadView]:
@@ -237,7 +226,7 @@ def _shut(row: Decision, now: datetime) -> str | None:
 
 
 def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str | None) -> HeadView:
-    state, why_not = None, s.why_not
+    state, is_void = None, False
     ballot = cast.ballots.get(s.head.id)
     if ballot is not None:
         word = "sealed" if (ballot.head_id, ballot.rev) in cast.sealed else "accepted"
@@ -245,9 +234,7 @@ def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str |
         state = BallotState(
             word, ballot.leaf_hash.hex(), ballot.rev, ballot.channel, ballot.cast_at, not is_void
         )
-        if s.may and not standing.may_replace(s, ballot, resident_id, rules, is_void=is_void):
-            why_not = "already_voted"
-    why_not = why_not or shut
+    why_not = _why_not(s, ballot, resident_id, rules, is_void=is_void) or shut
     return HeadView(
         Ref(s.head.community_id, s.head.id),
         s.head.label,
@@ -259,3 +246,16 @@ def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str |
         s.reason,
         s.held_until,
     )
+
+
+def _why_not(
+    s: Standing,
+    ballot: Ballot | standing.LastBallot | None,
+    resident_id: UUID,
+    rules: Rules,
+    *,
+    is_void: bool,
+) -> str | None:
+    if ballot is None or not s.may or standing.may_replace(s, ballot, resident_id, rules, is_void=is_void):
+        return s.why_not
+    return "already_voted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import exists, select
@@ -94,7 +94,7 @@ def standings_in(
         phone = people.phone_held(resident_id) if proxies else None
         for row in rows:
             held = [p for p in proxies if p.decision_id == row.id]
-            found[queries.ref_of(row)] = _in_one(row, mine, held, roll, phone)
+            found[queries.ref_of(row)] = _in_one(row, mine, held, roll, phone, queries.rules_of(row))
     return found
 
 
@@ -104,8 +104,8 @@ def _in_one(
     proxies: Iterable[Proxy],
     roll: _Roll,
     phone: people.HeldPhone | None,
+    rules: Rules,
 ) -> list[Standing]:
-    rules = queries.rules_of(decision)
     found: dict[UUID, list[Standing]] = defaultdict(list)
     for m in mine:
         head_id = roll.head_of.get((decision.id, m.house_id))
@@ -295,7 +295,24 @@ class OnRoll(NamedTuple):
     is_merged: bool
 
 
-def plainly(decision: Decision, mine: Collection[Membership], on_roll: Iterable[OnRoll]) -> list[Standing] | None:
+class LastBallot(NamedTuple):
+    """Of the ballot of a head that counts, what decides whether she may cast again."""
+
+    channel: str
+    cast_by: UUID | None
+    is_void: bool
+
+
+class _Named(NamedTuple):
+    """A head of which only the name is known. A model's own object would take longer than to ask for it."""
+
+    id: UUID
+    number: int = 0
+
+
+def plainly(
+    decision: Decision, mine: Collection[Membership], on_roll: Iterable[OnRoll], rules: Rules
+) -> list[Standing] | None:
     """The same as `standings`, without a question, of who acts for nobody else: from her memberships in the decision's
     community and what the roll says of their houses. The heads carry their names alone.
 
@@ -309,15 +326,14 @@ def plainly(decision: Decision, mine: Collection[Membership], on_roll: Iterable[
         if one.is_merged or m.owner_id not in one.owners or m.status == MembershipStatus.ENDED:
             return None
     heads = {one.head_id: one.owners for one in houses.values()}
-    named = {"community_id": decision.community_id, "decision_id": decision.id, "number": 0}
     roll = _Roll(
-        heads={head_id: RollHead(id=head_id, **named) for head_id in heads},
+        heads={head_id: cast(RollHead, _Named(head_id)) for head_id in heads},
         head_of={(decision.id, one.house_id): one.head_id for one in houses.values()},
         owners={head_id: set(owners) for head_id, owners in heads.items()},
         voters={head_id: {o for o, votes in owners.items() if votes} for head_id, owners in heads.items()},
         roots={owner: owner for owners in heads.values() for owner in owners},
     )
-    return _in_one(decision, mine, [], roll, None)
+    return _in_one(decision, mine, [], roll, None, rules)
 
 
 def standing_of(resident_id: UUID, decision: Decision, head_id: UUID) -> Standing | None:
@@ -340,7 +356,7 @@ def latest_ballots(ref: Ref, head_ids: Iterable[UUID]) -> dict[UUID, Ballot]:
 
 
 def may_replace(
-    standing: Standing, ballot: Ballot, resident_id: UUID, rules: Rules, *, is_void: bool
+    standing: Standing, ballot: Ballot | LastBallot, resident_id: UUID, rules: Rules, *, is_void: bool
 ) -> bool:
     """May she replace the head's ballot by another one online? Never a signed sheet, nor what isn't hers to change;
     always one that can't be counted.
