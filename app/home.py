@@ -289,9 +289,7 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
         raise NotFound
     shown = Ref(hers[0][0], UUID(hers[0][1])) if hers else None
     rows = [(_membership(one, resident_id), one) for one in mine]
-    doors = {
-        one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown
-    }
+    doors = {one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown}
     return Home(
         Herself(resident_id, *row[1:6]),
         [

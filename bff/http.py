@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, ValidationError
 
-from app import db, idempotency, ids
+from app import clock, db, idempotency, ids
 from app.errors import AppError, Invalid
 from app.idempotency import MAX_KEY
 from app.ids import BadId, Kind
@@ -181,10 +181,17 @@ def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseR
 
 
 def dumped(body: dict[str, Any], status: int = 200) -> Response:
-    """The answer of a view that knows its schema's dump by heart; JSON of an answer that no cache keeps, unless the
-    entry says otherwise.
+    """The answer of a view that knows its schema's dump by heart; times as the contract writes them. No cache keeps it,
+    unless the entry says otherwise.
     """
-    return Response(orjson.dumps(body), status, content_type="application/json")
+    text = orjson.dumps(body, default=_time, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    return Response(text, status, content_type="application/json")
+
+
+def _time(value: object) -> str:
+    if isinstance(value, datetime):
+        return clock.rfc3339(value)
+    raise TypeError(f"an answer holds no {type(value).__name__}")
 
 
 # --- versions --------------------------------------------------------------------------------------------

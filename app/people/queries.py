@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -185,6 +185,18 @@ def ciphers_of(person_ids: Iterable[UUID]) -> dict[UUID, AESGCM]:
     rows = db.session().execute(
         select(PersonKey.person_id, PersonKey.wrapped).where(PersonKey.person_id.in_(wanted))
     )
+    return _ciphers(rows)
+
+
+_KEYS = db.Plain("SELECT k.person_id, k.wrapped FROM person_keys AS k WHERE k.person_id = ANY(:persons)")
+
+
+def ciphers_alone(person_ids: Collection[UUID]) -> dict[UUID, AESGCM]:
+    """The same outside of a unit of work."""
+    return _ciphers(_KEYS.rows({"persons": list(person_ids)})) if person_ids else {}
+
+
+def _ciphers(rows: Iterable[Sequence[Any]]) -> dict[UUID, AESGCM]:
     return {
         person_id: AESGCM(crypto.keys().decrypt(wrapped, f"person_key:{person_id}"))
         for person_id, wrapped in rows
