@@ -53,8 +53,8 @@ _HERSELF = db.Plain(
     """  # noqa: S608  a constant of people
 )
 
-# `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first, those
-# she reported in. A notice lies perhaps with another community than the estate it is told in, and says which.
+# `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first,
+# those she reported in. A notice may lie with another community than the estate it is told in; its place says which.
 _THERE = db.Plain(
     f"""
     WITH wanted AS MATERIALIZED (
@@ -115,8 +115,8 @@ _THERE = db.Plain(
              ) AS t
          ) AS o)::text,
         (SELECT json_agg(json_build_array(
-                    d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at, d.opens_at,
-                    d.closes_at,
+                    d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at,
+                    d.opens_at, d.closes_at,
                     EXISTS (SELECT FROM proxies AS p
                             WHERE p.community_id = d.community_id AND p.decision_id = d.id
                               AND p.resident_id = :resident_id AND p.status IN ('pending', 'approved')),
@@ -148,8 +148,8 @@ _THERE = db.Plain(
          WHERE d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
            AND d.opens_at <= clock_timestamp() + :ahead AND d.closes_at > clock_timestamp() + :ahead)::text,
         (SELECT json_agg(json_build_array(
-                    n.community_id, n.id, n.kind, n.title, left(n.text, {EXCERPT}), n.areas, n.published_at, n.revision,
-                    p.buildings, r.read_at, r.finished_at
+                    n.community_id, n.id, n.kind, n.title, left(n.text, {EXCERPT}), n.areas, n.published_at,
+                    n.revision, p.buildings, r.read_at, r.finished_at
                 ) ORDER BY p.listed_at DESC, p.notice_id DESC)
          FROM (
              SELECT p.notice_community_id, p.notice_id, p.listed_at, array_agg(p.building_id) AS buildings
@@ -303,7 +303,7 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
         if shown is not None and decisions
         else [],
         [_notice(one, doors) for one in told],
-        HomeRevenue(Ref(shown.community_id, UUID(statement[0])), *statement[1:8], _at(statement[8]))
+        HomeRevenue._make([Ref(shown.community_id, UUID(statement[0])), *statement[1:8], _at(statement[8])])
         if shown is not None and statement
         else None,
     )
@@ -350,30 +350,34 @@ class _Open(NamedTuple):
 
 
 def _membership(row: list[Any], resident_id: UUID) -> Membership:
-    found = _Bound(
-        row[0],
-        UUID(row[1]),
-        UUID(row[2]),
-        UUID(row[3]),
-        resident_id,
-        *row[4:8],
-        UUID(row[8]) if row[8] is not None else None,
-        date.fromisoformat(row[9]) if row[9] is not None else None,
-        _at(row[10]) if row[10] is not None else None,
+    found = _Bound._make(
+        [
+            row[0],
+            UUID(row[1]),
+            UUID(row[2]),
+            UUID(row[3]),
+            resident_id,
+            *row[4:8],
+            UUID(row[8]) if row[8] is not None else None,
+            date.fromisoformat(row[9]) if row[9] is not None else None,
+            _at(row[10]) if row[10] is not None else None,
+        ]
     )
     return cast(Membership, found)
 
 
 def _decision(row: list[Any], estate: Ref) -> Decision:
-    found = _Open(
-        estate.community_id,
-        UUID(row[0]),
-        estate.id,
-        *row[1:5],
-        _at(row[6]),
-        _at(row[7]) if row[7] is not None else None,
-        _at(row[8]),
-        _at(row[9]),
+    found = _Open._make(
+        [
+            estate.community_id,
+            UUID(row[0]),
+            estate.id,
+            *row[1:5],
+            _at(row[6]),
+            _at(row[7]) if row[7] is not None else None,
+            _at(row[8]),
+            _at(row[9]),
+        ]
     )
     return cast(Decision, found)
 
@@ -406,7 +410,7 @@ def _notice(row: list[Any], doors: set[str | None]) -> HomeNotice:
         tuple(area["name"] for area in row[5]),
         _at(row[6]),
         row[7],
-        bool(doors) and None in buildings or not doors.isdisjoint(buildings),
+        (bool(doors) and None in buildings) or not doors.isdisjoint(buildings),
         _at(row[9]) if row[9] is not None else None,
         _at(row[10]) if row[10] is not None else None,
     )

@@ -90,8 +90,8 @@ class _Ticket(NamedTuple):
     rated_at: datetime | None
     last_urged_at: datetime | None
     contact_phone_sealed: bytes | None
-    referred_community: None = None
-    referred_to: None = None
+    referred_community: None
+    referred_to: None
 
 
 class _Event(NamedTuple):
@@ -148,20 +148,24 @@ def of(resident_id: UUID, session_id: UUID, ref: Ref) -> OwnTicket | None:
         return None
     line = line_of(orjson.loads(row[1]))
     *rest, org_name = orjson.loads(row[2])
-    ticket = _Ticket(
-        *ref,
-        resident_id,
-        line.status,
-        line.accept_by,
-        line.dispatch_by,
-        line.due_at,
-        *rest[:5],
-        *map(_number, rest[5:8]),
-        *rest[8:11],
-        _id(rest[11]),
-        _id(rest[12]),
-        *map(_time, rest[13:]),
-        contact_phone_sealed=row[0],
+    ticket = _Ticket._make(
+        [
+            *ref,
+            resident_id,
+            line.status,
+            line.accept_by,
+            line.dispatch_by,
+            line.due_at,
+            *rest[:5],
+            *map(_number, rest[5:8]),
+            *rest[8:11],
+            _id(rest[11]),
+            _id(rest[12]),
+            *map(_time, rest[13:]),
+            row[0],
+            None,
+            None,
+        ]
     )
     photos = [_Photo(ref.community_id, UUID(id_), status, stage) for id_, status, stage in _listed(row[3])]
     orgs = {ticket.org_id: org_name} if ticket.org_id is not None and org_name is not None else {}
@@ -195,14 +199,16 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _event(community_id: int, row: list[Any]) -> _Event:
-    return _Event(
-        community_id,
-        UUID(row[0]),
-        row[1],
-        datetime.fromisoformat(row[2]),
-        *row[3:7],
-        _id(row[7]),
-        _id(row[8]),
-        bytes.fromhex(row[9]) if row[9] is not None else None,
-        _id(row[10]),
+    return _Event._make(
+        [
+            community_id,
+            UUID(row[0]),
+            row[1],
+            datetime.fromisoformat(row[2]),
+            *row[3:7],
+            _id(row[7]),
+            _id(row[8]),
+            bytes.fromhex(row[9]) if row[9] is not None else None,
+            _id(row[10]),
+        ]
     )

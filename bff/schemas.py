@@ -19,7 +19,6 @@ from app import clock, ids
 from app.idempotency import MAX_KEY
 from app.ids import BadId, Kind, Ref
 
-
 View = TypeVar("View", bound=Callable[..., Any])
 
 

@@ -59,11 +59,16 @@ class Sealed(Protocol):
     """What a resident's row keeps sealed of her."""
 
     @property
-    def id(self) -> UUID: ...
+    def id(self) -> UUID:
+        """Whose it is."""
+
     @property
-    def nickname_sealed(self) -> bytes | None: ...
+    def nickname_sealed(self) -> bytes | None:
+        """What she calls herself."""
+
     @property
-    def phone_sealed(self) -> bytes | None: ...
+    def phone_sealed(self) -> bytes | None:
+        """Her bound phone."""
 
 
 def phone_of(resident: Resident | Sealed) -> str | None:

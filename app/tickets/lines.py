@@ -87,17 +87,19 @@ class Line(NamedTuple):
 def line_of(row: Sequence[Any]) -> Line:
     """What `LINE` gave."""
     at = datetime.fromisoformat
-    return Line(
-        Ref(row[0], UUID(row[1])),
-        *row[2:9],
-        at(row[9]),
-        at(row[10]),
-        at(row[11]),
-        at(row[12]),
-        at(row[13]),
-        UUID(row[14]) if row[14] is not None else None,
-        row[15],
-        bool(row[16]),
+    return Line._make(
+        [
+            Ref(row[0], UUID(row[1])),
+            *row[2:9],
+            at(row[9]),
+            at(row[10]),
+            at(row[11]),
+            at(row[12]),
+            at(row[13]),
+            UUID(row[14]) if row[14] is not None else None,
+            row[15],
+            bool(row[16]),
+        ]
     )
 
 

@@ -11,16 +11,11 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
-    Uuid,
     and_,
-    column,
     exists,
     false,
     func,
-    literal,
     or_,
     select,
     tuple_,
@@ -54,7 +49,7 @@ from app.tickets.models import (
     TicketStatus,
     Visibility,
 )
-from app.tickets.moves import BY_HOLDER, MOVES, OPEN, Move, is_offered
+from app.tickets.moves import BY_HOLDER, MOVES, Move, is_offered
 
 INDEX_KIND = "ticket"  # in resident_index
 SIMILAR_WITHIN_M = 250.0
