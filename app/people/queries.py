@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -55,7 +55,23 @@ def openid_of(resident: Resident) -> str:
     return crypto.keys().decrypt(resident.openid_sealed, f"openid:{resident.id}").decode()
 
 
-def phone_of(resident: Resident) -> str | None:
+class Sealed(Protocol):
+    """What a resident's row keeps sealed of her."""
+
+    @property
+    def id(self) -> UUID:
+        """Whose it is."""
+
+    @property
+    def nickname_sealed(self) -> bytes | None:
+        """What she calls herself."""
+
+    @property
+    def phone_sealed(self) -> bytes | None:
+        """Her bound phone."""
+
+
+def phone_of(resident: Resident | Sealed) -> str | None:
     """The bound phone in clear, or None."""
     if resident.phone_sealed is None:
         return None
@@ -139,7 +155,7 @@ def has_held(staff_id: UUID, roles: Collection[Role], *, since: date) -> bool:
     return found is not None
 
 
-def nickname_of(resident: Resident) -> str | None:
+def nickname_of(resident: Resident | Sealed) -> str | None:
     """What the resident calls herself, or None."""
     if resident.nickname_sealed is None:
         return None
@@ -174,6 +190,18 @@ def ciphers_of(person_ids: Iterable[UUID]) -> dict[UUID, AESGCM]:
     rows = db.session().execute(
         select(PersonKey.person_id, PersonKey.wrapped).where(PersonKey.person_id.in_(wanted))
     )
+    return _ciphers(rows)
+
+
+_KEYS = db.Plain("SELECT k.person_id, k.wrapped FROM person_keys AS k WHERE k.person_id = ANY(:persons)")
+
+
+def ciphers_alone(person_ids: Collection[UUID]) -> dict[UUID, AESGCM]:
+    """The same outside of a unit of work."""
+    return _ciphers(_KEYS.rows({"persons": list(person_ids)})) if person_ids else {}
+
+
+def _ciphers(rows: Iterable[Sequence[Any]]) -> dict[UUID, AESGCM]:
     return {
         person_id: AESGCM(crypto.keys().decrypt(wrapped, f"person_key:{person_id}"))
         for person_id, wrapped in rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -267,27 +267,52 @@ def governors_of(refs: Iterable[Ref]) -> dict[Ref, int]:
     return {ref: found.get(ref, ref.community_id) for ref in refs}
 
 
+class RegionTree:
+    """The regions as they stand today, read once: for who asks about many of them."""
+
+    def __init__(self, children: dict[int, list[int]], communities: Collection[int]) -> None:
+        """`children`: what lies directly below each region."""
+        self._children, self._communities = children, frozenset(communities)
+
+    def within(self, region_id: int) -> set[int]:
+        """The region and everything below it."""
+        found: set[int] = set()
+        frontier = [region_id]
+        while frontier:
+            here = frontier.pop()
+            if here not in found:
+                found.add(here)
+                frontier.extend(self._children.get(here, ()))
+        return found
+
+    def communities_under(self, region_id: int) -> list[int]:
+        """The communities in and below a region."""
+        return sorted(self.within(region_id) & self._communities)
+
+
+def region_tree() -> RegionTree:
+    """The whole tree, in two queries."""
+    communities = db.session().scalars(select(Region.id).where(Region.kind == RegionKind.COMMUNITY))
+    return RegionTree(_children(), list(communities))
+
+
+def _children() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for child, parent in db.session().execute(
+        select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today()))
+    ):
+        found.setdefault(parent, []).append(child)
+    return found
+
+
 def communities_under(region_id: int) -> list[int]:
     """The communities in and below a region, as the tree stands today."""
-    kinds = dict(db.session().execute(select(Region.id, Region.kind)).all())
-    return sorted(r for r in regions_within(region_id) if kinds.get(r) == RegionKind.COMMUNITY)
+    return region_tree().communities_under(region_id)
 
 
 def regions_within(region_id: int) -> set[int]:
     """The region and everything below it, as the tree stands today."""
-    children: dict[int, list[int]] = {}
-    for child, parent in db.session().execute(
-        select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today()))
-    ):
-        children.setdefault(parent, []).append(child)
-    found: set[int] = set()
-    frontier = [region_id]
-    while frontier:
-        here = frontier.pop()
-        if here not in found:
-            found.add(here)
-            frontier.extend(children.get(here, ()))
-    return found
+    return RegionTree(_children(), ()).within(region_id)
 
 
 def is_top(region_id: int) -> bool:

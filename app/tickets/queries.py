@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
-    Uuid,
     and_,
-    column,
     exists,
     false,
     func,
-    literal,
     or_,
     select,
     tuple_,
@@ -53,7 +49,7 @@ from app.tickets.models import (
     TicketStatus,
     Visibility,
 )
-from app.tickets.moves import BY_HOLDER, MOVES, OPEN, Move, is_offered
+from app.tickets.moves import BY_HOLDER, MOVES, Move, is_offered
 
 INDEX_KIND = "ticket"  # in resident_index
 SIMILAR_WITHIN_M = 250.0
@@ -407,95 +403,13 @@ def _concerns(resident_id: UUID, ticket: Ticket) -> bool:
     return ticket.reporter_id == resident_id or follows(resident_id, ticket)
 
 
-class Page(NamedTuple):
-    """Rows of one page and where the next one starts (None: the end)."""
-
-    tickets: list[Ticket]
-    after: tuple[datetime, UUID] | None
-
-
-def my_tickets(
-    resident_id: UUID,
-    *,
-    limit: int,
-    before: tuple[datetime, UUID] | None = None,
-    statuses: frozenset[str] | None = None,
-) -> Page:
-    """My tickets and those I follow, wherever they are, latest change first; `statuses` narrows.
-
-    A ticket that was referred shows where it went on; by itself only when asked for.
-    """
-    statuses = statuses or frozenset(TicketStatus) - {TicketStatus.REFERRED}
-    kept: list[Ticket] = []
-    while True:
-        entries = people.mine(resident_id, INDEX_KIND, limit=limit + 1, before=before)
-        found = tickets_by_ref([e.ref for e in entries])
-        for entry in entries:
-            ticket = found.get(entry.ref)
-            if ticket is not None and ticket.status in statuses and _concerns(resident_id, ticket):
-                if len(kept) == limit:
-                    return Page(kept, before)
-                kept.append(ticket)
-            before = (entry.updated_at, entry.ref.id)
-        if len(entries) <= limit:
-            return Page(kept, None)
-
-
-def my_open_tickets(resident_id: UUID, *, limit: int) -> list[Ticket]:
-    """My tickets that aren't at their end, and those I follow, latest change first: in two queries, however many I
-    ever had.
-    """
-    refs = people.all_mine(resident_id, INDEX_KIND)
-    if not refs:
-        return []
-    mine = (
-        func.unnest(
-            literal([ref.community_id for ref in refs], ARRAY(BigInteger)),
-            literal([ref.id for ref in refs], ARRAY(Uuid)),
-        )
-        .table_valued(column("community_id", BigInteger), column("ticket_id", Uuid))
-        .render_derived(name="mine")
-    )
-    of_mine = and_(Ticket.community_id == mine.c.community_id, Ticket.id == mine.c.ticket_id)
-    joined = exists().where(
-        Follower.community_id == Ticket.community_id,
-        Follower.ticket_id == Ticket.id,
-        Follower.resident_id == resident_id,
-    )
-    # As `audience` says it: whatever those that I reported or joined were merged into, at any depth.
-    above = (
-        select(Ticket.community_id, Ticket.merged_into.label("ticket_id"))
-        .join(mine, of_mine)
-        .where(Ticket.merged_into.is_not(None), or_(Ticket.reporter_id == resident_id, joined))
-        .cte("above", recursive=True)
-    )
-    above = above.union(
-        select(Ticket.community_id, Ticket.merged_into)
-        .join(above, and_(Ticket.community_id == above.c.community_id, Ticket.id == above.c.ticket_id))
-        .where(Ticket.merged_into.is_not(None))
-    )
-    merged = exists().where(above.c.community_id == Ticket.community_id, above.c.ticket_id == Ticket.id)
-    return list(
-        db.session().scalars(
-            select(Ticket)
-            .join(mine, of_mine)
-            .where(
-                Ticket.status.in_([status.value for status in OPEN]),
-                or_(Ticket.reporter_id == resident_id, and_(Ticket.me_too > 0, or_(joined, merged))),
-            )
-            .order_by(Ticket.updated_at.desc(), Ticket.id.desc())
-            .limit(limit)
-        )
-    )
-
-
-def her_estates(resident_id: UUID, *, lives_in: Sequence[Ref] | None = None) -> list[Ref]:
+def her_estates(resident_id: UUID) -> list[Ref]:
     """Estates in which the resident lives, then those she has reported in, latest first; offered when a report lacks a
-    place. `lives_in`: the first of them, when they are known.
+    place.
     """
     entries = people.mine(resident_id, INDEX_KIND, limit=20)
     found = tickets_by_ref([e.ref for e in entries])
-    refs = list(memberships.my_estates(resident_id) if lives_in is None else lives_in) + [
+    refs = memberships.my_estates(resident_id) + [
         Ref(t.community_id, t.estate_id)
         for e in entries
         if (t := found.get(e.ref)) is not None and t.estate_id is not None
@@ -695,7 +609,11 @@ def timeline(ticket: Ticket, *, for_reporter: bool) -> list[Event]:
 
 def opened(rows: Sequence[TicketEvent]) -> list[Event]:
     """These events with their words, with one more query for the keys."""
-    ciphers = people.ciphers_of({r.words_key_of for r in rows if r.words_key_of is not None})
+    return read(rows, people.ciphers_of({r.words_key_of for r in rows if r.words_key_of is not None}))
+
+
+def read(rows: Sequence[TicketEvent], ciphers: Mapping[UUID, AESGCM]) -> list[Event]:
+    """These events with their words, by the keys that there still are."""
     events = []
     for row in rows:
         words = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from sqlalchemy import select, tuple_
 from app import db
 from app.ids import Ref
 from app.memberships import queries as memberships
+from app.memberships.models import Membership
 from app.voting import queries, standing
 from app.voting.ballot_models import Ballot
 from app.voting.ledger_models import BallotLeaf
@@ -90,22 +91,64 @@ def open_for(resident_id: UUID, estate: Ref) -> list[OpenVote]:
         for row in found
         if (mine := heads[queries.ref_of(row)]) or is_bound
     ]
-    return sorted(
-        seen, key=lambda v: (v.my_ballot is not MyBallot.TO_CAST, v.decision.closes_at, v.decision.id)
-    )
+    return sorted(seen, key=lambda vote: turn(vote.decision, vote.my_ballot))
+
+
+def turn(row: Decision, ballot: MyBallot) -> tuple[bool, datetime | None, UUID]:
+    """What an open decision is sorted by on her first screen."""
+    return ballot is not MyBallot.TO_CAST, row.closes_at, row.id
+
+
+class Seen(NamedTuple):
+    """How far she is with an open decision; `is_hers`: she has a head in it."""
+
+    is_hers: bool
+    my_ballot: MyBallot
+
+
+def plainly(
+    resident_id: UUID,
+    row: Decision,
+    mine: Collection[Membership],
+    on_roll: Collection[standing.OnRoll],
+    ballots: Mapping[UUID, standing.LastBallot],
+    rules: Rules,
+) -> Seen | None:
+    """What `open_for` says of a decision that is open at this moment, without a question, of who acts for nobody else;
+    None where it takes more (`standing.plainly`). `ballots`: by head.
+    """
+    found = standing.plainly(row, mine, on_roll, rules)
+    if found is None:
+        return None
+    shut = "cast_elsewhere" if row.legal_mode == LegalMode.OFFICIAL else None
+    if row.legal_mode == LegalMode.PAPER_BACKED and not rules.electronic_admitted:
+        shut = "paper_only"
+    heads = []
+    for s in found:
+        if s.is_hers:
+            ballot = ballots.get(s.head.id)
+            is_void = ballot is not None and ballot.is_void
+            heads.append(
+                (ballot is None or is_void, _why_not(s, ballot, resident_id, rules, is_void=is_void) or shut)
+            )
+    return Seen(bool(heads), _how_far(row, heads))
 
 
 def my_ballot(row: Decision, heads: Iterable[HeadView]) -> MyBallot:
     """How far she is with an open decision."""
-    mine = list(heads)
+    return _how_far(row, [(h.ballot is None or not h.ballot.is_valid, h.why_not) for h in heads])
+
+
+def _how_far(row: Decision, heads: Sequence[tuple[bool, str | None]]) -> MyBallot:
+    """`heads`: whether each has no ballot that counts, and why she can't cast for it."""
     if row.legal_mode == LegalMode.OFFICIAL:
-        return MyBallot.ELSEWHERE if mine else MyBallot.NOT_MINE
-    waiting = [head for head in mine if head.ballot is None or not head.ballot.is_valid]
-    if any(head.may_cast for head in waiting):
+        return MyBallot.ELSEWHERE if heads else MyBallot.NOT_MINE
+    waiting = [why_not for waits, why_not in heads if waits]
+    if None in waiting:
         return MyBallot.TO_CAST
-    if any(head.why_not == "paper_only" for head in waiting):
+    if "paper_only" in waiting:
         return MyBallot.ON_PAPER
-    return MyBallot.CAST if len(waiting) < len(mine) else MyBallot.NOT_MINE
+    return MyBallot.CAST if len(waiting) < len(heads) else MyBallot.NOT_MINE
 
 
 def heads_for(resident_id: UUID, decision: Decision) -> list[HeadView]:
@@ -183,7 +226,7 @@ def _shut(row: Decision, now: datetime) -> str | None:
 
 
 def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str | None) -> HeadView:
-    state, why_not = None, s.why_not
+    state, is_void = None, False
     ballot = cast.ballots.get(s.head.id)
     if ballot is not None:
         word = "sealed" if (ballot.head_id, ballot.rev) in cast.sealed else "accepted"
@@ -191,9 +234,7 @@ def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str |
         state = BallotState(
             word, ballot.leaf_hash.hex(), ballot.rev, ballot.channel, ballot.cast_at, not is_void
         )
-        if s.may and not standing.may_replace(s, ballot, resident_id, rules, is_void=is_void):
-            why_not = "already_voted"
-    why_not = why_not or shut
+    why_not = _why_not(s, ballot, resident_id, rules, is_void=is_void) or shut
     return HeadView(
         Ref(s.head.community_id, s.head.id),
         s.head.label,
@@ -205,3 +246,16 @@ def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str |
         s.reason,
         s.held_until,
     )
+
+
+def _why_not(
+    s: Standing,
+    ballot: Ballot | standing.LastBallot | None,
+    resident_id: UUID,
+    rules: Rules,
+    *,
+    is_void: bool,
+) -> str | None:
+    if ballot is None or not s.may or standing.may_replace(s, ballot, resident_id, rules, is_void=is_void):
+        return s.why_not
+    return "already_voted"

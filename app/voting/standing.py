@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import exists, select
@@ -94,7 +94,7 @@ def standings_in(
         phone = people.phone_held(resident_id) if proxies else None
         for row in rows:
             held = [p for p in proxies if p.decision_id == row.id]
-            found[queries.ref_of(row)] = _in_one(row, mine, held, roll, phone)
+            found[queries.ref_of(row)] = _in_one(row, mine, held, roll, phone, queries.rules_of(row))
     return found
 
 
@@ -104,8 +104,8 @@ def _in_one(
     proxies: Iterable[Proxy],
     roll: _Roll,
     phone: people.HeldPhone | None,
+    rules: Rules,
 ) -> list[Standing]:
-    rules = queries.rules_of(decision)
     found: dict[UUID, list[Standing]] = defaultdict(list)
     for m in mine:
         head_id = roll.head_of.get((decision.id, m.house_id))
@@ -284,6 +284,58 @@ def is_lost_by_sale(head: RollHead, rules: Rules) -> bool:
     return _is_sold(head, _roll(head.community_id, [head.decision_id], [], {head.id}, head.id))
 
 
+class OnRoll(NamedTuple):
+    """A house on the roll with its head, as one statement of somebody else's found them. `owners`: of the head, each
+    with whether she votes; `is_merged`: one of them turned out to be an owner under another row since.
+    """
+
+    house_id: UUID
+    head_id: UUID
+    owners: Mapping[UUID, bool]
+    is_merged: bool
+
+
+class LastBallot(NamedTuple):
+    """Of the ballot of a head that counts, what decides whether she may cast again."""
+
+    channel: str
+    cast_by: UUID | None
+    is_void: bool
+
+
+class _Named(NamedTuple):
+    """A head of which only the name is known. A model's own object would take longer than to ask for it."""
+
+    id: UUID
+    number: int = 0
+
+
+def plainly(
+    decision: Decision, mine: Collection[Membership], on_roll: Iterable[OnRoll], rules: Rules
+) -> list[Standing] | None:
+    """The same as `standings`, without a question, of who acts for nobody else: from her memberships in the decision's
+    community and what the roll says of their houses. The heads carry their names alone.
+
+    None where it takes more than that: an owner who isn't on the roll, isn't bound any more or has two rows.
+    """
+    houses = {one.house_id: one for one in on_roll}
+    for m in mine:
+        one = houses.get(m.house_id)
+        if one is None or m.relation != Relation.OWNER:
+            continue
+        if one.is_merged or m.owner_id not in one.owners or m.status == MembershipStatus.ENDED:
+            return None
+    heads = {one.head_id: one.owners for one in houses.values()}
+    roll = _Roll(
+        heads={head_id: cast(RollHead, _Named(head_id)) for head_id in heads},
+        head_of={(decision.id, one.house_id): one.head_id for one in houses.values()},
+        owners={head_id: set(owners) for head_id, owners in heads.items()},
+        voters={head_id: {o for o, votes in owners.items() if votes} for head_id, owners in heads.items()},
+        roots={owner: owner for owners in heads.values() for owner in owners},
+    )
+    return _in_one(decision, mine, [], roll, None, rules)
+
+
 def standing_of(resident_id: UUID, decision: Decision, head_id: UUID) -> Standing | None:
     """What she is to this head; None where she has nothing to do with it, or it isn't on the roll."""
     return next(iter(standings(resident_id, decision, head_id=head_id)), None)
@@ -304,7 +356,7 @@ def latest_ballots(ref: Ref, head_ids: Iterable[UUID]) -> dict[UUID, Ballot]:
 
 
 def may_replace(
-    standing: Standing, ballot: Ballot, resident_id: UUID, rules: Rules, *, is_void: bool
+    standing: Standing, ballot: Ballot | LastBallot, resident_id: UUID, rules: Rules, *, is_void: bool
 ) -> bool:
     """May she replace the head's ballot by another one online? Never a signed sheet, nor what isn't hers to change;
     always one that can't be counted.

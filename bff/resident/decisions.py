@@ -34,7 +34,8 @@ from bff.schemas import Blueprint, PageQuery
 blp = Blueprint("decisions", __name__, url_prefix="/bff/v1", description="Decisions")
 
 
-def _english() -> bool:
+def in_english() -> bool:
+    """Does who asks read English rather than Chinese?"""
     return request.accept_languages.best_match(["zh-CN", "zh", "en"]) == "en"
 
 
@@ -51,7 +52,7 @@ def row_out(row: Decision, heads: list[own_heads.HeadView]) -> dict[str, Any]:
         "title": row.title,
         "status": status,
         "legal_mode": row.legal_mode,
-        "legal_mode_text": words.mode(row.legal_mode, english=_english()),
+        "legal_mode_text": words.mode(row.legal_mode, english=in_english()),
         "announced_at": row.announced_at,
         "opens_at": row.opens_at,
         "closes_at": row.closes_at,

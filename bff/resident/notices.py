@@ -19,7 +19,7 @@ from bff.resident import notice_schemas as s
 from bff.schemas import Blueprint
 
 blp = Blueprint("notices", __name__, url_prefix="/bff/v1", description="Notices")
-_EXCERPT = 60
+EXCERPT = 60  # characters of the text in a list
 
 
 def _common(row: Notice, mine: MyRead | None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def row_out(listed: Listed, mine: MyRead | None, standing: Standing) -> dict[str
     """A line of the list."""
     row = listed.notice
     return _common(row, mine) | {
-        "excerpt": rich.words(row.text[: 4 * _EXCERPT])[:_EXCERPT],
+        "excerpt": rich.words(row.text[: 4 * EXCERPT])[:EXCERPT],
         "is_corrected": row.revision > 1,
         "for_me": bool(standing.lives_in(listed.covers)),
     }

@@ -6,17 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import g, url_for
+from flask import Response, g, url_for
 
+from app import db, own_ticket
 from app.errors import Invalid, NotFound
 from app.ids import Ref
+from app.people.errors import BadToken
 from app.places import queries as places
-from app.tickets import joining, pressure, service
+from app.tickets import joining, lines, pressure, service
 from app.tickets import queries as tickets
 from app.tickets.models import Ticket, TicketStatus
 from bff.http import (
     Versioned,
     asked_version,
+    dumped,
     read_cursor,
     reads,
     revalidated,
@@ -25,8 +28,10 @@ from bff.http import (
     writes,
 )
 from bff.resident import schemas as s
+from bff.resident.auth import asks_itself, ensure_login
+from bff.resident.lines import line_out
 from bff.resident.places import wgs84
-from bff.resident.views import followed_out, promised_out, rows_out, similar_out, ticket_out
+from bff.resident.views import followed_out, own_ticket_out, promised_out, similar_out, ticket_out
 from bff.schemas import Blueprint
 
 blp = Blueprint("tickets", __name__, url_prefix="/bff/v1", description="Reports")
@@ -144,21 +149,26 @@ def open_ticket(body: dict[str, Any]) -> Any:
 
 
 @blp.route("/tickets", methods=["GET"])
-@reads
-@blp.arguments(s.TicketQuery, location="query")
-@blp.response(200, s.TicketList)
-def my_tickets(args: dict[str, Any]) -> dict[str, Any]:
+@asks_itself
+@blp.described(s.TicketList, query=s.TicketQuery)
+def my_tickets() -> Response:
     """My tickets, wherever they are, latest change first."""
-    page = tickets.my_tickets(
+    args = blp.query_of(s.TicketQuery)
+    page = lines.mine(
         g.resident_id,
+        g.session_id,
         limit=args["limit"],
         before=read_cursor(args["cursor"], datetime.fromisoformat, UUID),
         statuses=_statuses(args["status"]),
     )
-    return {
-        "items": rows_out(page.tickets, g.resident_id),
-        "next_cursor": write_cursor(*page.after) if page.after else None,
-    }
+    if page is None:
+        raise BadToken
+    return dumped(
+        {
+            "items": [line_out(line) for line in page.lines],
+            "next_cursor": write_cursor(*page.after) if page.after else None,
+        }
+    )
 
 
 def _statuses(text: str | None) -> frozenset[str] | None:
@@ -175,15 +185,28 @@ def _answer(ticket: Ticket) -> Versioned:
 
 
 @blp.route("/tickets/<ref(tkt):ref>", methods=["GET"])
+@asks_itself
 @revalidated
-@reads
-@blp.response(200, s.TicketOut)
-def ticket(ref: Ref) -> Versioned:
+@blp.described(s.TicketOut)
+def ticket(ref: Ref) -> Response:
     """One of my tickets with timeline, photos before and after, clocks."""
+    own = own_ticket.of(g.resident_id, g.session_id, ref)
+    if own is not None:
+        body = own_ticket_out(own)
+    else:
+        with db.reading() as session:
+            ensure_login(session.connection())
+            body = s.TicketOut().dump(_seen(ref))
+    response = dumped(body)
+    response.set_etag(str(body["version"]))
+    return response
+
+
+def _seen(ref: Ref) -> dict[str, Any]:
     try:
-        return _answer(tickets.ticket_for(g.resident_id, ref))
+        return ticket_out(tickets.ticket_for(g.resident_id, ref))
     except NotFound:
-        return versioned(followed_out(tickets.followed(g.resident_id, ref)))
+        return followed_out(tickets.followed(g.resident_id, ref))
 
 
 @blp.route("/tickets/<ref(tkt):ref>/comments", methods=["POST"])

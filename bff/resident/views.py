@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from app import clock
-from app.ids import Ref
+from app import clock, ids
+from app.ids import Kind, Ref
 from app.media import links
 from app.media import queries as media
 from app.media.models import Photo
+from app.own_ticket import OwnTicket
 from app.people.queries import mask_phone
 from app.places import queries as places
 from app.places.coordinates import Point
@@ -20,6 +21,7 @@ from app.tickets import queries as tickets
 from app.tickets.models import Ticket
 from app.tickets.moves import MOVES, OPEN, Move
 from bff.positions import location_out
+from bff.resident.lines import line_out
 from bff.ticket_objections import objection_out
 
 # What a step is called on screen.
@@ -107,19 +109,6 @@ _NOT_HERS = {"text": None, "thumb_url": None}
 _PRIVATE = {"category": None, "category_name": None, "estate_name": None}
 
 
-def rows_out(found: Sequence[Ticket], asking: UUID) -> list[dict[str, Any]]:
-    """Tickets for a list; of those she only follows nothing that another person wrote or photographed."""
-    names = tickets.category_names(t.category_code for t in found)
-    estates = places.estates(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
-    photos = tickets.photos_of(found)
-    others = [ticket for ticket in found if ticket.reporter_id != asking]
-    public = tickets.public_among(ticket.category_code for ticket in others)
-    hidden = {
-        ticket.id: _NOT_HERS if ticket.category_code in public else _NOT_HERS | _PRIVATE for ticket in others
-    }
-    return [_row(ticket, names, estates, photos) | hidden.get(ticket.id, {}) for ticket in found]
-
-
 def can(ticket: Ticket) -> list[str]:
     """What the reporter can do with it now."""
     moves = [move for move, rule in MOVES.items() if rule.reporter and ticket.status in rule.sources]
@@ -138,18 +127,58 @@ def can(ticket: Ticket) -> list[str]:
     return [move.value for move in moves if not not_now.get(move)]
 
 
+class _Whole(NamedTuple):
+    """What is shown of a whole ticket. `row`: its line; `photos`: those that can be shown."""
+
+    ticket: Ticket
+    row: dict[str, Any]
+    events: Sequence[tickets.Event]
+    orgs: Mapping[UUID, str]
+    photos: Sequence[Photo]
+    objection: dict[str, Any] | None
+
+
 def ticket_out(ticket: Ticket) -> dict[str, Any]:
     """The whole ticket with timeline, photos before and after, clocks and rating."""
     events = tickets.timeline(ticket, for_reporter=True)
-    orgs = places.org_names([ticket.org_id, *(e.row.org_id for e in events)])
     photos = tickets.photos_of([ticket])
     names = tickets.category_names([ticket.category_code])
     refs = [Ref(ticket.community_id, ticket.estate_id)] if ticket.estate_id else []
+    return _whole_out(
+        _Whole(
+            ticket,
+            _row(ticket, names, places.estates(refs), photos),
+            events,
+            places.org_names([ticket.org_id, *(e.row.org_id for e in events)]),
+            [photo for photo in photos.get(ticket.id, ()) if media.is_shown(photo)],
+            objection_out(ticket),
+        )
+    )
+
+
+def own_ticket_out(own: OwnTicket) -> dict[str, Any]:
+    """Her own ticket as `TicketOut` dumps it, but for the times: `dumped` writes those."""
+    found = _whole_out(
+        _Whole(own.ticket, line_out(own.line), own.events, own.orgs, own.photos, objection=None)
+    )
+    merged = found["merged_into"]
+    return found | {
+        "merged_into": ids.encode(Kind.TICKET, merged) if merged is not None else None,
+        "photos": [
+            {name: one[name] for name in ("photo_id", "status", "thumb_url", "url", "stage")}
+            | {"photo_id": ids.encode(Kind.UPLOAD, one["photo_id"])}
+            for one in found["photos"]
+        ],
+    }
+
+
+def _whole_out(whole: _Whole) -> dict[str, Any]:
+    ticket, orgs = whole.ticket, whole.orgs
     phone = tickets.contact_phone(ticket)
     point = Point(ticket.lng, ticket.lat) if ticket.lng is not None and ticket.lat is not None else None
     rated = ticket.rating_stars is not None and ticket.rated_at is not None
     return {
-        **_row(ticket, names, places.estates(refs), photos),
+        **whole.row,
         "role": "reporter",
         "me_too": ticket.me_too,
         "supervised": ticket.supervised > 0,
@@ -158,15 +187,15 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
         "referred_to": Ref(ticket.referred_community, ticket.referred_to)
         if ticket.referred_community is not None and ticket.referred_to is not None
         else None,
-        "objection": objection_out(ticket),
+        "objection": whole.objection,
         "version": ticket.version,
         "anonymous": ticket.is_anonymous,
         "answers": ticket.answers,
         "location": location_out(point, ticket.accuracy_m, ticket.address) if point else None,
         "contact_phone_masked": mask_phone(phone) if phone else None,
         "handler": orgs.get(ticket.org_id) if ticket.org_id else None,
-        "photos": [photo_out(p) for p in photos.get(ticket.id, ()) if media.is_shown(p)],
-        "timeline": _timeline_out(events, ticket, orgs),
+        "photos": [photo_out(p) for p in whole.photos],
+        "timeline": _timeline_out(whole.events, ticket, orgs),
         "clocks": {
             **promised_out(ticket),
             "accepted_at": ticket.accepted_at,
@@ -189,7 +218,7 @@ def ticket_out(ticket: Ticket) -> dict[str, Any]:
 
 
 def _timeline_out(
-    events: Sequence[tickets.Event], ticket: Ticket, orgs: dict[UUID, str]
+    events: Sequence[tickets.Event], ticket: Ticket, orgs: Mapping[UUID, str]
 ) -> list[dict[str, Any]]:
     """One timeline, numbered through, whichever communities the ticket went through."""
     names = community_names() if any(e.row.community_id != ticket.community_id for e in events) else {}
@@ -199,7 +228,7 @@ def _timeline_out(
     ]
 
 
-def _event_out(event: tickets.Event, ticket: Ticket, orgs: dict[UUID, str]) -> dict[str, Any]:
+def _event_out(event: tickets.Event, ticket: Ticket, orgs: Mapping[UUID, str]) -> dict[str, Any]:
     row = event.row
     if row.actor_kind == "resident" and row.actor_id == ticket.reporter_id:
         by = "我"

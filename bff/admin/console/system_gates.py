@@ -71,12 +71,13 @@ def key_list() -> str:
     values = {"rows": found, "channel_name": channel_name}
     if is_fragment():
         return fragment("system/_api_keys_list.html", **values)
-    mine = sources.reach(g.staff)
+    mine, tree = sources.reach(g.staff), places.region_tree()
     offices = [
         org
         for org in places.orgs()
         if org.kind in {OrgKind.STREET_OFFICE, OrgKind.COMMUNITY_COMMITTEE}
-        and mine.issuperset(places.communities_under(org.region_id))
+        and (under := tree.communities_under(org.region_id))
+        and mine.issuperset(under)
     ]
     return page(
         "system/api_keys.html",

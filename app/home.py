@@ -1,0 +1,448 @@
+"""The first screen of the mini-program, in two statements whatever there is: what lies with the resident herself, and
+what lies with the communities that this names.
+
+40,000 open it within minutes of a text message. What the rows say is judged by the code of the domains; only who may
+cast is left to theirs (`own_heads.open_for`, some more statements) where a plain look at the roll doesn't say it:
+somebody acts as a proxy, has bought or sold since the freeze, or turned out to be an owner under another row.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import date, datetime
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+import orjson
+
+from app import clock, db
+from app.errors import NotFound
+from app.ids import Ref
+from app.memberships import queries as memberships
+from app.memberships.models import OPEN, Membership
+from app.people.errors import BadToken
+from app.people.queries import LOGIN_HOLDS
+from app.places import queries as places
+from app.places.coordinates import Point
+from app.tickets.lines import CONCERNS, LINE, Line, line_of
+from app.tickets.moves import OPEN as OPEN_TICKETS
+from app.voting import own_heads
+from app.voting.models import Decision
+from app.voting.own_heads import MyBallot
+from app.voting.rules import Rules
+from app.voting.standing import LastBallot, OnRoll
+
+TICKETS, DECISIONS, NOTICES = 5, 5, 3  # what fits without scrolling
+EXCERPT = 240  # characters of a notice's text, for its first words
+_REPORTED_LAST = 20  # as many of her tickets name estates to her
+
+_HERSELF = db.Plain(
+    f"""
+    SELECT {LOGIN_HOLDS}, r.nickname_sealed, r.phone_sealed, r.phone_verified_at, r.created_at,
+           (SELECT count(*) FROM inbox AS b WHERE b.resident_id = :resident_id AND b.read_at IS NULL),
+           coalesce(i.kinds, '{{}}'), coalesce(i.communities, '{{}}'), coalesce(i.objects, '{{}}')
+    FROM residents AS r
+    LEFT JOIN (
+        SELECT array_agg(i.kind::text ORDER BY i.updated_at DESC, i.object_id DESC)::text AS kinds,
+               array_agg(i.community_id ORDER BY i.updated_at DESC, i.object_id DESC)::text AS communities,
+               array_agg(i.object_id ORDER BY i.updated_at DESC, i.object_id DESC)::text AS objects
+        FROM resident_index AS i
+        WHERE i.resident_id = :resident_id AND i.kind IN ('membership', 'ticket')
+    ) AS i ON true
+    WHERE r.id = :resident_id
+    """  # noqa: S608  a constant of people
+)
+
+# `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first,
+# those she reported in. A notice may lie with another community than the estate it is told in; its place says which.
+_THERE = db.Plain(
+    f"""
+    WITH wanted AS MATERIALIZED (
+        SELECT w.kind, w.community_id, w.id, row_number() OVER (PARTITION BY w.kind ORDER BY w.place) AS place
+        FROM unnest(:kinds::text[], :communities::bigint[], :objects::uuid[])
+             WITH ORDINALITY AS w(kind, community_id, id, place)
+    ), mine AS MATERIALIZED (
+        SELECT m.community_id, m.id, m.house_id, m.estate_id, m.relation, m.status, m.review, m.voter_level,
+               m.owner_id, m.valid_to, m.vote_held_until, m.updated_at,
+               m.status = 'verified' AND (m.valid_to IS NULL OR m.valid_to > :today) AS holds
+        FROM wanted AS w
+        JOIN memberships AS m ON m.community_id = w.community_id AND m.id = w.id
+        WHERE w.kind = 'membership' AND m.community_id = ANY(:communities::bigint[])
+    ), hers AS MATERIALIZED (
+        SELECT h.community_id, h.estate_id, min(h.place) AS place
+        FROM (
+            SELECT :chosen_in::bigint AS community_id, :chosen::uuid AS estate_id, 0 AS place
+            WHERE :chosen::uuid IS NOT NULL
+            UNION ALL
+            SELECT m.community_id, m.estate_id, row_number() OVER (ORDER BY m.updated_at DESC, m.id DESC)
+            FROM mine AS m WHERE m.holds
+            UNION ALL
+            SELECT t.community_id, t.estate_id, 1000000 + w.place
+            FROM wanted AS w
+            JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
+            WHERE w.kind = 'ticket' AND w.place <= {_REPORTED_LAST} AND t.estate_id IS NOT NULL
+        ) AS h
+        GROUP BY h.community_id, h.estate_id
+    ), shown AS MATERIALIZED (
+        SELECT h.community_id, h.estate_id FROM hers AS h ORDER BY h.place LIMIT 1
+    )
+    SELECT
+        (SELECT json_agg(json_build_array(
+                    h.community_id, h.estate_id, e.name, e.address, e.lng, e.lat, r.name
+                ) ORDER BY h.place)
+         FROM hers AS h
+         LEFT JOIN estates AS e ON e.community_id = h.community_id AND e.id = h.estate_id
+         LEFT JOIN regions AS r ON r.id = h.community_id)::text,
+        (SELECT json_agg(json_build_array(
+                    m.community_id, m.id, m.house_id, m.estate_id, m.relation, m.status, m.review, m.voter_level,
+                    m.owner_id, m.valid_to, m.vote_held_until,
+                    h.building_id, e.name, b.name, u.name, h.number
+                ) ORDER BY m.updated_at DESC, m.id DESC)
+         FROM mine AS m
+         JOIN estates AS e ON e.community_id = m.community_id AND e.id = m.estate_id
+         JOIN houses AS h ON h.community_id = m.community_id AND h.id = m.house_id
+         LEFT JOIN buildings AS b ON b.community_id = h.community_id AND b.id = h.building_id
+         LEFT JOIN units AS u ON u.community_id = h.community_id AND u.id = h.unit_id)::text,
+        (SELECT json_agg(o.line ORDER BY o.updated_at DESC, o.id DESC)
+         FROM (
+             SELECT {LINE} AS line, t.updated_at, t.id
+             FROM (
+                 SELECT t.* FROM wanted AS w
+                 JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
+                 WHERE w.kind = 'ticket' AND t.status = ANY(:open) AND {CONCERNS}
+                 ORDER BY t.updated_at DESC, t.id DESC
+                 LIMIT {TICKETS}
+             ) AS t
+         ) AS o)::text,
+        (SELECT json_agg(json_build_array(
+                    d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at,
+                    d.opens_at, d.closes_at,
+                    EXISTS (SELECT FROM proxies AS p
+                            WHERE p.community_id = d.community_id AND p.decision_id = d.id
+                              AND p.resident_id = :resident_id AND p.status IN ('pending', 'approved')),
+                    (SELECT json_agg(json_build_array(
+                                h.house_id, h.head_id, o.owners, o.is_merged, c.rev, c.channel, c.cast_by, c.is_void))
+                     FROM mine AS m
+                     JOIN roll_houses AS h ON h.community_id = d.community_id AND h.decision_id = d.id
+                       AND h.house_id = m.house_id
+                     CROSS JOIN LATERAL (
+                         SELECT json_object_agg(o.owner_id, o.is_voter) AS owners,
+                                bool_or(w.same_as IS NOT NULL) AS is_merged
+                         FROM roll_owners AS o
+                         LEFT JOIN owners AS w ON w.community_id = d.community_id AND w.id = o.owner_id
+                         WHERE o.community_id = d.community_id AND o.decision_id = d.id AND o.head_id = h.head_id
+                     ) AS o
+                     LEFT JOIN LATERAL (
+                         SELECT b.rev, b.channel, b.cast_by,
+                                EXISTS (SELECT FROM paper_ballots AS p
+                                        WHERE p.community_id = d.community_id AND p.id = b.paper_id
+                                          AND p.invalid_reason IS NOT NULL) AS is_void
+                         FROM ballots AS b
+                         WHERE b.community_id = d.community_id AND b.decision_id = d.id AND b.head_id = h.head_id
+                         ORDER BY b.rev DESC LIMIT 1
+                     ) AS c ON true
+                     WHERE m.community_id = d.community_id)
+                ))
+         FROM shown
+         JOIN decisions AS d ON d.community_id = shown.community_id AND d.estate_id = shown.estate_id
+         WHERE d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
+           AND d.opens_at <= clock_timestamp() + :ahead AND d.closes_at > clock_timestamp() + :ahead)::text,
+        (SELECT json_agg(json_build_array(
+                    n.community_id, n.id, n.kind, n.title, left(n.text, {EXCERPT}), n.areas, n.published_at,
+                    n.revision, p.buildings, r.read_at, r.finished_at
+                ) ORDER BY p.listed_at DESC, p.notice_id DESC)
+         FROM (
+             SELECT p.notice_community_id, p.notice_id, p.listed_at, array_agg(p.building_id) AS buildings
+             FROM shown
+             JOIN notice_places AS p ON p.community_id = shown.community_id AND p.estate_id = shown.estate_id
+             WHERE p.listed_at IS NOT NULL
+             GROUP BY p.listed_at, p.notice_id, p.notice_community_id
+             ORDER BY p.listed_at DESC, p.notice_id DESC
+             LIMIT {NOTICES}
+         ) AS p
+         JOIN notices AS n ON n.community_id = p.notice_community_id AND n.id = p.notice_id
+         LEFT JOIN LATERAL (
+             SELECT r.read_at, r.finished_at FROM notice_reads AS r
+             WHERE r.community_id = ANY(ARRAY(SELECT jsonb_array_elements_text(n.homes)::bigint))
+               AND r.notice_id = n.id AND r.resident_id = :resident_id AND r.notice_community_id = n.community_id
+             ORDER BY r.read_at LIMIT 1
+         ) AS r ON true)::text,
+        (SELECT json_build_array(
+                    s.period_id, s.first_day, s.last_day, s.income_fen, s.cost_fen, s.uses_fen, s.fund_fen,
+                    s.closing_fen, s.published_at)
+         FROM shown
+         JOIN revenue_statements AS s ON s.community_id = shown.community_id AND s.estate_id = shown.estate_id
+         ORDER BY s.seq DESC LIMIT 1)::text
+    """  # noqa: S608  names and numbers of this program alone
+)
+
+
+class Herself(NamedTuple):
+    """What lies with the resident; nickname and phone sealed, as her row holds them."""
+
+    id: UUID
+    nickname_sealed: bytes | None
+    phone_sealed: bytes | None
+    phone_verified_at: datetime | None
+    created_at: datetime
+    unread: int
+
+
+class HomeEstate(NamedTuple):
+    """An estate of hers. `point` is WGS-84."""
+
+    ref: Ref
+    name: str
+    address: str | None
+    point: Point
+    community: str
+
+
+class HomeMembership(NamedTuple):
+    """A house she is bound to or waits for. `house`: 锦绣花园 1栋1单元101."""
+
+    ref: Ref
+    house_id: Ref
+    estate_id: Ref
+    house: str
+    relation: str
+    status: str
+    voter_level: str | None
+
+
+class HomeVote(NamedTuple):
+    """An open decision of the estate shown, and how far she is with it."""
+
+    decision: Decision
+    my_ballot: MyBallot
+
+
+class HomeNotice(NamedTuple):
+    """A notice of the estate shown. `text` is its beginning; `for_me`: one of her doors is among its places."""
+
+    ref: Ref
+    kind: str
+    title: str
+    text: str
+    areas: tuple[str, ...]
+    published_at: datetime
+    revision: int
+    for_me: bool
+    read_at: datetime | None
+    finished_at: datetime | None
+
+
+class HomeRevenue(NamedTuple):
+    """The period published last, in fen."""
+
+    period_id: Ref
+    first_day: str
+    last_day: str
+    income_fen: int
+    cost_fen: int
+    uses_fen: int
+    fund_fen: int
+    closing_fen: int
+    published_at: datetime
+
+
+class Home(NamedTuple):
+    """What the first screen shows. `estates`: the first one is the one shown."""
+
+    me: Herself
+    estates: list[HomeEstate]
+    memberships: list[HomeMembership]
+    tickets: list[Line]
+    votes: list[HomeVote]
+    notices: list[HomeNotice]
+    revenue: HomeRevenue | None
+
+
+def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Home:
+    """The first screen of a resident whose login holds, for the estate she chose or her own first one.
+
+    Not inside transaction() or reading(). Raises BadToken, NotFound (the account or the estate is none).
+    """
+    who = {"resident_id": resident_id, "session_id": session_id}
+    row = _HERSELF.ask(who)
+    if row is None or not row[0]:
+        raise BadToken
+    kinds, communities, objects = row[6:9]
+    there = _THERE.ask(
+        who
+        | {
+            "kinds": kinds,
+            "communities": communities,
+            "objects": objects,
+            "chosen_in": chosen.community_id if chosen is not None else None,
+            "chosen": chosen.id if chosen is not None else None,
+            "today": places.today(),
+            "ahead": clock.ahead(),
+            "open": _OPEN_TICKETS,
+        }
+    )
+    assert there is not None  # it is one row, always
+    hers, mine, lines, decisions, told, statement = (
+        orjson.loads(part) if part is not None else [] for part in there
+    )
+    if chosen is not None and hers[0][2] is None:
+        raise NotFound
+    shown = Ref(hers[0][0], UUID(hers[0][1])) if hers else None
+    rows = [(_membership(one, resident_id), one) for one in mine]
+    doors = {one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown}
+    return Home(
+        Herself(resident_id, *row[1:6]),
+        [
+            HomeEstate(Ref(one[0], UUID(one[1])), one[2], one[3], Point(one[4], one[5]), one[6] or "")
+            for one in hers
+            if one[2] is not None
+        ],
+        [_bound(m, one) for m, one in rows if memberships.status_of(m) in OPEN],
+        [line_of(line) for line in lines],
+        _votes(resident_id, shown, decisions, [m for m, _ in rows], is_bound=bool(doors))
+        if shown is not None and decisions
+        else [],
+        [_notice(one, doors) for one in told],
+        HomeRevenue._make([Ref(shown.community_id, UUID(statement[0])), *statement[1:8], _at(statement[8])])
+        if shown is not None and statement
+        else None,
+    )
+
+
+_OPEN_TICKETS = sorted(OPEN_TICKETS)
+_at = datetime.fromisoformat
+
+
+class _Bound(NamedTuple):
+    """Of a membership, what it is judged by."""
+
+    community_id: int
+    id: UUID
+    house_id: UUID
+    estate_id: UUID
+    resident_id: UUID
+    relation: str
+    status: str
+    review: str | None
+    voter_level: str | None
+    owner_id: UUID | None
+    valid_to: date | None
+    vote_held_until: datetime | None
+
+
+class _Open(NamedTuple):
+    """Of an open decision, what is shown and what it is judged by."""
+
+    community_id: int
+    id: UUID
+    estate_id: UUID
+    kind: str
+    title: str
+    status: str
+    legal_mode: str
+    frozen_at: datetime
+    announced_at: datetime | None
+    opens_at: datetime
+    closes_at: datetime
+
+
+# Each stands for its model: to make a model's object takes as long as half the rest of the screen.
+
+
+def _membership(row: list[Any], resident_id: UUID) -> Membership:
+    found = _Bound._make(
+        [
+            row[0],
+            UUID(row[1]),
+            UUID(row[2]),
+            UUID(row[3]),
+            resident_id,
+            *row[4:8],
+            UUID(row[8]) if row[8] is not None else None,
+            date.fromisoformat(row[9]) if row[9] is not None else None,
+            _at(row[10]) if row[10] is not None else None,
+        ]
+    )
+    return cast(Membership, found)
+
+
+def _decision(row: list[Any], estate: Ref) -> Decision:
+    found = _Open._make(
+        [
+            estate.community_id,
+            UUID(row[0]),
+            estate.id,
+            *row[1:5],
+            _at(row[6]),
+            _at(row[7]) if row[7] is not None else None,
+            _at(row[8]),
+            _at(row[9]),
+        ]
+    )
+    return cast(Decision, found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rules(stored: str) -> Rules:
+    return Rules.of(orjson.loads(stored))
+
+
+def _bound(m: Membership, row: list[Any]) -> HomeMembership:
+    return HomeMembership(
+        Ref(m.community_id, m.id),
+        Ref(m.community_id, m.house_id),
+        Ref(m.community_id, m.estate_id),
+        f"{row[12]} {row[13] or ''}{row[14] or ''}{row[15]}",
+        m.relation,
+        memberships.status_of(m),
+        memberships.level_of(m),
+    )
+
+
+def _notice(row: list[Any], doors: set[str | None]) -> HomeNotice:
+    """`doors`: the buildings of her houses in the estate; None of a house that stands in none."""
+    buildings = row[8]
+    return HomeNotice(
+        Ref(row[0], UUID(row[1])),
+        row[2],
+        row[3],
+        row[4],
+        tuple(area["name"] for area in row[5]),
+        _at(row[6]),
+        row[7],
+        (bool(doors) and None in buildings) or not doors.isdisjoint(buildings),
+        _at(row[9]) if row[9] is not None else None,
+        _at(row[10]) if row[10] is not None else None,
+    )
+
+
+def _votes(
+    resident_id: UUID, estate: Ref, rows: list[list[Any]], mine: list[Membership], *, is_bound: bool
+) -> list[HomeVote]:
+    """The open votes as `own_heads.open_for` finds them."""
+    here = [m for m in mine if m.community_id == estate.community_id]
+    found = []
+    for row in rows:
+        decision = _decision(row, estate)
+        houses = row[11] or ()
+        seen = None
+        if not row[10]:  # no proxy's
+            on_roll = [_on_roll(one) for one in houses]
+            ballots = {UUID(one[1]): _ballot(one) for one in houses if one[4] is not None}
+            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots, _rules(row[5]))
+        if seen is None:
+            with db.reading():
+                votes = own_heads.open_for(resident_id, estate)[:DECISIONS]
+            return [HomeVote(vote.decision, vote.my_ballot) for vote in votes]
+        if seen.is_hers or is_bound:
+            found.append(HomeVote(decision, seen.my_ballot))
+    return sorted(found, key=lambda vote: own_heads.turn(*vote))[:DECISIONS]
+
+
+def _on_roll(row: list[Any]) -> OnRoll:
+    owners = {UUID(owner): is_voter for owner, is_voter in (row[2] or {}).items()}
+    return OnRoll(UUID(row[0]), UUID(row[1]), owners, bool(row[3]))
+
+
+def _ballot(row: list[Any]) -> LastBallot:
+    return LastBallot(row[5], UUID(row[6]) if row[6] is not None else None, row[7])

@@ -1,0 +1,230 @@
+"""What everybody opens is dumped by hand: field for field what its schema says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app import db, ids
+from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, HomeRevenue, HomeVote
+from app.ids import Kind, Ref
+from app.memberships.models import Relation
+from app.notices.models import Topic
+from app.places.coordinates import Point
+from app.tickets import queries as tickets
+from app.tickets.lines import Line
+from app.tickets.models import TicketStatus
+from app.voting.models import Decision, DecisionKind, DecisionStatus, LegalMode
+from app.voting.own_heads import MyBallot
+from bff.http import dumped
+from bff.resident.home import home_out
+from bff.resident.home_schemas import HomeOut
+from bff.resident.lines import line_out
+from bff.resident.schemas import TicketOut, TicketRow
+from bff.resident.views import ticket_out
+from tests.conftest import House, Person, Town
+from tests.resident.test_following import closed, rate
+
+refs = st.builds(Ref, st.integers(1, 2**32 - 1), st.uuids())
+times = st.datetimes(datetime(2000, 1, 2), datetime(2100, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+words = st.text(max_size=4)
+some = st.none() | words
+fen = st.integers(-(10**12), 10**12)
+numbers = st.integers(1, 9)
+points = st.builds(Point, st.floats(100, 110), st.floats(20, 30))
+days = st.dates().map(str)
+
+lines = st.builds(
+    Line,
+    ref=refs,
+    number=words,
+    status=st.sampled_from([s.value for s in TicketStatus]),
+    category=some,
+    category_name=some,
+    text=some,
+    is_urgent=st.booleans(),
+    estate_name=some,
+    reported_at=times,
+    updated_at=times,
+    accept_by=times,
+    dispatch_by=times,
+    due_at=times,
+    photo_id=st.none() | st.uuids(),
+    is_own=st.booleans(),
+    is_public=st.booleans(),
+)
+
+
+def same(by_hand: dict[str, Any], by_schema: dict[str, Any]) -> None:
+    assert list(by_hand) == list(by_schema)
+    assert dumped(by_hand).get_data() == orjson.dumps(by_schema)
+
+
+def line_said(line: Line) -> dict[str, Any]:
+    """What the schema is given of a line; the link is the face's own."""
+    told = line.is_own or line.is_public
+    return line._asdict() | {
+        "ticket_id": line.ref,
+        "urgent": line.is_urgent,
+        "category": line.category if told else None,
+        "category_name": line.category_name if told else None,
+        "estate_name": line.estate_name if told else None,
+        "text": line.text if line.is_own else None,
+        "thumb_url": line_out(line)["thumb_url"],
+        "promised": {
+            "accept_by": line.accept_by,
+            "dispatch_by": line.dispatch_by,
+            "close_by": line.due_at,
+        },
+    }
+
+
+@given(lines)
+def test_a_line_of_a_list(line: Line) -> None:
+    same(line_out(line), TicketRow().dump(line_said(line)))
+    assert (line_out(line)["thumb_url"] is None) == (line.photo_id is None or not line.is_own)
+
+
+def vote(community_id: int, **said: Any) -> HomeVote:
+    state = said.pop("my_ballot")
+    return HomeVote(Decision(community_id=community_id, frozen_at=said["opens_at"], **said), state)
+
+
+votes = st.builds(
+    vote,
+    st.integers(1, 2**32 - 1),
+    id=st.uuids(),
+    estate_id=st.uuids(),
+    kind=st.sampled_from([k.value for k in DecisionKind]),
+    title=words,
+    status=st.sampled_from([DecisionStatus.ANNOUNCED.value, DecisionStatus.OPEN.value]),
+    legal_mode=st.sampled_from([m.value for m in LegalMode]),
+    announced_at=times,
+    opens_at=times,
+    closes_at=times,
+    my_ballot=st.sampled_from(MyBallot),
+)
+homes = st.builds(
+    Home,
+    me=st.builds(
+        Herself,
+        id=st.uuids(),
+        nickname_sealed=st.none(),
+        phone_sealed=st.none(),
+        phone_verified_at=st.none() | times,
+        created_at=times,
+        unread=numbers,
+    ),
+    estates=st.lists(
+        st.builds(HomeEstate, ref=refs, name=words, address=some, point=points, community=words), max_size=1
+    ),
+    memberships=st.lists(
+        st.builds(
+            HomeMembership,
+            ref=refs,
+            house_id=refs,
+            estate_id=refs,
+            house=words,
+            relation=st.sampled_from([r.value for r in Relation]),
+            status=words,
+            voter_level=some,
+        ),
+        max_size=1,
+    ),
+    tickets=st.lists(lines, max_size=1),
+    votes=st.lists(votes, max_size=1),
+    notices=st.lists(
+        st.builds(
+            HomeNotice,
+            ref=refs,
+            kind=st.sampled_from([t.value for t in Topic]),
+            title=words,
+            text=words,
+            areas=st.lists(words, max_size=1).map(tuple),
+            published_at=times,
+            revision=numbers,
+            for_me=st.booleans(),
+            read_at=st.none() | times,
+            finished_at=st.none() | times,
+        ),
+        max_size=1,
+    ),
+    revenue=st.none()
+    | st.builds(
+        HomeRevenue,
+        period_id=refs,
+        first_day=days,
+        last_day=days,
+        income_fen=fen,
+        cost_fen=fen,
+        uses_fen=fen,
+        fund_fen=fen,
+        closing_fen=fen,
+        published_at=times,
+    ),
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(homes)
+def test_the_first_screen(house: House, home: Home) -> None:
+    with house.app.test_request_context():
+        by_hand = home_out(home)
+    said = {
+        "me": by_hand["me"] | home.me._asdict(),
+        "estates": [
+            one._asdict() | {"estate_id": one.ref, "location": hand["location"]}
+            for one, hand in zip(home.estates, by_hand["estates"], strict=True)
+        ],
+        "unread": home.me.unread,
+        "memberships": [one._asdict() | {"membership_id": one.ref} for one in home.memberships],
+        "open_tickets": [line_said(line) for line in home.tickets],
+        "open_decisions": [
+            hand
+            | {name: getattr(one.decision, name) for name in ("announced_at", "opens_at", "closes_at")}
+            | {
+                "decision_id": Ref(one.decision.community_id, one.decision.id),
+                "estate_id": Ref(one.decision.community_id, one.decision.estate_id),
+            }
+            for one, hand in zip(home.votes, by_hand["open_decisions"], strict=True)
+        ],
+        "notices": [
+            hand
+            | {name: getattr(one, name) for name in ("published_at", "read_at", "finished_at")}
+            | {"notice_id": one.ref}
+            for one, hand in zip(home.notices, by_hand["notices"], strict=True)
+        ],
+        "revenue": home.revenue
+        and home.revenue._asdict()
+        | {n: datetime.fromisoformat(getattr(home.revenue, n)).date() for n in ("first_day", "last_day")},
+        "quick_actions": by_hand["quick_actions"],
+    }
+    by_schema = HomeOut().dump(said)
+    same(by_hand, by_schema)
+    for part in ("estates", "memberships", "open_tickets", "open_decisions", "notices"):
+        for hand, schema in zip(by_hand[part], by_schema[part], strict=True):
+            same(hand, schema)
+
+
+def test_her_own_ticket_at_every_step(resident: Callable[..., Person], town: Town, house: House) -> None:
+    wang = resident()
+    fresh = str(wang.report(town.a.estate_id, contact_phone="13800138000", text="灯不亮")["ticket_id"])
+    rated = closed(wang, town)
+    assert rate(wang, rated, text="谢谢").status_code == 200
+    assert wang.post(f"/tickets/{fresh}/comments", {"text": "还是不亮"}).status_code == 200
+    merged = str(wang.report(town.a.estate_id, category="noise")["ticket_id"])
+    for ticket_id in (fresh, rated, merged):
+        answer = wang.get(f"/tickets/{ticket_id}")
+        with house.app.test_request_context(), db.reading():
+            row = tickets.ticket_for(
+                ids.decode_id(Kind.RESIDENT, wang.session["resident"]["id"]),
+                ids.decode_ref(Kind.TICKET, ticket_id),
+            )
+            by_schema = TicketOut().dump(ticket_out(row))
+        assert answer.get_data() == orjson.dumps(by_schema)
+        assert str(answer.get_etag()[0]).startswith(f"{by_schema['version']}-")
