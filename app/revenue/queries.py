@@ -282,6 +282,33 @@ def periods_of(estate: Ref, *, published_only: bool) -> list[PeriodView]:
     return [PeriodView(period, statement) for period, statement in rows]
 
 
+def waiting_for(staff: StaffActor, *, limit: int) -> list[RevenuePeriod]:
+    """The periods that wait for this member of staff: handed in by somebody else, to be reviewed where she reviews,
+    then to be published where she publishes; the longest waiting first.
+    """
+    reviews = registry_reach(staff, Permission.REVENUE_REVIEW)
+    publishes = registry_reach(staff, Permission.REVENUE_PUBLISH)
+    estates = reviews | publishes
+    if not estates:
+        return []
+    rows = db.session().scalars(
+        select(RevenuePeriod)
+        .where(
+            RevenuePeriod.community_id.in_({estate.community_id for estate in estates}),
+            RevenuePeriod.estate_id.in_({estate.id for estate in estates}),
+            RevenuePeriod.state == PeriodState.IN_REVIEW,
+            RevenuePeriod.submitted_by != staff.id,
+        )
+        .order_by(RevenuePeriod.submitted_at, RevenuePeriod.id)
+        .limit(limit)
+    )
+    return [
+        row
+        for row in rows
+        if Ref(row.community_id, row.estate_id) in (reviews if row.reviewed_by is None else publishes)
+    ]
+
+
 def period_view(period: RevenuePeriod) -> PeriodView:
     """A period with its statement."""
     return PeriodView(period, db.session().get(RevenueStatement, (period.community_id, period.id)))

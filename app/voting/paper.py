@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 
 from app import audit, clock, crypto, db, ids
@@ -39,7 +39,7 @@ from app.voting.ballot_errors import (
 )
 from app.voting.ballot_form import Choices
 from app.voting.ballot_models import PaperBallot, PaperStatus
-from app.voting.models import Decision
+from app.voting.models import Decision, DecisionStatus
 from app.voting.roll_models import PaperRequest
 
 OBJECT_KIND = "paper_ballot"
@@ -203,6 +203,47 @@ def listed(
     if after is not None:
         found = found.where(PaperBallot.id > after)
     return list(db.session().scalars(found.order_by(PaperBallot.id).limit(limit)))
+
+
+class WaitingSheets(NamedTuple):
+    """How many sheets of a decision wait for a second person."""
+
+    decision: Decision
+    sheets: int
+
+
+def waiting_for(staff: StaffActor, *, limit: int) -> list[WaitingSheets]:
+    """The decisions with sheets that this member of staff may confirm because somebody else entered them; those that
+    close first come first.
+    """
+    estates = queries.reach(staff, Permission.PAPER_CONFIRM)
+    if not estates:
+        return []
+    waiting = (
+        select(PaperBallot.community_id, PaperBallot.decision_id, func.count().label("sheets"))
+        .where(
+            PaperBallot.community_id.in_({estate.community_id for estate in estates}),
+            PaperBallot.status == PaperStatus.ENTERED,
+            PaperBallot.entered_by != staff.id,
+        )
+        .group_by(PaperBallot.community_id, PaperBallot.decision_id)
+        .subquery()
+    )
+    rows = db.session().execute(
+        select(Decision, waiting.c.sheets)
+        .join(
+            waiting,
+            and_(Decision.community_id == waiting.c.community_id, Decision.id == waiting.c.decision_id),
+        )
+        .where(
+            Decision.community_id.in_({estate.community_id for estate in estates}),
+            Decision.estate_id.in_({estate.id for estate in estates}),
+            Decision.status == DecisionStatus.OPEN,
+        )
+        .order_by(Decision.closes_at, Decision.id)
+        .limit(limit)
+    )
+    return [WaitingSheets(decision, count) for decision, count in rows]
 
 
 def _record(acting_user: Actor, action: str, row: PaperBallot) -> None:

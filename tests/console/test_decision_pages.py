@@ -271,6 +271,18 @@ def test_a_sheet_waits_for_a_second_person_and_the_first_is_told_so(
     assert "1栋102" in other
 
 
+def test_a_sheet_stands_on_the_workbench_of_the_second_person_alone(
+    box: BallotBox, clerk: Callable[..., Clerk]
+) -> None:
+    vote, _ = opened(box)
+    choices = dict.fromkeys(vote.motions, "for")
+    body = {"head_id": vote.heads()["1栋102"], "choices": choices, "file_ids": [paper(box.desk)]}
+    assert vote.go("paper-ballots", body).status_code == 201
+    mine = f'href="/admin/decisions/{vote.id}/paper"'
+    assert mine in clerk("street").get("/admin/").text
+    assert mine not in clerk("community").get("/admin/").text
+
+
 def test_every_tab_of_an_open_vote_opens(box: BallotBox, clerk: Callable[..., Clerk]) -> None:
     vote, _ = opened(box)
     desk = clerk("community")

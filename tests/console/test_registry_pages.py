@@ -127,6 +127,9 @@ def test_the_queue_leads_from_one_request_to_the_next(
     assert desk.get("/admin/memberships/next").headers["Location"] == f"/admin/memberships/{first}"
     skipped = desk.get(f"/admin/memberships/next?after={first}")
     assert skipped.headers["Location"] == f"/admin/memberships/{second}"
+    bench = desk.get("/admin/").text
+    assert bench.index(f"/admin/memberships/{first}") < bench.index(f"/admin/memberships/{second}")
+    assert "/admin/memberships/mbr_" not in clerk("property").get("/admin/").text
     one = desk.get(f"/admin/memberships/{first}").text
     assert "姓名与登记业主不符" in one
     assert f'data-api="POST /admin/api/v1/memberships/{first}/approve"' in one

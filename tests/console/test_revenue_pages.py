@@ -162,11 +162,16 @@ def test_a_period_says_what_is_missing_and_who_may_not_review_it(
     books.go(kept["period"], "submit")
     overview = clerk("community").get("/admin/revenue?show=waiting").text
     assert kept["open"] in overview
+    assert kept["open"] in clerk("community").get("/admin/").text
+    assert kept["open"] not in clerk("property").get("/admin/").text
     assert "审核通过" in clerk("community").get(kept["open"]).text
     bookkeeper = clerk("finance").get(kept["open"]).text
     assert "退回修改" in bookkeeper
     books.go(kept["period"], "review")
     assert "/publish" in clerk("finance").get(kept["open"]).text
+    bench = clerk("community").get("/admin/").text
+    assert kept["open"] in bench
+    assert "等公布" in bench
 
 
 def test_an_import_is_followed_from_file_to_ledger(

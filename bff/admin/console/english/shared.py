@@ -486,4 +486,11 @@ ENGLISH: dict[str, str] = {
     "微信": "WeChat",
     "安卓": "Android",
     "未知设备": "unknown device",
+    "等您审核的住户": "Residents for you to review",
+    "等您复核的纸质票": "Paper ballots for you to confirm",
+    "等您办的公共收益账": "Books for you to review or publish",
+    "去复核": "Confirm them",
+    "去办理": "Take care of them",
+    "张": "sheets",
+    "等公布": "Waiting to be published",
 }
