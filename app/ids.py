@@ -108,20 +108,21 @@ NOBODY = UUID(int=0)
 
 _RANDOM_BITS = 74  # what RFC 9562 §5.7 leaves beside time, version and variant
 _making = threading.Lock()
+_STEP_BACK_MS = 1000  # by so much a machine's clock is corrected while it runs
 _last = (0, 0)  # milliseconds and random bits of the id made last in this process
 
 
 def new_id() -> UUID:
     """A fresh UUIDv7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then randomness. Sorts by time, and those of one
-    process also within a millisecond (§6.2, method 2).
+    process also within a millisecond (§6.2, method 2) and while the clock is set back a little (§6.2, rollback).
     """
     global _last
     bits = int.from_bytes(os.urandom(10), "big") >> 80 - _RANDOM_BITS
     with _making:
         ms = int(clock.now().timestamp() * 1000) & (2**48 - 1)
         last_ms, last_bits = _last
-        if ms == last_ms and bits <= last_bits:
-            bits = last_bits + 1 + (bits & (2**32 - 1))
+        if ms == last_ms and bits <= last_bits or ms < last_ms <= ms + _STEP_BACK_MS:
+            ms, bits = last_ms, last_bits + 1 + (bits & (2**32 - 1))
             if bits >> _RANDOM_BITS:  # used up, once in a lifetime: the next millisecond
                 ms, bits = ms + 1, bits & (2**32 - 1)
         _last = ms, bits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -44,6 +44,18 @@ def test_an_id_is_spelled_in_base32_and_read_back(raw: bytes, community: int) ->
     single = ids.encode(Kind.RESIDENT, UUID(bytes=raw))
     assert single == "res_" + base64.b32encode(raw).decode().rstrip("=").lower()
     assert ids.decode_id(Kind.RESIDENT, single) == UUID(bytes=raw)
+
+
+def test_ids_sort_as_they_were_made_while_the_clock_is_set_back_a_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = datetime.now(UTC) + timedelta(days=400)  # after whatever this process has made
+    steps = [timedelta(milliseconds=ms) for ms in (0, 5, 3, 0, 4, 900, 1, 901)]
+    made = []
+    for step in steps:
+        monkeypatch.setattr(clock, "now", lambda step=step: at + step)
+        made += [ids.new_id(), ids.new_id()]
+    assert made == sorted(made)
 
 
 def test_many_ids_at_once_sort_as_if_made_one_after_the_other() -> None:
