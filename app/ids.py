@@ -121,7 +121,7 @@ def new_id() -> UUID:
     with _making:
         ms = int(clock.now().timestamp() * 1000) & (2**48 - 1)
         last_ms, last_bits = _last
-        if ms == last_ms and bits <= last_bits or ms < last_ms <= ms + _STEP_BACK_MS:
+        if (ms == last_ms and bits <= last_bits) or ms < last_ms <= ms + _STEP_BACK_MS:
             ms, bits = last_ms, last_bits + 1 + (bits & (2**32 - 1))
             if bits >> _RANDOM_BITS:  # used up, once in a lifetime: the next millisecond
                 ms, bits = ms + 1, bits & (2**32 - 1)
