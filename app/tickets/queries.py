@@ -85,7 +85,10 @@ def categories(*, for_staff: bool = False) -> list[CategoryTerm]:
     """The classes a resident (`for_staff`: a member of staff) can choose today: what has nothing below it, in the order
     they are shown.
     """
-    tree = classes_on(places.today())
+    return _choosable(classes_on(places.today()), for_staff=for_staff)
+
+
+def _choosable(tree: list[CategoryTerm], *, for_staff: bool) -> list[CategoryTerm]:
     above = {term.parent_code for term in tree}
     return [term for term in tree if term.code not in above and (for_staff or term.for_residents)]
 
@@ -97,10 +100,11 @@ def categories_by_group(
 
     A group is the top of the tree; it is its own choice when nothing stands below it.
     """
-    tree = {term.code: term for term in classes_on(places.today())}
+    today = classes_on(places.today())
+    tree = {term.code: term for term in today}
     groups: dict[str, CategoryTerm] = {}
     chosen: dict[str, list[CategoryTerm]] = {}
-    for term in categories(for_staff=for_staff):
+    for term in _choosable(today, for_staff=for_staff):
         top = term
         while top.parent_code is not None:
             top = tree[top.parent_code]

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from flask import request
+from flask import g, request
 
 from bff.admin.console.english import ENGLISH
 
@@ -17,8 +17,11 @@ COOKIE = "jiayuan_language"
 
 
 def language() -> str:
-    """`zh`, or `en` when the reader has switched."""
-    return "en" if request.cookies.get(COOKIE) == "en" else "zh"
+    """`zh`, or `en` when the reader has switched. A page asks hundreds of times: looked up once."""
+    if "language" not in g:
+        g.language = "en" if request.cookies.get(COOKIE) == "en" else "zh"
+    found: str = g.language
+    return found
 
 
 def say(chinese: str) -> str:
