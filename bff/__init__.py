@@ -64,8 +64,7 @@ def _begin() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.translate(_LETTERS)
     g.began = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)  # the only one that is ever bound here
     if request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON  # also where no Content-Length says how much will come
 

@@ -11,10 +11,12 @@ import functools
 import hashlib
 import hmac
 import secrets
-from typing import NamedTuple
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import jwt
+import orjson
 
 from app import clock, ids
 from app.ids import BadId, Kind
@@ -47,7 +49,7 @@ def read_access_token(token: str, *, secret: str) -> Access:
     """Who carries it. Raises BadToken for anything not signed by us, for residents, and still valid."""
     try:
         access, ends_at = _signed(token, secret)
-    except (jwt.InvalidTokenError, ValueError, KeyError, TypeError) as e:
+    except (jwt.InvalidTokenError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise BadToken from e
     if clock.now().timestamp() >= ends_at:
         raise BadToken
@@ -57,14 +59,36 @@ def read_access_token(token: str, *, secret: str) -> Access:
 @functools.lru_cache(maxsize=4096)  # a resident asks with the same token for two hours
 def _signed(token: str, secret: str) -> tuple[Access, float]:
     """What a good signature says, and until when: nothing that time or the database could change."""
-    claims = jwt.decode(
-        token,
-        secret,
-        algorithms=["HS256"],
-        audience=_AUDIENCE,
-        options={"require": ["exp", "sub", "aud"], "verify_exp": False, "verify_iat": False},
-    )
+    signed, _, signature = token.rpartition(".")
+    header, _, payload = signed.partition(".")
+    if header == _HEADER:
+        claims = _claims(signed, payload, signature, secret)
+    else:
+        claims = jwt.decode(
+            token,
+            secret,
+            algorithms=["HS256"],
+            audience=_AUDIENCE,
+            options={"require": ["exp", "sub", "aud"], "verify_exp": False, "verify_iat": False},
+        )
     return Access(UUID(claims["sub"]), UUID(claims["sid"])), float(claims["exp"])
+
+
+# What every token of ours begins with: the algorithm and nothing that a caller could choose.
+_HEADER = jwt.encode({}, "-" * 32, algorithm="HS256").partition(".")[0]
+
+
+def _claims(signed: str, payload: str, signature: str, secret: str) -> dict[str, Any]:
+    """What `jwt.decode` would find below our own header (RFC 7515 §5.2), at an eighth of its cost: it looks at each
+    letter by itself, and every resident's first request after a text message brings a token that was never seen.
+    """
+    good = urlsafe_b64encode(hmac.digest(secret.encode(), signed.encode(), "sha256")).rstrip(b"=")
+    if not hmac.compare_digest(good, signature.encode()):
+        raise jwt.InvalidSignatureError
+    claims: dict[str, Any] = orjson.loads(urlsafe_b64decode(payload + "=="))
+    if claims["aud"] != _AUDIENCE:
+        raise jwt.InvalidAudienceError
+    return claims
 
 
 class Refresh(NamedTuple):
