@@ -16,6 +16,8 @@ from sqlalchemy import TextClause, text
 
 from app import db
 from app.ids import Ref
+from app.once import Once
+from app.places import queries as places
 from app.places import rooms
 from app.voting import queries
 from app.voting.counting import percent
@@ -108,6 +110,34 @@ def of(row: Decision) -> Turnout:
         _summed([b.area for b in found], is_poll=is_poll),
         found,
     )
+
+
+class _Count(NamedTuple):
+    shown: dict[str, object]
+    at: datetime
+
+
+GOOD_FOR_S = 1.0
+_counts: Once[Ref, _Count] = Once("turnout", good_for_s=GOOD_FOR_S, most=_KEPT)
+
+
+def lately(row: Decision, *, since: datetime | None) -> dict[str, object]:
+    """The turnout as `as_json` shows it, counted at most a second ago; and after `since`, when the reader's last ballot
+    was cast, so that she finds it counted at once. Not to be changed: others get the same.
+
+    However many ask, a process counts once a second. Not inside transaction() or reading().
+    """
+
+    def count() -> _Count:
+        with db.reading():
+            at = queries.database_now()
+            names = {building.id: building.name for building in places.buildings_of(queries.estate_of(row))}
+            return _Count(as_json(of(row), names), at)
+
+    def is_good(found: _Count) -> bool:
+        return since is None or found.at > since
+
+    return _counts.get(queries.ref_of(row), count, is_good=is_good).shown
 
 
 class Weight(NamedTuple):
