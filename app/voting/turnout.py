@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import TextClause, text
 
-from app import db
+from app import clock, db
 from app.ids import Ref
 from app.once import Once
-from app.places import queries as places
 from app.places import rooms
 from app.voting import queries
 from app.voting.counting import percent
@@ -27,7 +27,7 @@ from app.voting.models import Decision, DecisionKind
 # No ballot that is cast before this may still be on its way (`statement_timeout` 30 s, idle transactions 60 s).
 SETTLED = timedelta(minutes=5)
 ADVANCE = timedelta(minutes=5)  # what is counted anew with each look is at most so much longer
-_KEPT = 200
+_KEPT = 1000  # decisions
 
 _ROLL = text("""
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
@@ -36,16 +36,17 @@ _ROLL = text("""
     GROUP BY h.building_id
 """)
 # The first ballot of a head stands for all of hers.
-_CAST = text("""
+_CAST_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM ballots AS b
     JOIN roll_heads AS h ON h.community_id = b.community_id AND h.decision_id = b.decision_id AND h.id = b.head_id
     WHERE b.community_id = :community AND b.decision_id = :decision AND b.rev = 1
       AND b.cast_at > :after AND b.cast_at <= :until
     GROUP BY h.building_id
-""")
+"""
+_CAST = text(_CAST_SQL)
 # Heads of whose ballots the last one is a sheet that can't be counted.
-_VOID = text("""
+_VOID_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM paper_ballots AS p
     JOIN roll_heads AS h ON h.community_id = p.community_id AND h.decision_id = p.decision_id AND h.id = p.head_id
@@ -56,7 +57,18 @@ _VOID = text("""
           WHERE later.community_id = p.community_id AND later.decision_id = p.decision_id
             AND later.head_id = p.head_id AND later.rev > p.ballot_rev)
     GROUP BY h.building_id
-""")
+"""
+_VOID = text(_VOID_SQL)
+# Everything that can have changed since what is settled was counted, at one moment.
+_LATELY = db.Plain(f"""
+    SELECT statement_timestamp() + :ahead,
+           (SELECT json_agg(json_build_array(c.building, c.heads, c.area))
+            FROM ({_CAST_SQL}) AS c(building, heads, area))::text,
+           (SELECT json_agg(json_build_array(v.building, v.heads, v.area))
+            FROM ({_VOID_SQL}) AS v(building, heads, area))::text,
+           (SELECT json_object_agg(b.id, b.name) FROM buildings AS b
+            WHERE b.community_id = :community AND b.estate_id = :estate)::text
+""")  # noqa: S608  names of this program alone
 
 
 class Part(NamedTuple):
@@ -92,9 +104,14 @@ def of(row: Decision) -> Turnout:
     """The turnout at this moment."""
     ref = queries.ref_of(row)
     before = _counted(row, queries.database_now())
-    cast = _add(before.cast, _by_building(_CAST, ref, after=before.until, until=_FOREVER), 1)
+    since = _by_building(_CAST, ref, after=before.until, until=_FOREVER)
+    return _of(row, before, since, _by_building(_VOID, ref))
+
+
+def _of(row: Decision, before: _Settled, since: _Counts, void: _Counts) -> Turnout:
+    cast = _add(before.cast, since, 1)
     if not queries.rules_of(row).invalid_takes_part:
-        cast = _add(cast, _by_building(_VOID, ref), -1)
+        cast = _add(cast, void, -1)
     none = Weight(0, 0)
     found = [
         Building(
@@ -128,16 +145,42 @@ def lately(row: Decision, *, since: datetime | None) -> dict[str, object]:
     However many ask, a process counts once a second. Not inside transaction() or reading().
     """
 
-    def count() -> _Count:
-        with db.reading():
-            at = queries.database_now()
-            names = {building.id: building.name for building in places.buildings_of(queries.estate_of(row))}
-            return _Count(as_json(of(row), names), at)
-
     def is_good(found: _Count) -> bool:
         return since is None or found.at > since
 
-    return _counts.get(queries.ref_of(row), count, is_good=is_good).shown
+    return _counts.get(queries.ref_of(row), lambda: _count(row), is_good=is_good).shown
+
+
+def _count(row: Decision) -> _Count:
+    ref, now = queries.ref_of(row), clock.now()
+    before = _kept.get(ref)
+    if before is None or _is_behind(before, now):
+        with db.reading():
+            before = _counted(row, now)
+    found = _LATELY.ask(
+        {
+            "community": ref.community_id,
+            "decision": ref.id,
+            "estate": row.estate_id,
+            "after": before.until,
+            "until": _FOREVER,
+            "ahead": clock.ahead(),
+        }
+    )
+    assert found is not None  # it is one row, always
+    at, cast, void, names = found
+    turnout = _of(row, before, _read(cast), _read(void))
+    return _Count(
+        as_json(turnout, {UUID(building): name for building, name in orjson.loads(names or "{}").items()}), at
+    )
+
+
+def _read(rows: str | None) -> _Counts:
+    found = orjson.loads(rows) if rows is not None else []
+    return {
+        UUID(building) if building is not None else None: Weight(heads, int(area))
+        for building, heads, area in found
+    }
 
 
 class Weight(NamedTuple):
@@ -169,14 +212,18 @@ def _counted(row: Decision, now: datetime) -> _Settled:
     if row.frozen_at is None:
         return _Settled({}, {}, _LONG_AGO)
     known = _kept.get(ref) or _Settled(_by_building(_ROLL, ref), {}, _LONG_AGO)
-    until = now - SETTLED
-    if until - known.until >= ADVANCE:
+    if _is_behind(known, now):
+        until = now - SETTLED
         more = _by_building(_CAST, ref, after=known.until, until=until)
         known = _Settled(known.roll, _add(known.cast, more, 1), until)
-    if len(_kept) >= _KEPT:
+    if len(_kept) >= _KEPT and ref not in _kept:
         _kept.clear()
     _kept[ref] = known
     return known
+
+
+def _is_behind(known: _Settled, now: datetime) -> bool:
+    return now - SETTLED - known.until >= ADVANCE
 
 
 def _by_building(query: TextClause, ref: Ref, **more: datetime) -> _Counts:
