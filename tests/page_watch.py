@@ -1,7 +1,7 @@
 """Refuses, in tests, a change of what the decision page keeps that the page's key wouldn't show.
 
 The page reads most of a decision with each request. Its texts, rules, motions and what candidates say of themselves are
-kept under the versions of their rows, so none of them may change without one (`app.voting.own_page`).
+kept under the versions of their rows, so none of them may change without one (`app.own_decision`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def listen() -> None:
 def _look(session: Session, *_: Any) -> None:
     for row in {*session.dirty, *session.new, *session.deleted}:
         kept = KEPT.get(type(row))
-        if kept is None or (row in session.new and type(row) is not Motion):
+        if kept is None:
+            continue
+        if row in session.new and type(row) is not Motion:
+            session.info.setdefault(_COUNTED, set()).add((row.community_id, row.id))
             continue
         state = inspect(row)
         changed = {column.key for column in state.attrs if column.history.has_changes()}

@@ -405,8 +405,12 @@ class Preview(NamedTuple):
 
 def preview_of(resident_id: UUID, row: Decision) -> list[Preview]:
     """What the roll would say of her heads if it were frozen now."""
+    return preview_for(owner_rows_of(resident_id, row.community_id, with_vote=False), row)
+
+
+def preview_for(mine: set[UUID], row: Decision) -> list[Preview]:
+    """The same, of whoever is these owners of the registry."""
     estate, today = queries.estate_of(row), places.today()
-    mine = owner_rows_of(resident_id, row.community_id, with_vote=False)
     house_ids = heads.houses_held_by(row.community_id, mine, as_of=today) if mine else set()
     if not house_ids:
         return []

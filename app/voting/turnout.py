@@ -7,7 +7,7 @@ look only what came since.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -29,12 +29,13 @@ SETTLED = timedelta(minutes=5)
 ADVANCE = timedelta(minutes=5)  # what is counted anew with each look is at most so much longer
 _KEPT = 1000  # decisions
 
-_ROLL = text("""
+_ROLL_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM roll_heads AS h
     WHERE h.community_id = :community AND h.decision_id = :decision
     GROUP BY h.building_id
-""")
+"""
+_ROLL = text(_ROLL_SQL), db.Plain(_ROLL_SQL)
 # The first ballot of a head stands for all of hers.
 _CAST_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
@@ -44,7 +45,7 @@ _CAST_SQL = """
       AND b.cast_at > :after AND b.cast_at <= :until
     GROUP BY h.building_id
 """
-_CAST = text(_CAST_SQL)
+_CAST = text(_CAST_SQL), db.Plain(_CAST_SQL)
 # Heads of whose ballots the last one is a sheet that can't be counted.
 _VOID_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
@@ -58,7 +59,7 @@ _VOID_SQL = """
             AND later.head_id = p.head_id AND later.rev > p.ballot_rev)
     GROUP BY h.building_id
 """
-_VOID = text(_VOID_SQL)
+_VOID = text(_VOID_SQL), db.Plain(_VOID_SQL)
 # Everything that can have changed since what is settled was counted, at one moment.
 _LATELY = db.Plain(f"""
     SELECT statement_timestamp() + :ahead,
@@ -103,9 +104,9 @@ class Turnout(NamedTuple):
 def of(row: Decision) -> Turnout:
     """The turnout at this moment."""
     ref = queries.ref_of(row)
-    before = _counted(row, queries.database_now())
-    since = _by_building(_CAST, ref, after=before.until, until=_FOREVER)
-    return _of(row, before, since, _by_building(_VOID, ref))
+    before = _counted(row, queries.database_now(), _in_session)
+    since = _in_session(_CAST, ref, after=before.until, until=_FOREVER)
+    return _of(row, before, since, _in_session(_VOID, ref))
 
 
 def _of(row: Decision, before: _Settled, since: _Counts, void: _Counts) -> Turnout:
@@ -153,10 +154,7 @@ def lately(row: Decision, *, since: datetime | None) -> dict[str, object]:
 
 def _count(row: Decision) -> _Count:
     ref, now = queries.ref_of(row), clock.now()
-    before = _kept.get(ref)
-    if before is None or _is_behind(before, now):
-        with db.reading():
-            before = _counted(row, now)
+    before = _counted(row, now, _plainly)
     found = _LATELY.ask(
         {
             "community": ref.community_id,
@@ -191,6 +189,8 @@ class Weight(NamedTuple):
 
 
 _Counts = dict[UUID | None, Weight]
+_Query = tuple[TextClause, db.Plain]  # for a unit of work, and for none
+_Ask = Callable[..., _Counts]
 
 
 class _Settled(NamedTuple):
@@ -206,15 +206,15 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _kept: dict[Ref, _Settled] = {}
 
 
-def _counted(row: Decision, now: datetime) -> _Settled:
+def _counted(row: Decision, now: datetime, ask: _Ask) -> _Settled:
     """What a process has counted of a decision; carried on to five minutes ago when that is ten minutes behind."""
     ref = queries.ref_of(row)
     if row.frozen_at is None:
         return _Settled({}, {}, _LONG_AGO)
-    known = _kept.get(ref) or _Settled(_by_building(_ROLL, ref), {}, _LONG_AGO)
-    if _is_behind(known, now):
-        until = now - SETTLED
-        more = _by_building(_CAST, ref, after=known.until, until=until)
+    known = _kept.get(ref) or _Settled(ask(_ROLL, ref), {}, _LONG_AGO)
+    until = now - SETTLED
+    if until - known.until >= ADVANCE:
+        more = ask(_CAST, ref, after=known.until, until=until)
         known = _Settled(known.roll, _add(known.cast, more, 1), until)
     if len(_kept) >= _KEPT and ref not in _kept:
         _kept.clear()
@@ -222,12 +222,13 @@ def _counted(row: Decision, now: datetime) -> _Settled:
     return known
 
 
-def _is_behind(known: _Settled, now: datetime) -> bool:
-    return now - SETTLED - known.until >= ADVANCE
+def _in_session(query: _Query, ref: Ref, **more: datetime) -> _Counts:
+    rows = db.session().execute(query[0], {"community": ref.community_id, "decision": ref.id} | more)
+    return {building: Weight(heads, int(area)) for building, heads, area in rows}
 
 
-def _by_building(query: TextClause, ref: Ref, **more: datetime) -> _Counts:
-    rows = db.session().execute(query, {"community": ref.community_id, "decision": ref.id} | more)
+def _plainly(query: _Query, ref: Ref, **more: datetime) -> _Counts:
+    rows = query[1].rows({"community": ref.community_id, "decision": ref.id} | more)
     return {building: Weight(heads, int(area)) for building, heads, area in rows}
 
 

@@ -1,8 +1,8 @@
 """A decision as one of those reads it whom it binds: what everybody opens after a text message, so dumped by hand.
 
 What is the same for everybody is dumped by its schemas once and kept in the process, until anything of it changes:
-`own_page` names it by a key that is read with each request, so there is nothing to invalidate. `OwnDecisionOut` is the
-description, and a test holds both equal.
+`own_decision` names it by a key that is read with each request, so there is nothing to invalidate. `OwnDecisionOut` is
+the description, and a test holds both equal.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from app import db, ids
 from app.clock import rfc3339
 from app.ids import Kind, Ref
 from app.once import Once
+from app.own_decision import OwnDecision
 from app.places import queries as places
 from app.voting import own_heads, queries, roll, texts, turnout, words
 from app.voting.matters import NAMES, Matter, threshold_of
 from app.voting.models import Candidate, Decision, DecisionStatus, LegalMode, Motion
-from app.voting.own_page import OwnPage
 from app.voting.roll_models import RollHouse
 from bff.resident import decision_schemas as s
 
@@ -194,7 +194,7 @@ def _often(kind: Kind, community_id: int, id_: UUID) -> str:
     return ids.encode(kind, Ref(community_id, id_))
 
 
-def page_out(page: OwnPage) -> dict[str, Any]:
+def page_out(page: OwnDecision) -> dict[str, Any]:
     """The page as `OwnDecisionOut` dumps it. Not inside a unit of work."""
     row = page.decision
     ref = queries.ref_of(row)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Response, g, url_for
 
-from app import db
+from app import db, own_decision
 from app.errors import NotFound
 from app.ids import Ref
 from app.memberships import queries as memberships
@@ -15,7 +15,6 @@ from app.voting import (
     deliveries,
     objections,
     own_heads,
-    own_page,
     petitions,
     queries,
     roll,
@@ -64,7 +63,7 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
 @blp.described(s.OwnDecisionOut)
 def read_decision(ref: Ref) -> Response:
     """A decision with its motions, rules, turnout, my entry of the roll, and the heads for which I vote."""
-    page = own_page.of(g.resident_id, g.session_id, ref)
+    page = own_decision.of(g.resident_id, g.session_id, ref)
     if page is not None:
         shown, is_proof = page_out(page), page.login_counts
     else:

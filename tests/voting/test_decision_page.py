@@ -14,14 +14,14 @@ from flask import g
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app import clock, crypto, db, ids, once
+from app import clock, crypto, db, ids, once, own_decision
 from app.ids import Kind, Ref
 from app.memberships.models import Level, Membership, Review
 from app.once import Once
-from app.voting import ledger, own_page, roll, turnout
+from app.own_decision import OwnDecision
+from app.voting import ledger, roll, turnout
 from app.voting.models import Decision, DecisionKind, DecisionStatus, LegalMode
 from app.voting.own_heads import BallotState, HeadView
-from app.voting.own_page import OwnPage
 from app.voting.roll_models import RollHead, RollHouse
 from app.voting.rules import Transfer
 from bff.http import dumped
@@ -40,9 +40,9 @@ from tests.voting.test_paper import confirmed, give, known
 Owner = psycopg.Connection[Any]
 
 
-def plain(who: Person, ref: Ref) -> OwnPage | None:
+def plain(who: Person, ref: Ref) -> OwnDecision | None:
     """What the one statement says."""
-    return own_page.of(id_of(who), session_of(who), ref)
+    return own_decision.of(id_of(who), session_of(who), ref)
 
 
 def session_of(who: Person) -> Any:
@@ -95,6 +95,7 @@ def test_it_says_the_same_whatever_she_is_to_the_decision_and_wherever_that_stan
     unnamed = box.flat("102", owner("丙"), owner("丁"))
     both = owner("戊")
     first, second = box.flat("10-1", both), box.flat("2-1", both)  # one head, the second before the first
+    box.flat("107", both, owner("己"), voter=1)  # hers as well, and somebody else votes for it
     sold, given_, alone = box.flat("103", owner()), box.flat("104", owner()), box.flat("105", owner())
     parking = box.flat("106", owner(), area=None)
     elsewhere = box.flat("201", owner(), estate=town.a.second_estate)
@@ -120,13 +121,12 @@ def test_it_says_the_same_whatever_she_is_to_the_decision_and_wherever_that_stan
             assert plain(stranger, vote.ref) is None
 
     look()
-    assert len(shown(one_of_two, vote)["my_roll_entry"]["entries"][0]["houses"]) == 2
+    assert sorted(len(e["houses"]) for e in shown(one_of_two, vote)["my_roll_entry"]["entries"]) == [1, 2]
     vote.freeze()
     look()
-    assert [h["label"] for h in shown(one_of_two, vote)["my_roll_entry"]["entries"][0]["houses"]] == [
-        "1栋2-1",
-        "1栋10-1",
-    ]
+    entries = shown(one_of_two, vote)["my_roll_entry"]["entries"]
+    assert [[h["label"] for h in e["houses"]] for e in entries] == [["1栋2-1", "1栋10-1"], ["1栋107"]]
+    assert [e["is_voter"] for e in entries] == [True, False]
     vote.open()
     sell(box, sold, "新业主")
     buyer = box.resident(sold)
@@ -158,6 +158,27 @@ def test_it_says_the_same_whatever_she_is_to_the_decision_and_wherever_that_stan
     look(*by_questions)
     vote.close()
     look(*by_questions)
+
+
+def test_so_it_does_of_one_owner_with_two_rows_and_of_who_sold_after_she_had_cast(
+    box: BallotBox, sql_owner: Owner
+) -> None:
+    flats = [box.flat(str(101 + n), owner()) for n in range(3)]
+    wang, li, zhao = (box.resident(flat) for flat in flats)
+    vote = box.opened()
+    box.again(wang, li, zhao)
+    assert cast(zhao, vote).status_code == 201
+    sell(box, flats[2], "新业主")
+    assert plain(li, vote.ref) is not None
+    same, root = box.owner_of(flats[1]), box.owner_of(flats[0])
+    sql_owner.execute(
+        "UPDATE owners SET same_as = %s WHERE community_id = %s AND id = %s",
+        (root, vote.ref.community_id, same),
+    )
+    sql_owner.commit()
+    for who, is_plain in ((wang, True), (li, False), (zhao, False)):
+        shown(who, vote)
+        assert (plain(who, vote.ref) is not None) == is_plain
 
 
 @pytest.mark.parametrize("mode", [LegalMode.PAPER_BACKED, LegalMode.OFFICIAL])
@@ -512,7 +533,7 @@ heads = st.builds(
     voter_id=st.none() | st.uuids(),
 )
 pages = st.builds(
-    OwnPage,
+    OwnDecision,
     decision=decisions,
     key=words,
     heads=st.lists(
@@ -558,7 +579,7 @@ previews = st.lists(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(pages, previews)
-def test_the_dump_by_hand_is_the_schemas(house: House, page: OwnPage, before: list[roll.Preview]) -> None:
+def test_the_dump_by_hand_is_the_schemas(house: House, page: OwnDecision, before: list[roll.Preview]) -> None:
     if page.decision.frozen_at is None:
         page = page._replace(entries=[], previews=before)
     kept = decision_page._Shared(b'"\xe6\x96\x87"', b'{"a":1}', b"[]", b"{}", b"[]")

@@ -162,7 +162,7 @@ class _House(NamedTuple):
     area_basis: str | None
 
 
-class OwnPage(NamedTuple):
+class OwnDecision(NamedTuple):
     """A decision with what is hers in it. `key`: of everything else that is shown, which is the same for everybody.
 
     `entries`: of the frozen roll, `previews`: before. `login_counts`: that she opened it is proof for a head of hers
@@ -178,7 +178,7 @@ class OwnPage(NamedTuple):
     cast_at: datetime | None
 
 
-def of(resident_id: UUID, session_id: UUID, ref: Ref) -> OwnPage | None:
+def of(resident_id: UUID, session_id: UUID, ref: Ref) -> OwnDecision | None:
     """The decision as she reads it; None where it takes more than this to say whether she may and what it shows: also
     where her login has ended.
 
@@ -201,7 +201,7 @@ def of(resident_id: UUID, session_id: UUID, ref: Ref) -> OwnPage | None:
     if is_proxy or not any(memberships.holds(m) and m.estate_id == row.estate_id for m in mine):
         return None
     if row.frozen_at is None:
-        return _before_freeze(resident_id, row, key)
+        return _before_freeze(mine, row, key)
     on_roll = [_on_roll(ref, one) for one in _listed(heads_text)]
     ballots = [one.ballot for one in on_roll if one.ballot is not None]
     by = rules.of_text(rules_text)
@@ -213,7 +213,7 @@ def of(resident_id: UUID, session_id: UUID, ref: Ref) -> OwnPage | None:
     heads = own_heads.heads_plainly(resident_id, row, mine, houses, ballots, by, now)
     if heads is None:
         return None
-    return OwnPage(
+    return OwnDecision(
         row,
         key,
         heads,
@@ -224,12 +224,13 @@ def of(resident_id: UUID, session_id: UUID, ref: Ref) -> OwnPage | None:
     )
 
 
-def _before_freeze(resident_id: UUID, row: Decision, key: str) -> OwnPage:
+def _before_freeze(mine: list[Membership], row: Decision, key: str) -> OwnDecision:
     previews = []
-    if row.cancelled_at is None:
+    owners = roll.owner_rows_in(mine, with_vote=False)
+    if owners and row.cancelled_at is None:
         with db.reading():
-            previews = roll.preview_of(resident_id, row)
-    return OwnPage(row, key, [], [], previews, login_counts=False, cast_at=None)
+            previews = roll.preview_for(owners, row)
+    return OwnDecision(row, key, [], [], previews, login_counts=False, cast_at=None)
 
 
 class _OnRoll(NamedTuple):
