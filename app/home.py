@@ -8,8 +8,7 @@ somebody acts as a proxy, has bought or sold since the freeze, or turned out to 
 
 from __future__ import annotations
 
-import functools
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -18,6 +17,7 @@ import orjson
 from app import clock, db
 from app.errors import NotFound
 from app.ids import Ref
+from app.memberships import bound
 from app.memberships import queries as memberships
 from app.memberships.models import OPEN, Membership
 from app.people.errors import BadToken
@@ -26,10 +26,9 @@ from app.places import queries as places
 from app.places.coordinates import Point
 from app.tickets.lines import CONCERNS, LINE, Line, line_of
 from app.tickets.moves import OPEN as OPEN_TICKETS
-from app.voting import own_heads
+from app.voting import own_heads, rules
 from app.voting.models import Decision
 from app.voting.own_heads import MyBallot
-from app.voting.rules import Rules
 from app.voting.standing import LastBallot, OnRoll
 
 TICKETS, DECISIONS, NOTICES = 5, 5, 3  # what fits without scrolling
@@ -94,8 +93,7 @@ _THERE = db.Plain(
          LEFT JOIN estates AS e ON e.community_id = h.community_id AND e.id = h.estate_id
          LEFT JOIN regions AS r ON r.id = h.community_id)::text,
         (SELECT json_agg(json_build_array(
-                    m.community_id, m.id, m.house_id, m.estate_id, m.relation, m.status, m.review, m.voter_level,
-                    m.owner_id, m.valid_to, m.vote_held_until,
+                    {bound.COLUMNS},
                     h.building_id, e.name, b.name, u.name, h.number
                 ) ORDER BY m.updated_at DESC, m.id DESC)
          FROM mine AS m
@@ -288,7 +286,7 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
     if chosen is not None and hers[0][2] is None:
         raise NotFound
     shown = Ref(hers[0][0], UUID(hers[0][1])) if hers else None
-    rows = [(_membership(one, resident_id), one) for one in mine]
+    rows = [(bound.of_row(one, resident_id), one) for one in mine]
     doors = {one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown}
     return Home(
         Herself(resident_id, *row[1:6]),
@@ -313,25 +311,8 @@ _OPEN_TICKETS = sorted(OPEN_TICKETS)
 _at = datetime.fromisoformat
 
 
-class _Bound(NamedTuple):
-    """Of a membership, what it is judged by."""
-
-    community_id: int
-    id: UUID
-    house_id: UUID
-    estate_id: UUID
-    resident_id: UUID
-    relation: str
-    status: str
-    review: str | None
-    voter_level: str | None
-    owner_id: UUID | None
-    valid_to: date | None
-    vote_held_until: datetime | None
-
-
 class _Open(NamedTuple):
-    """Of an open decision, what is shown and what it is judged by."""
+    """Of an open decision, what is shown and what it is judged by; stands for its model."""
 
     community_id: int
     id: UUID
@@ -344,26 +325,6 @@ class _Open(NamedTuple):
     announced_at: datetime | None
     opens_at: datetime
     closes_at: datetime
-
-
-# Each stands for its model: to make a model's object takes as long as half the rest of the screen.
-
-
-def _membership(row: list[Any], resident_id: UUID) -> Membership:
-    found = _Bound._make(
-        [
-            row[0],
-            UUID(row[1]),
-            UUID(row[2]),
-            UUID(row[3]),
-            resident_id,
-            *row[4:8],
-            UUID(row[8]) if row[8] is not None else None,
-            date.fromisoformat(row[9]) if row[9] is not None else None,
-            _at(row[10]) if row[10] is not None else None,
-        ]
-    )
-    return cast(Membership, found)
 
 
 def _decision(row: list[Any], estate: Ref) -> Decision:
@@ -380,11 +341,6 @@ def _decision(row: list[Any], estate: Ref) -> Decision:
         ]
     )
     return cast(Decision, found)
-
-
-@functools.lru_cache(maxsize=1024)
-def _rules(stored: str) -> Rules:
-    return Rules.of(orjson.loads(stored))
 
 
 def _bound(m: Membership, row: list[Any]) -> HomeMembership:
@@ -429,7 +385,7 @@ def _votes(
         if not row[10]:  # no proxy's
             on_roll = [_on_roll(one) for one in houses]
             ballots = {UUID(one[1]): _ballot(one) for one in houses if one[4] is not None}
-            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots, _rules(row[5]))
+            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots, rules.of_text(row[5]))
         if seen is None:
             with db.reading():
                 votes = own_heads.open_for(resident_id, estate)[:DECISIONS]

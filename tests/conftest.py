@@ -49,7 +49,7 @@ from app.settings import Settings
 from app.sources import queries as sources
 from sandbox.config import Config
 from sandbox.web import Sandbox, running
-from tests import audit_watch, guard, log_watch
+from tests import audit_watch, guard, log_watch, page_watch
 from tests.log_watch import pytest_sessionfinish, pytest_terminal_summary
 from tools import pictures, servers
 from workers import config as worker_config
@@ -183,6 +183,7 @@ def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
             worker_config.adopt(settings)
             guard.install(db.engine())
             audit_watch.listen()
+            page_watch.listen()
             log_watch.listen(tmp_path_factory.getbasetemp())
             web.app = app
             thread = threading.Thread(target=web.serve_forever, daemon=True)

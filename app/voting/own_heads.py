@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
@@ -99,6 +99,20 @@ def turn(row: Decision, ballot: MyBallot) -> tuple[bool, datetime | None, UUID]:
     return ballot is not MyBallot.TO_CAST, row.closes_at, row.id
 
 
+class CastBallot(NamedTuple):
+    """The ballot of a head that counts, as one statement of somebody else's found it; `is_sealed`: it is in the log."""
+
+    head_id: UUID
+    rev: int
+    leaf_hash: bytes
+    channel: str
+    cast_at: datetime
+    cast_by: UUID | None
+    paper_id: UUID | None
+    is_void: bool
+    is_sealed: bool
+
+
 class Seen(NamedTuple):
     """How far she is with an open decision; `is_hers`: she has a head in it."""
 
@@ -134,6 +148,30 @@ def plainly(
     return Seen(bool(heads), _how_far(row, heads))
 
 
+def heads_plainly(
+    resident_id: UUID,
+    row: Decision,
+    mine: Collection[Membership],
+    on_roll: Collection[standing.OnRoll],
+    ballots: Collection[CastBallot],
+    rules: Rules,
+    now: datetime,
+) -> list[HeadView] | None:
+    """What `heads_for` says of a frozen decision, without a question, of who acts for nobody else; None where it takes
+    more (`standing.plainly`). `on_roll` with the heads' rows; `now`: the database's clock.
+    """
+    found = standing.plainly(row, mine, on_roll, rules)
+    if found is None:
+        return None
+    last = _Cast(
+        {ballot.head_id: cast(Ballot, ballot) for ballot in ballots},
+        {(ballot.head_id, ballot.rev) for ballot in ballots if ballot.is_sealed},
+        {ballot.paper_id for ballot in ballots if ballot.is_void and ballot.paper_id is not None},
+    )
+    shut = _shut(row, now, rules)
+    return [_view(s, last, resident_id, rules, shut) for s in found if s.is_hers]
+
+
 def my_ballot(row: Decision, heads: Iterable[HeadView]) -> MyBallot:
     """How far she is with an open decision."""
     return _how_far(row, [(h.ballot is None or not h.ballot.is_valid, h.why_not) for h in heads])
@@ -167,10 +205,11 @@ def heads_in(resident_id: UUID, decisions: Sequence[Decision]) -> dict[Ref, list
     for community_id in {row.community_id for row in frozen}:
         here = [row for row in frozen if row.community_id == community_id]
         mine = {row.id: [s for s in standings[queries.ref_of(row)] if s.is_hers] for row in here}
-        cast = _cast(community_id, {s.head.id for some in mine.values() for s in some}, mine.keys())
+        last = _cast(community_id, {s.head.id for some in mine.values() for s in some}, mine.keys())
         for row in here:
+            rules = queries.rules_of(row)
             found[queries.ref_of(row)] = [
-                _view(s, cast, resident_id, queries.rules_of(row), _shut(row, now)) for s in mine[row.id]
+                _view(s, last, resident_id, rules, _shut(row, now, rules)) for s in mine[row.id]
             ]
     return found
 
@@ -211,7 +250,7 @@ def _cast(community_id: int, heads: Collection[UUID], decisions: Collection[UUID
     )
 
 
-def _shut(row: Decision, now: datetime) -> str | None:
+def _shut(row: Decision, now: datetime, rules: Rules) -> str | None:
     """Why nobody casts in it here at this moment, by the code that casting is refused with."""
     status = queries.status_of(row, now)
     if status is DecisionStatus.CANCELLED:
@@ -222,15 +261,16 @@ def _shut(row: Decision, now: datetime) -> str | None:
         return "not_open"
     if status is not DecisionStatus.OPEN:
         return "closed"
-    return "paper_only" if queries.is_paper_only(row) else None
+    is_paper_only = row.legal_mode == LegalMode.PAPER_BACKED and not rules.electronic_admitted
+    return "paper_only" if is_paper_only else None
 
 
-def _view(s: Standing, cast: _Cast, resident_id: UUID, rules: Rules, shut: str | None) -> HeadView:
+def _view(s: Standing, last: _Cast, resident_id: UUID, rules: Rules, shut: str | None) -> HeadView:
     state, is_void = None, False
-    ballot = cast.ballots.get(s.head.id)
+    ballot = last.ballots.get(s.head.id)
     if ballot is not None:
-        word = "sealed" if (ballot.head_id, ballot.rev) in cast.sealed else "accepted"
-        is_void = ballot.paper_id in cast.void
+        word = "sealed" if (ballot.head_id, ballot.rev) in last.sealed else "accepted"
+        is_void = ballot.paper_id in last.void
         state = BallotState(
             word, ballot.leaf_hash.hex(), ballot.rev, ballot.channel, ballot.cast_at, not is_void
         )

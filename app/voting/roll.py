@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -322,9 +322,12 @@ def houses_of(ref: Ref, head_ids: Sequence[UUID]) -> dict[UUID, list[RollHouse]]
         .order_by(RollHouse.house_id)
     ):
         found[house.head_id].append(house)
-    for houses in found.values():
-        houses.sort(key=lambda house: rooms.natural_key(house.label))
-    return found
+    return {head_id: by_rooms(houses) for head_id, houses in found.items()}
+
+
+def by_rooms(houses: list[RollHouse]) -> list[RollHouse]:
+    """Houses in the order in which people count them: 2栋 stands before 10栋."""
+    return sorted(houses, key=lambda house: rooms.natural_key(house.label))
 
 
 def is_owner(resident_id: UUID, estate: Ref) -> bool:
@@ -349,9 +352,14 @@ def owner_rows_of(resident_id: UUID, community_id: int, *, with_vote: bool = Tru
             Membership.status == MembershipStatus.VERIFIED,
         )
     )
+    return owner_rows_in(found, with_vote=with_vote)
+
+
+def owner_rows_in(mine: Iterable[Membership], *, with_vote: bool) -> set[UUID]:
+    """The same, of somebody whose memberships in the community are at hand."""
     return {
         m.owner_id
-        for m in found
+        for m in mine
         if m.owner_id is not None and (memberships.vote_of(m).may if with_vote else _is_hers(m))
     }
 
@@ -397,8 +405,12 @@ class Preview(NamedTuple):
 
 def preview_of(resident_id: UUID, row: Decision) -> list[Preview]:
     """What the roll would say of her heads if it were frozen now."""
+    return preview_for(owner_rows_of(resident_id, row.community_id, with_vote=False), row)
+
+
+def preview_for(mine: set[UUID], row: Decision) -> list[Preview]:
+    """The same, of whoever is these owners of the registry."""
     estate, today = queries.estate_of(row), places.today()
-    mine = owner_rows_of(resident_id, row.community_id, with_vote=False)
     house_ids = heads.houses_held_by(row.community_id, mine, as_of=today) if mine else set()
     if not house_ids:
         return []

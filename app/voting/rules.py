@@ -7,10 +7,13 @@ owners (`domain.md` §2.2; 最高法建筑物区分所有权解释, 业主大会
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
+
+import orjson
 
 
 class Unreturned(StrEnum):
@@ -91,3 +94,9 @@ class Rules:
             if name in values:
                 values[name] = kind(values[name])
         return cls(**values)
+
+
+@functools.lru_cache(maxsize=1024)  # everybody whom a decision binds asks by the same
+def of_text(stored: str) -> Rules:
+    """The rules of a decision's row as the database writes them."""
+    return Rules.of(orjson.loads(stored))

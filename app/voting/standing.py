@@ -286,13 +286,15 @@ def is_lost_by_sale(head: RollHead, rules: Rules) -> bool:
 
 class OnRoll(NamedTuple):
     """A house on the roll with its head, as one statement of somebody else's found them. `owners`: of the head, each
-    with whether she votes; `is_merged`: one of them turned out to be an owner under another row since.
+    with whether she votes; `is_merged`: one of them turned out to be an owner under another row since. `head`: what
+    stands for the head's own row, where more than its name is wanted.
     """
 
     house_id: UUID
     head_id: UUID
     owners: Mapping[UUID, bool]
     is_merged: bool
+    head: RollHead | None = None
 
 
 class LastBallot(NamedTuple):
@@ -314,7 +316,7 @@ def plainly(
     decision: Decision, mine: Collection[Membership], on_roll: Iterable[OnRoll], rules: Rules
 ) -> list[Standing] | None:
     """The same as `standings`, without a question, of who acts for nobody else: from her memberships in the decision's
-    community and what the roll says of their houses. The heads carry their names alone.
+    community and what the roll says of their houses. The heads carry what `on_roll` does, or their names alone.
 
     None where it takes more than that: an owner who isn't on the roll, isn't bound any more or has two rows.
     """
@@ -326,8 +328,9 @@ def plainly(
         if one.is_merged or m.owner_id not in one.owners or m.status == MembershipStatus.ENDED:
             return None
     heads = {one.head_id: one.owners for one in houses.values()}
+    rows = {one.head_id: one.head or cast(RollHead, _Named(one.head_id)) for one in houses.values()}
     roll = _Roll(
-        heads={head_id: cast(RollHead, _Named(head_id)) for head_id in heads},
+        heads=rows,
         head_of={(decision.id, one.house_id): one.head_id for one in houses.values()},
         owners={head_id: set(owners) for head_id, owners in heads.items()},
         voters={head_id: {o for o, votes in owners.items() if votes} for head_id, owners in heads.items()},

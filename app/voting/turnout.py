@@ -7,15 +7,17 @@ look only what came since.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import TextClause, text
 
-from app import db
+from app import clock, db
 from app.ids import Ref
+from app.once import Once
 from app.places import rooms
 from app.voting import queries
 from app.voting.counting import percent
@@ -25,25 +27,27 @@ from app.voting.models import Decision, DecisionKind
 # No ballot that is cast before this may still be on its way (`statement_timeout` 30 s, idle transactions 60 s).
 SETTLED = timedelta(minutes=5)
 ADVANCE = timedelta(minutes=5)  # what is counted anew with each look is at most so much longer
-_KEPT = 200
+_KEPT = 1000  # decisions
 
-_ROLL = text("""
+_ROLL_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM roll_heads AS h
     WHERE h.community_id = :community AND h.decision_id = :decision
     GROUP BY h.building_id
-""")
+"""
+_ROLL = text(_ROLL_SQL), db.Plain(_ROLL_SQL)
 # The first ballot of a head stands for all of hers.
-_CAST = text("""
+_CAST_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM ballots AS b
     JOIN roll_heads AS h ON h.community_id = b.community_id AND h.decision_id = b.decision_id AND h.id = b.head_id
     WHERE b.community_id = :community AND b.decision_id = :decision AND b.rev = 1
       AND b.cast_at > :after AND b.cast_at <= :until
     GROUP BY h.building_id
-""")
+"""
+_CAST = text(_CAST_SQL), db.Plain(_CAST_SQL)
 # Heads of whose ballots the last one is a sheet that can't be counted.
-_VOID = text("""
+_VOID_SQL = """
     SELECT h.building_id, count(*), coalesce(sum(h.area_centi), 0)
     FROM paper_ballots AS p
     JOIN roll_heads AS h ON h.community_id = p.community_id AND h.decision_id = p.decision_id AND h.id = p.head_id
@@ -54,7 +58,18 @@ _VOID = text("""
           WHERE later.community_id = p.community_id AND later.decision_id = p.decision_id
             AND later.head_id = p.head_id AND later.rev > p.ballot_rev)
     GROUP BY h.building_id
-""")
+"""
+_VOID = text(_VOID_SQL), db.Plain(_VOID_SQL)
+# Everything that can have changed since what is settled was counted, at one moment.
+_LATELY = db.Plain(f"""
+    SELECT statement_timestamp() + :ahead,
+           (SELECT json_agg(json_build_array(c.building, c.heads, c.area))
+            FROM ({_CAST_SQL}) AS c(building, heads, area))::text,
+           (SELECT json_agg(json_build_array(v.building, v.heads, v.area))
+            FROM ({_VOID_SQL}) AS v(building, heads, area))::text,
+           (SELECT json_object_agg(b.id, b.name) FROM buildings AS b
+            WHERE b.community_id = :community AND b.estate_id = :estate)::text
+""")  # noqa: S608  names of this program alone
 
 
 class Part(NamedTuple):
@@ -89,10 +104,15 @@ class Turnout(NamedTuple):
 def of(row: Decision) -> Turnout:
     """The turnout at this moment."""
     ref = queries.ref_of(row)
-    before = _counted(row, queries.database_now())
-    cast = _add(before.cast, _by_building(_CAST, ref, after=before.until, until=_FOREVER), 1)
+    before = _counted(row, queries.database_now(), _in_session)
+    since = _in_session(_CAST, ref, after=before.until, until=_FOREVER)
+    return _of(row, before, since, _in_session(_VOID, ref))
+
+
+def _of(row: Decision, before: _Settled, since: _Counts, void: _Counts) -> Turnout:
+    cast = _add(before.cast, since, 1)
     if not queries.rules_of(row).invalid_takes_part:
-        cast = _add(cast, _by_building(_VOID, ref), -1)
+        cast = _add(cast, void, -1)
     none = Weight(0, 0)
     found = [
         Building(
@@ -110,6 +130,57 @@ def of(row: Decision) -> Turnout:
     )
 
 
+class _Count(NamedTuple):
+    shown: dict[str, object]
+    at: datetime
+
+
+GOOD_FOR_S = 1.0
+_counts: Once[Ref, _Count] = Once("turnout", good_for_s=GOOD_FOR_S, most=_KEPT)
+
+
+def lately(row: Decision, *, since: datetime | None) -> dict[str, object]:
+    """The turnout as `as_json` shows it, counted at most a second ago; and after `since`, when the reader's last ballot
+    was cast, so that she finds it counted at once. Not to be changed: others get the same.
+
+    However many ask, a process counts once a second. Not inside transaction() or reading().
+    """
+
+    def is_good(found: _Count) -> bool:
+        return since is None or found.at > since
+
+    return _counts.get(queries.ref_of(row), lambda: _count(row), is_good=is_good).shown
+
+
+def _count(row: Decision) -> _Count:
+    ref, now = queries.ref_of(row), clock.now()
+    before = _counted(row, now, _plainly)
+    found = _LATELY.ask(
+        {
+            "community": ref.community_id,
+            "decision": ref.id,
+            "estate": row.estate_id,
+            "after": before.until,
+            "until": _FOREVER,
+            "ahead": clock.ahead(),
+        }
+    )
+    assert found is not None  # it is one row, always
+    at, cast, void, names = found
+    turnout = _of(row, before, _read(cast), _read(void))
+    return _Count(
+        as_json(turnout, {UUID(building): name for building, name in orjson.loads(names or "{}").items()}), at
+    )
+
+
+def _read(rows: str | None) -> _Counts:
+    found = orjson.loads(rows) if rows is not None else []
+    return {
+        UUID(building) if building is not None else None: Weight(heads, int(area))
+        for building, heads, area in found
+    }
+
+
 class Weight(NamedTuple):
     """Heads, and their area in 0.01 m²."""
 
@@ -118,6 +189,8 @@ class Weight(NamedTuple):
 
 
 _Counts = dict[UUID | None, Weight]
+_Query = tuple[TextClause, db.Plain]  # for a unit of work, and for none
+_Ask = Callable[..., _Counts]
 
 
 class _Settled(NamedTuple):
@@ -133,24 +206,29 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _kept: dict[Ref, _Settled] = {}
 
 
-def _counted(row: Decision, now: datetime) -> _Settled:
+def _counted(row: Decision, now: datetime, ask: _Ask) -> _Settled:
     """What a process has counted of a decision; carried on to five minutes ago when that is ten minutes behind."""
     ref = queries.ref_of(row)
     if row.frozen_at is None:
         return _Settled({}, {}, _LONG_AGO)
-    known = _kept.get(ref) or _Settled(_by_building(_ROLL, ref), {}, _LONG_AGO)
+    known = _kept.get(ref) or _Settled(ask(_ROLL, ref), {}, _LONG_AGO)
     until = now - SETTLED
     if until - known.until >= ADVANCE:
-        more = _by_building(_CAST, ref, after=known.until, until=until)
+        more = ask(_CAST, ref, after=known.until, until=until)
         known = _Settled(known.roll, _add(known.cast, more, 1), until)
-    if len(_kept) >= _KEPT:
+    if len(_kept) >= _KEPT and ref not in _kept:
         _kept.clear()
     _kept[ref] = known
     return known
 
 
-def _by_building(query: TextClause, ref: Ref, **more: datetime) -> _Counts:
-    rows = db.session().execute(query, {"community": ref.community_id, "decision": ref.id} | more)
+def _in_session(query: _Query, ref: Ref, **more: datetime) -> _Counts:
+    rows = db.session().execute(query[0], {"community": ref.community_id, "decision": ref.id} | more)
+    return {building: Weight(heads, int(area)) for building, heads, area in rows}
+
+
+def _plainly(query: _Query, ref: Ref, **more: datetime) -> _Counts:
+    rows = query[1].rows({"community": ref.community_id, "decision": ref.id} | more)
     return {building: Weight(heads, int(area)) for building, heads, area in rows}
 
 

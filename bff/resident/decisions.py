@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import g, request, url_for
+from flask import Response, g, url_for
 
-from app import db
+from app import db, own_decision
 from app.errors import NotFound
 from app.ids import Ref
 from app.memberships import queries as memberships
-from app.places import queries as places
 from app.voting import (
     deliveries,
     objections,
@@ -19,138 +18,19 @@ from app.voting import (
     petitions,
     queries,
     roll,
-    texts,
-    turnout,
-    words,
 )
 from app.voting.drafting import MotionDraft
-from app.voting.matters import NAMES, Matter, threshold_of
-from app.voting.models import Candidate, Decision, DecisionStatus, LegalMode, Motion, Petition
-from app.voting.roll_models import RollHouse
-from bff.http import read_cursor, reads, revalidated, write_cursor, writes
+from app.voting.models import DecisionStatus, Petition
+from bff.http import dumped, read_cursor, reads, revalidated, write_cursor, writes
 from bff.resident import decision_schemas as s
+from bff.resident.auth import asks_itself, ensure_login
+from bff.resident.decision_page import detail_out, page_out, row_out
 from bff.schemas import Blueprint, PageQuery
 
 blp = Blueprint("decisions", __name__, url_prefix="/bff/v1", description="Decisions")
 
 
-def in_english() -> bool:
-    """Does who asks read English rather than Chinese?"""
-    return request.accept_languages.best_match(["zh-CN", "zh", "en"]) == "en"
-
-
 # --- decisions -----------------------------------------------------------------------------------------------
-
-
-def row_out(row: Decision, heads: list[own_heads.HeadView]) -> dict[str, Any]:
-    """A line of a list, with how far I am where it is open."""
-    status = queries.status_of(row)
-    return {
-        "decision_id": queries.ref_of(row),
-        "estate_id": queries.estate_of(row),
-        "kind": row.kind,
-        "title": row.title,
-        "status": status,
-        "legal_mode": row.legal_mode,
-        "legal_mode_text": words.mode(row.legal_mode, english=in_english()),
-        "announced_at": row.announced_at,
-        "opens_at": row.opens_at,
-        "closes_at": row.closes_at,
-        "my_ballot": own_heads.my_ballot(row, heads) if status is DecisionStatus.OPEN else None,
-    }
-
-
-def _motion(motion: Motion, candidates: list[Candidate]) -> dict[str, Any]:
-    matter = Matter(motion.matter) if motion.matter is not None else None
-    return {
-        "motion_id": Ref(motion.community_id, motion.id),
-        "number": motion.number,
-        "matter": motion.matter,
-        "matter_name": NAMES[matter] if matter is not None else None,
-        "threshold": threshold_of(matter)._asdict() if matter is not None else None,
-        "title": motion.title,
-        "text": motion.text,
-        "seats": motion.seats,
-        "alternates": motion.alternates,
-        "candidates": [
-            {
-                "candidate_id": Ref(c.community_id, c.id),
-                "number": c.number,
-                "name": texts.name_of(c),
-                "statement": texts.statement_of(c),
-            }
-            for c in candidates
-            if c.motion_id == motion.id
-        ],
-    }
-
-
-def _house(house: RollHouse) -> dict[str, Any]:
-    return {"label": house.label, "area_centi": house.area_centi, "area_basis": house.area_basis}
-
-
-def _my_roll(row: Decision) -> dict[str, Any]:
-    if row.frozen_at is not None:
-        entries = [
-            {
-                "head_id": Ref(entry.head.community_id, entry.head.id),
-                "houses": [_house(house) for house in entry.houses],
-                "area_centi": entry.head.area_centi,
-                "is_voter": entry.is_voter,
-                "has_voter": entry.head.voter_id is not None,
-            }
-            for entry in roll.entries_of(g.resident_id, row, with_vote=False)
-        ]
-    elif row.cancelled_at is None:
-        entries = [
-            {
-                "head_id": None,
-                "houses": [_house(house) for house in preview.houses],
-                "area_centi": preview.area_centi,
-                "is_voter": preview.is_voter,
-                "has_voter": preview.has_voter,
-            }
-            for preview in roll.preview_of(g.resident_id, row)
-        ]
-    else:
-        entries = []
-    return {
-        "frozen": row.frozen_at is not None,
-        "objections_until": row.objections_until,
-        "entries": entries,
-    }
-
-
-def _turnout(row: Decision) -> dict[str, Any] | None:
-    if row.frozen_at is None or row.legal_mode == LegalMode.OFFICIAL:  # nothing is cast here
-        return None
-    names = {building.id: building.name for building in places.buildings_of(queries.estate_of(row))}
-    return turnout.as_json(turnout.of(row), names)
-
-
-def _detail(row: Decision) -> dict[str, Any]:
-    ref = queries.ref_of(row)
-    candidates = queries.candidates_of(ref)
-    heads = own_heads.heads_for(g.resident_id, row)
-    same = "text rules announced_closes_at extended_at extension_reason cancel_reason posted_until"
-    return (
-        row_out(row, heads)
-        | {name: getattr(row, name) for name in same.split()}
-        | {
-            "motions": [_motion(motion, candidates) for motion in queries.motions_of(ref)],
-            "previous_id": Ref(row.community_id, row.previous_id) if row.previous_id else None,
-            "turnout": _turnout(row),
-            "my_roll_entry": _my_roll(row),
-            "heads": [
-                head._asdict() | {"ballot": head.ballot._asdict() if head.ballot else None} for head in heads
-            ],
-            "texts": texts.document_of(row),
-            "timeline": [
-                {"kind": event.kind, "at": event.at, "details": event.details}
-                for event in queries.timeline(ref, public_only=True)
-            ],
-        }
-    )
 
 
 @blp.route("/decisions", methods=["GET"])
@@ -178,18 +58,24 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
 
 
 @blp.route("/decisions/<ref(dec):ref>", methods=["GET"])
+@asks_itself
 @revalidated
-@blp.response(200, s.OwnDecisionOut)
-def read_decision(ref: Ref) -> dict[str, Any]:
+@blp.described(s.OwnDecisionOut)
+def read_decision(ref: Ref) -> Response:
     """A decision with its motions, rules, turnout, my entry of the roll, and the heads for which I vote."""
-    with db.reading():
-        row = queries.decision_for(g.resident_id, ref)
-        shown: dict[str, Any] = _detail(row)
-        is_proof = deliveries.login_counts(g.resident_id, row)
+    page = own_decision.of(g.resident_id, g.session_id, ref)
+    if page is not None:
+        shown, is_proof = page_out(page), page.login_counts
+    else:
+        with db.reading() as session:
+            ensure_login(session.connection())
+            row = queries.decision_for(g.resident_id, ref)
+            shown = detail_out(row)
+            is_proof = deliveries.login_counts(g.resident_id, row)
     if is_proof:  # the announced rules say that who opened it has been told
         with db.transaction():
             deliveries.note_login(g.resident_id, ref)
-    return shown
+    return dumped(shown)
 
 
 @blp.route("/decisions/<ref(dec):ref>/heads/<ref(hed):head>/roll-entry", methods=["GET"])

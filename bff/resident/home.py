@@ -29,7 +29,7 @@ from bff.http import dumped, revalidated
 from bff.positions import location_out
 from bff.resident import home_schemas as s
 from bff.resident.auth import asks_itself
-from bff.resident.decisions import in_english
+from bff.resident.decision_page import in_english
 from bff.resident.lines import line_out
 from bff.resident.notices import EXCERPT
 from bff.schemas import Blueprint
