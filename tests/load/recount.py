@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 
@@ -61,17 +62,18 @@ def recount(
     """By kind. `said`: the lines of the clients by their kind; `pushes`: what the vendors had to tell; `since`: when
     the load began.
     """
+    owner_of = {street.name(n): who.resident for n, (_, who) in enumerate(street.owners)}
     with psycopg.connect(dsn, autocommit=True) as connection:
         return {
-            "ballots": _ballots(connection, said),
-            "reports": _reports(connection, street, said, since),
-            "photos": _photos(connection, said),
-            "moves": _moves(connection, said, since),
-            "receipts": _receipts(connection, said, pushes),
+            "ballots": ballots(connection, said),
+            "reports": reports(connection, owner_of, said, since),
+            "photos": photos(connection, said),
+            "moves": moves(connection, said, since),
+            "receipts": receipts(connection, said, pushes),
         }
 
 
-def _ballots(connection: psycopg.Connection[Any], said: Said) -> Count:
+def ballots(connection: psycopg.Connection[Any], said: Said) -> Count:
     """Each receipt is the hash of one leaf of its decision's log; no head has a second ballot."""
     count = Count()
     given = Counter((one["decision"], one["head"], one["receipt"]) for one in said["ballot"])
@@ -90,9 +92,10 @@ def _ballots(connection: psycopg.Connection[Any], said: Said) -> Count:
     return count
 
 
-def _reports(connection: psycopg.Connection[Any], street: Street, said: Said, since: datetime) -> Count:
+def reports(
+    connection: psycopg.Connection[Any], owner_of: Mapping[str, UUID], said: Said, since: datetime
+) -> Count:
     """Each is the ticket that its tap was told; nobody has more new tickets than she tapped for."""
-    owner_of = {street.name(n): who.resident for n, (_, who) in enumerate(street.owners)}
     tapped: dict[Any, set[str]] = defaultdict(set)
     for one in said["try"]:
         if one["what"] == "report":
@@ -116,7 +119,7 @@ def _reports(connection: psycopg.Connection[Any], street: Street, said: Said, si
     return count
 
 
-def _photos(connection: psycopg.Connection[Any], said: Said) -> Count:
+def photos(connection: psycopg.Connection[Any], said: Said) -> Count:
     """Each is at the ticket that it was sent with, and at no other."""
     count = Count(acknowledged=sum(len(one["photos"]) for one in said["report"]))
     rows = connection.execute("SELECT community_id, object_id, count(*) FROM photos GROUP BY 1, 2").fetchall()
@@ -129,7 +132,7 @@ def _photos(connection: psycopg.Connection[Any], said: Said) -> Count:
     return count
 
 
-def _moves(connection: psycopg.Connection[Any], said: Said, since: datetime) -> Count:
+def moves(connection: psycopg.Connection[Any], said: Said, since: datetime) -> Count:
     """Each has its event in the ticket's timeline; none has more events than somebody sent it."""
     done = Counter((one["ticket"], one["move"]) for one in said["move"])
     tried = Counter((one["ticket"], one["move"]) for one in said["try"] if one["what"] == "move")
@@ -147,7 +150,7 @@ def _moves(connection: psycopg.Connection[Any], said: Said, since: datetime) -> 
     return count
 
 
-def _receipts(connection: psycopg.Connection[Any], said: Said, pushes: Sequence[Mapping[str, str]]) -> Count:
+def receipts(connection: psycopg.Connection[Any], said: Said, pushes: Sequence[Mapping[str, str]]) -> Count:
     """Each message whose fate was told is delivered; all pushes together were news as often as there are messages."""
     told = set()
     for one in said["receipts"]:
