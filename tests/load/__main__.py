@@ -242,6 +242,7 @@ def _judge(
     for part, name in ((0.5, "p50_ms"), (0.95, "p95_ms"), (0.99, "p99_ms")):
         report.figure(name, tables.quantile(sorted(one["ms"] for one in answers), part))
     report.figure("errors_5xx", sum(one["status"] >= 500 for one in answers), Target("=", 0))
+    report.figure("of_these_503", sum(one["status"] == 503 for one in answers))
     report.figure("refused_429", sum(one["status"] == 429 for one in answers), Target("=", 0))
     others = [
         one for one in answers if one["why"] is not None and one["status"] < 500 and one["status"] != 429

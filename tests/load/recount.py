@@ -122,7 +122,9 @@ def reports(
 def photos(connection: psycopg.Connection[Any], said: Said) -> Count:
     """Each is at the ticket that it was sent with, and at no other."""
     count = Count(acknowledged=sum(len(one["photos"]) for one in said["report"]))
-    rows = connection.execute("SELECT community_id, object_id, count(*) FROM photos GROUP BY 1, 2").fetchall()
+    rows = connection.execute(
+        "SELECT community_id, object_id, count(*) FROM photos WHERE stage = 'before' GROUP BY 1, 2"
+    ).fetchall()
     at = {(home, ticket): many for home, ticket, many in rows}
     for one in said["report"]:
         ref = decode_ref(Kind.TICKET, one["ticket"])
