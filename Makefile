@@ -7,6 +7,9 @@ PORT ?=
 NAME ?=
 ARGS ?=
 TESTS ?= 1
+USERS ?=
+MINUTES ?=
+SHARE ?=
 TO ?=
 FROM ?=
 KEYS ?=
@@ -17,7 +20,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
-        format lock clean dev shots test-long backup restore doctor
+        format lock clean dev shots test-long load backup restore doctor
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -81,6 +84,9 @@ doctor: dev ## What is wrong with this installation, or with the `make run` goin
 bench: dev ## A side-by-side measurement (NAME=photo, N= for larger sizes)
 	@test -n '$(NAME)' || { echo 'Which one? make bench NAME=photo'; exit 2; }
 	@$(VENV)/python -m bench.$(subst -,_,$(NAME)) $(ARGS)
+
+load: dev ## The worst evening of a street against the production server (USERS=120 MINUTES=3 SHARE=1), counted afterwards
+	@$(VENV)/python -m tests.load $(if $(USERS),--users '$(USERS)') $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(SHARE),--share '$(SHARE)')
 
 format: dev ## Put the code into shape
 	@$(VENV)/ruff check --fix .

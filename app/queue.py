@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable
@@ -65,6 +66,9 @@ JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then so
 # A register of 50,000 houses takes 20 s on a machine at rest, and several times that on a busy one. Its work holds
 # the outbox row as long as it goes on; a killed one is found by its lease as any other.
 _LONGER = {Queue.IMPORTS: 600}
+# A bell that waits isn't rung again: who tells a street of a notice rings for each page, and with a job for each page
+# everybody else's would stand behind them for minutes. Held so long, should its job be lost before it begins.
+BELL_MS = 60_000
 QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None
@@ -116,8 +120,22 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
     )
 
 
+def _bell(name: str, job: str, args: Iterable[Any]) -> str:
+    return ":".join(["bell", name, job.rpartition(".")[2], *map(str, args)])
+
+
+def heard(name: str, job: str, args: Iterable[Any], connection: Redis) -> None:
+    """Told by the worker before a job looks for its rows: what is committed from here on rings anew. When Redis is
+    away, the bell is forgotten after its time.
+    """
+    with contextlib.suppress(RedisError):
+        connection.delete(_bell(name, job, args))
+
+
 def ring(name: Queue, job: Job, *args: Any) -> None:
-    """Ring now. When Redis is away the bell is lost and a line says so; the sweeper finds the rows."""
+    """Ring now, unless the same bell waits to be heard. When Redis is away the bell is lost and a line says so; the
+    sweeper finds the rows.
+    """
     _ring_all([(name, job, *args)])
 
 
@@ -152,7 +170,7 @@ def remind(bells: Iterable[tuple[Any, ...]]) -> None:
 
 
 def enqueue_after_commit(name: Queue, job: Job, *args: Any) -> None:
-    """Ring once this transaction is durable. The same bell twice in one transaction rings once.
+    """Ring once this transaction is durable, unless the same bell waits to be heard.
 
     When Redis is away the bell is lost and a line says so; the sweeper finds the rows within seconds.
     """
@@ -168,7 +186,8 @@ def _ring_all(bells: list[tuple[Any, ...]]) -> None:
         return
     try:
         for name, job, *args in bells:
-            enqueue(name, job, *args)
+            if redis().set(_bell(name, job, args), 1, nx=True, px=BELL_MS):
+                enqueue(name, job, *args)
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)

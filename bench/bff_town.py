@@ -103,9 +103,11 @@ def _families(dsn: str, town: Town, count: int, names: Iterator[UUID]) -> None:
             vote_town.copy_rows(connection, table, (row[number] for row in rows))
 
 
-def tell(base: str, street: tickets_town.Street) -> None:
-    """Publish notices to every estate, as the street's office does it."""
+def tell(base: str, street: tickets_town.Street, *, code: str | None = None) -> None:
+    """Publish notices to every estate, as the street's office does it. `code`: of its authenticator, if it has one."""
     body = {"account": street.accounts["street"], "password": tickets_town.PASSWORD}
+    if code is not None:
+        body["totp"] = code
     token = _post(f"{base}/admin/api/v1/session", body)["token"]
     areas = [ids.encode(Kind.ESTATE, estate) for estate in street.estates]
     for number in range(NOTICES):

@@ -156,6 +156,18 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def tree_of(pid: int) -> list[int]:
+    """The process and its descendants."""
+    found = [pid]
+    for one in found:
+        try:
+            said = Path(f"/proc/{one}/task/{one}/children").read_text(encoding="ascii")
+        except OSError:
+            continue
+        found += [int(child) for child in said.split()]
+    return found
+
+
 def sample_in_fresh_process(module: str, *arguments: str, timeout_s: float = 300) -> dict[str, float]:
     """What `python -m module arguments` prints as its last line, a JSON object of numbers."""
     done = subprocess.run(

@@ -35,7 +35,7 @@ from app.ids import Ref
 from app.messaging import campaigns
 from app.queue import Job, Queue, enqueue
 from bench import harness, load, sms_baselines, sms_town, vote
-from bench.harness import Report, Sample, Target
+from bench.harness import Report, Sample, Target, tree_of
 from tools import servers
 
 LATENCY_MS, IN_FLIGHT, NUMBERS = 50, 8, 100
@@ -52,18 +52,6 @@ KEYS = {
 
 
 # --- processes -------------------------------------------------------------------------------------------
-
-
-def tree_of(pid: int) -> list[int]:
-    """The process and its descendants."""
-    found = [pid]
-    for one in found:
-        try:
-            said = Path(f"/proc/{one}/task/{one}/children").read_text(encoding="ascii")
-        except OSError:
-            continue
-        found += [int(child) for child in said.split()]
-    return found
 
 
 def cpu_of(pid: int) -> float:

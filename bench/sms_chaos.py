@@ -125,11 +125,11 @@ def _havoc(at: World, ref: Ref, workers: Victim) -> tuple[int, int, float]:
 def _kill_senders(supervisor: subprocess.Popen[bytes]) -> None:
     """The worker of the queue `sms` and the process in which its job runs, both at once."""
     give_up_at = time.monotonic() + 60
-    while not (found := [pid for pid in sms.tree_of(supervisor.pid) if _name_of(pid) == "jiayuan-sms"]):
+    while not (found := [pid for pid in harness.tree_of(supervisor.pid) if _name_of(pid) == "jiayuan-sms"]):
         if time.monotonic() > give_up_at:
             raise RuntimeError("the worker of text messages isn't there")
         time.sleep(0.1)
-    for pid in {one for worker in found for one in sms.tree_of(worker)}:
+    for pid in {one for worker in found for one in harness.tree_of(worker)}:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 

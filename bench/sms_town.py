@@ -130,13 +130,15 @@ def _people(connection: psycopg.Connection[Any], estate: Ref, phones: list[str])
     )
 
 
-def template(*, vendors: tuple[str, ...] = ("aliyun",)) -> UUID:
-    """An approved template with a value of each recipient's own, and its approved copies at these vendors."""
+def template(*, vendors: tuple[str, ...] = ("aliyun",), street: int = STREET) -> UUID:
+    """An approved template of the street with a value of each recipient's own, and its approved copies at these
+    vendors.
+    """
     now = clock.now()
     with db.transaction() as session:
         made = SmsTemplate(
             id=ids.new_id(),
-            region_id=STREET,
+            region_id=street,
             name="投票提醒",
             kind="reminder",
             sign="幸福社区",
@@ -166,12 +168,12 @@ def template(*, vendors: tuple[str, ...] = ("aliyun",)) -> UUID:
         return made.id
 
 
-def campaign(template_id: UUID, estates: list[Ref]) -> Ref:
-    """A campaign to the owners of these estates that is cleared and due."""
+def campaign(template_id: UUID, estates: list[Ref], *, street: int = STREET) -> Ref:
+    """A campaign of the street to the owners of these estates that is cleared and due."""
     now = clock.now()
     with db.transaction() as session:
         made = Campaign(
-            community_id=STREET,
+            community_id=street,
             id=ids.new_id(),
             title="投票提醒",
             template_id=template_id,
@@ -184,11 +186,11 @@ def campaign(template_id: UUID, estates: list[Ref]) -> Ref:
             channels=["sms"],
             send_at=now,
             state="scheduled",
-            communities=sorted(e.community_id for e in estates),
+            communities=sorted({e.community_id for e in estates}),
             created_by=ids.new_id(),
             created_at=now,
             launched_by=ids.new_id(),
             launched_at=now,
         )
         session.add(made)
-        return Ref(STREET, made.id)
+        return Ref(street, made.id)

@@ -72,20 +72,19 @@ def tell_page(ref: Ref, what: What, *, revision: int, home: int, after: UUID | N
         return
     found, last = _members(row, home, after) if what is What.PUBLISHED else _readers(row, home, after)
     target = (TARGET, ids.encode(Kind.NOTICE, ref))
-    for resident_id in dict.fromkeys(found):
-        messaging.notify(
-            resident_id=resident_id,
-            kind=_KINDS[what],
-            community_id=home,
-            idem=f"notice:{row.id}:{what.value}:{revision}",
-            params={
-                "title": row.title,
-                "topic": TOPIC_NAMES[Topic(row.kind)],
-                "todo": "请学习并点“完成学习”。" if row.kind == Topic.STUDY else "",
-                "reason": row.withdrawal or _last_reason(ref) if what is not What.PUBLISHED else "",
-            },
-            target=target,
-        )
+    messaging.notify_all(
+        resident_ids=list(dict.fromkeys(found)),
+        kind=_KINDS[what],
+        community_id=home,
+        idem=f"notice:{row.id}:{what.value}:{revision}",
+        params={
+            "title": row.title,
+            "topic": TOPIC_NAMES[Topic(row.kind)],
+            "todo": "请学习并点“完成学习”。" if row.kind == Topic.STUDY else "",
+            "reason": row.withdrawal or _last_reason(ref) if what is not What.PUBLISHED else "",
+        },
+        target=target,
+    )
     if last is not None:
         _promise_page(row, what, revision, home=home, after=last)
 
