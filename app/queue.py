@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable
@@ -65,6 +66,9 @@ JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then so
 # A register of 50,000 houses takes 20 s on a machine at rest, and several times that on a busy one. Its work holds
 # the outbox row as long as it goes on; a killed one is found by its lease as any other.
 _LONGER = {Queue.IMPORTS: 600}
+WAITS_S = (
+    30  # a bell whose worker was killed in the moment of hearing it is dumb for no longer; the sweeper isn't
+)
 QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None
@@ -117,8 +121,23 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
 
 
 def ring(name: Queue, job: Job, *args: Any) -> None:
-    """Ring now. When Redis is away the bell is lost and a line says so; the sweeper finds the rows."""
+    """Ring now, unless the same bell still waits to be heard. When Redis is away the bell is lost and a line says so;
+    the sweeper finds the rows.
+    """
     _ring_all([(name, job, *args)])
+
+
+def heard(name: Queue, job: Job, *args: Any) -> None:
+    """The first thing a job says: who rings from now on may have written what it doesn't find any more."""
+    with contextlib.suppress(RedisError):  # it forgets by itself
+        redis().delete(_waits(name, job, *args))
+
+
+def _waits(name: Queue, job: Job, *args: Any) -> str:
+    """Under this key stands that the bell was rung and isn't heard yet. Whoever wrote before it is heard is found: one
+    job for each row would keep a worker busy for hours after a storm, and those who come after it waiting.
+    """
+    return ":".join(["waits", name.value, job.name.lower(), *map(str, args)])
 
 
 def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
@@ -168,7 +187,8 @@ def _ring_all(bells: list[tuple[Any, ...]]) -> None:
         return
     try:
         for name, job, *args in bells:
-            enqueue(name, job, *args)
+            if redis().set(_waits(name, job, *args), 1, nx=True, ex=WAITS_S):
+                enqueue(name, job, *args)
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)

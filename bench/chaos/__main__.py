@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
@@ -29,8 +30,8 @@ from bench.chaos.load import KINDS, Asked, Ledger, Load
 from bench.harness import Report, Target
 
 STEADY_S, QUIET_S = 3.0, 3.0
-PATIENCE_S = 150.0
-SETTLED_S = 180.0
+PATIENCE_S = 100.0
+SETTLED_S = 100.0
 
 
 @dataclass
@@ -145,7 +146,7 @@ def _suffer(house: House, ledger: Ledger, fault: Fault) -> Span:
 
 def _recover(house: House, ledger: Ledger, span: Span) -> None:
     """Watch until everything works and what was owed is done, or patience is over."""
-    owed: set[tuple[str, object]] | None = None
+    owed: set[UUID] | None = None
     while time.monotonic() < span.ended + PATIENCE_S:
         for one in ledger.since(span.ended):
             if one.kind in KINDS and 200 <= one.status < 300 and one.began >= span.ended:
@@ -155,8 +156,8 @@ def _recover(house: House, ledger: Ledger, span: Span) -> None:
         except psycopg.Error:
             now = None
         if now is not None:
-            owed = set(now) if owed is None else owed & now
-            span.left = Counter(name for name, _ in owed)
+            owed = set(now) if owed is None else owed & set(now)
+            span.left = Counter(now[one] for one in owed)
             if not owed:
                 span.owed_s = time.monotonic() - span.ended
                 if len(span.back) == len(KINDS):
@@ -169,7 +170,12 @@ def _settle(house: House) -> float:
     began = time.monotonic()
     while left := counting.owed(house):
         if time.monotonic() - began > SETTLED_S:
-            print(f"never done: {Counter(name for name, _ in left)}", flush=True)
+            print(f"never done: {Counter(left.values())}", flush=True)
+            for row in house.sql(
+                "SELECT kind, attempts, last_error, not_before - now(), created_at - now()"
+                " FROM outbox WHERE state = 'open' AND kind <> 'media.discard' LIMIT 20"
+            ):
+                print(*row, flush=True)
             return float("nan")
         time.sleep(0.5)
     took = time.monotonic() - began

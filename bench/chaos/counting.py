@@ -19,24 +19,19 @@ from bench.chaos.load import Ledger, Town
 
 # Everything that somebody still waits for. A file that is to be removed in a day is no such thing.
 _OPEN = (
-    ("outbox", "SELECT id FROM outbox WHERE state = 'open' AND kind <> 'media.discard'"),
-    ("notices", "SELECT id FROM wechat_notices WHERE state = 'queued'"),
-    ("messages", "SELECT id FROM sms_batches WHERE state NOT IN ('done', 'cancelled')"),
-    ("receipts", "SELECT id FROM sms_inbound WHERE state = 'waiting'"),
-    (
-        "ballots",
-        (
-            "SELECT b.head_id FROM ballots AS b LEFT JOIN ballot_leaves AS l"
-            " USING (community_id, decision_id, head_id, rev) WHERE l.leaf_hash IS NULL"
-        ),
-    ),
+    "SELECT id, kind FROM outbox WHERE state = 'open' AND kind <> 'media.discard'",
+    "SELECT id, 'notice' FROM wechat_notices WHERE state = 'queued'",
+    "SELECT id, 'text ' || state FROM sms_batches WHERE state NOT IN ('done', 'cancelled')",
+    "SELECT id, 'receipts' FROM sms_inbound WHERE state = 'waiting'",
+    "SELECT b.head_id, 'ballot' FROM ballots AS b LEFT JOIN ballot_leaves AS l"
+    " USING (community_id, decision_id, head_id, rev) WHERE l.leaf_hash IS NULL",
 )
 
 
-def owed(house: House) -> set[tuple[str, UUID]]:
-    """What is promised and not done yet."""
+def owed(house: House) -> dict[UUID, str]:
+    """What is promised and not done yet, and of which kind it is."""
     with psycopg.connect(house.dsn, autocommit=True, connect_timeout=3) as connection:
-        return {(name, row[0]) for name, query in _OPEN for row in connection.execute(query).fetchall()}
+        return {id_: kind for query in _OPEN for id_, kind in connection.execute(query).fetchall()}
 
 
 @dataclass

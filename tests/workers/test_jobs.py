@@ -55,6 +55,11 @@ class Rows:
     def drain(self) -> None:
         jobs.drain(self.community, "default")
 
+    def bells(self) -> int:
+        """How many jobs were rung for these rows, and not taken by a worker."""
+        waiting = queue.rq_queue(Queue.DEFAULT).jobs
+        return sum(job.args == [self.community, "default"] for job in waiting)
+
     def states(self) -> list[tuple[str, int, bool, str | None]]:
         """(state, attempts, leased, last error), in the order of their promise."""
         with db.reading() as session:
@@ -359,6 +364,35 @@ def test_a_lost_bell_costs_the_writer_next_to_nothing(rows: Rows) -> None:
     rows.put(1)
     assert time.monotonic() - began < 1
     assert len(rows.states()) == 1
+
+
+def test_a_storm_of_writes_rings_one_bell_as_long_as_nobody_has_heard_it(
+    rows: Rows, handled: list[int]
+) -> None:
+    for _ in range(5):
+        rows.put(1)
+    assert rows.bells() == 1
+    rows.drain()
+    assert len(handled) == 5
+
+
+def test_who_writes_after_the_bell_was_heard_is_heard_as_well(rows: Rows, handled: list[int]) -> None:
+    rows.put(1)
+    rows.drain()
+    rows.put(1)
+    assert rows.bells() == 2
+    rows.drain()
+    assert len(handled) == 2
+
+
+def test_who_writes_while_the_job_runs_rings_again(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    def another(_: Leased) -> None:
+        rows.put(1, kind="test.another")
+
+    monkeypatch.setitem(HANDLERS, KIND, another)
+    rows.put(1)
+    rows.drain()
+    assert rows.bells() == 2
 
 
 def test_a_reminder_that_still_waits_is_not_repeated(house: House, rows: Rows) -> None:
