@@ -16,7 +16,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
+.PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench chaos \
         format lock clean dev shots test-long backup restore doctor
 
 help: ## This list
@@ -81,6 +81,9 @@ doctor: dev ## What is wrong with this installation, or with the `make run` goin
 bench: dev ## A side-by-side measurement (NAME=photo, N= for larger sizes)
 	@test -n '$(NAME)' || { echo 'Which one? make bench NAME=photo'; exit 2; }
 	@$(VENV)/python -m bench.$(subst -,_,$(NAME)) $(ARGS)
+
+chaos: dev ## Break everything on purpose while people use it, and count (ARGS="--only redis-empty,kill-web"; ALLOW_SKIP=1)
+	@$(VENV)/python -m bench.chaos $(ARGS)
 
 format: dev ## Put the code into shape
 	@$(VENV)/ruff check --fix .

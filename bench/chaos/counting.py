@@ -23,8 +23,8 @@ _OPEN = (
     "SELECT id, 'notice' FROM wechat_notices WHERE state = 'queued'",
     "SELECT id, 'text ' || state FROM sms_batches WHERE state NOT IN ('done', 'cancelled')",
     "SELECT id, 'receipts' FROM sms_inbound WHERE state = 'waiting'",
-    "SELECT b.head_id, 'ballot' FROM ballots AS b LEFT JOIN ballot_leaves AS l"
-    " USING (community_id, decision_id, head_id, rev) WHERE l.leaf_hash IS NULL",
+    "SELECT head_id, 'ballot' FROM ballots AS b WHERE NOT EXISTS (SELECT FROM ballot_leaves AS l WHERE"
+    + " (l.community_id, l.decision_id, l.head_id, l.rev) = (b.community_id, b.decision_id, b.head_id, b.rev))",
 )
 
 

@@ -201,7 +201,7 @@ FAULTS = (
     ),
     Fault(
         name="sms-drip",
-        promise="the same, for answers that come a byte a second",
+        promise="the same, for answers that come byte by byte",
         begin=lambda house: _all_of(house, "drip"),
         end=_usual,
         lasts_s=15,

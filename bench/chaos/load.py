@@ -34,7 +34,7 @@ from bench.chaos.house import House
 from tools.smoke_http import multipart
 
 VOTERS, RECIPIENTS = 4_000, 300
-RESIDENTS = 12
+RESIDENTS = 4
 PATIENCE_S = 50.0  # of somebody who looks at a screen that doesn't change; longer than the longest fault
 PAUSE_S = 0.4  # before she asks again
 KINDS = ("report", "photo", "ballot", "move", "read")
@@ -174,7 +174,7 @@ class Resident(Client):
             if self._stop.is_set():
                 return
             self._report(self._names[number % len(self._names)], number)
-            self._stop.wait(0.25)
+            self._stop.wait(1.2)
 
     def _as(self, name: str, kind: str, path: str, body: bytes, content: str, **more: str) -> tuple[int, Any]:
         """Her request; she logs in first, and again when her login is over."""
@@ -258,7 +258,7 @@ class Voters(Client):
             status, said = self.until_answered("ballot", "PUT", path, body, headers)
             if status in {200, 201}:
                 self._ledger.receipts.append((said["receipt"], time.monotonic()))
-            self._stop.wait(0.45)
+            self._stop.wait(0.6)
 
 
 class Readers(Client):
@@ -276,7 +276,7 @@ class Readers(Client):
             if self._stop.is_set():
                 return
             self.ask("read", "GET", path, None, {"Authorization": f"Bearer {next(everyone)}"})
-            self._stop.wait(0.15)
+            self._stop.wait(0.3)
 
 
 class Desk(Client):
@@ -336,7 +336,7 @@ class Office:
     def run(self) -> None:
         """Until told to stop."""
         for estate in itertools.cycle(self._town.estates):
-            if self._stop.wait(2.5):
+            if self._stop.wait(4):
                 return
             with contextlib.suppress(SQLAlchemyError, psycopg.Error):
                 ref = sms_town.campaign(self._town.template, [estate])
@@ -355,7 +355,7 @@ class Load:
         people: list[Any] = [
             *(Resident(house, town, self.ledger, self._stop) for _ in range(2)),
             *(Voters(house, self.ledger, self._stop, casts) for _ in range(2)),
-            *(Readers(house, town, self.ledger, self._stop) for _ in range(3)),
+            *(Readers(house, town, self.ledger, self._stop) for _ in range(2)),
             Desk(house, town, self.ledger, self._stop),
             Office(town, self.ledger, self._stop),
         ]

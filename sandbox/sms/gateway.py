@@ -207,7 +207,7 @@ class Gateway:
         if fault.mode == "close":
             return Answer(200, b"", delay_s=delay_s, drop=True)
         if fault.mode == "drip":
-            return Answer(200, _LONG_ANSWER, delay_s=delay_s, drip_s=1.0)
+            return Answer(200, _LONG_ANSWER, delay_s=delay_s, drip_s=0.2)
         if fault.mode == "badjson":
             return Answer(200, b'{"Code": "OK', delay_s=delay_s)
         if fault.mode == "empty":

@@ -16,7 +16,7 @@ class Mistake(Exception):
 
 @dataclass(slots=True)
 class Fault:
-    """Calls that fail. `mode`: an error code, `timeout`, `close`, `drip` (a byte a second), `badjson`, `empty` or
+    """Calls that fail. `mode`: an error code, `timeout`, `close`, `drip` (five bytes a second), `badjson`, `empty` or
     `http503` and the like.
 
     `rate` of the calls, `times` at most (None: for ever). `after`: the call is carried out, only the answer fails.
