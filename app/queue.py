@@ -133,6 +133,11 @@ def heard(name: Queue, job: Job, *args: Any) -> None:
         redis().delete(_waits(name, job, *args))
 
 
+def _ring_unheard(name: Queue, job: Job, *args: Any) -> None:
+    if redis().set(_waits(name, job, *args), 1, nx=True, ex=WAITS_S):
+        enqueue(name, job, *args)
+
+
 def _waits(name: Queue, job: Job, *args: Any) -> str:
     """Under this key stands that the bell was rung and isn't heard yet. Whoever wrote before it is heard is found: one
     job for each row would keep a worker busy for hours after a storm, and those who come after it waiting.
@@ -151,7 +156,7 @@ def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
     _asked[job] = now + every_ms / 4000  # hundreds in a second need not all ask Redis whether somebody rang
     try:
         if redis().set(f"bell:{job.name.lower()}", 1, nx=True, px=every_ms):
-            enqueue(name, job)
+            _ring_unheard(name, job)
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)
@@ -187,8 +192,7 @@ def _ring_all(bells: list[tuple[Any, ...]]) -> None:
         return
     try:
         for name, job, *args in bells:
-            if redis().set(_waits(name, job, *args), 1, nx=True, ex=WAITS_S):
-                enqueue(name, job, *args)
+            _ring_unheard(name, job, *args)
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)

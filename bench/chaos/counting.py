@@ -17,14 +17,17 @@ from bench import vote
 from bench.chaos.house import House, says
 from bench.chaos.load import Ledger, Town
 
+_UNSEALED = (
+    "SELECT head_id, 'ballot' FROM ballots AS b WHERE NOT EXISTS (SELECT FROM ballot_leaves AS l WHERE"
+    " (l.community_id, l.decision_id, l.head_id, l.rev) = (b.community_id, b.decision_id, b.head_id, b.rev))"
+)
 # Everything that somebody still waits for. A file that is to be removed in a day is no such thing.
 _OPEN = (
     "SELECT id, kind FROM outbox WHERE state = 'open' AND kind <> 'media.discard'",
     "SELECT id, 'notice' FROM wechat_notices WHERE state = 'queued'",
     "SELECT id, 'text ' || state FROM sms_batches WHERE state NOT IN ('done', 'cancelled')",
     "SELECT id, 'receipts' FROM sms_inbound WHERE state = 'waiting'",
-    "SELECT head_id, 'ballot' FROM ballots AS b WHERE NOT EXISTS (SELECT FROM ballot_leaves AS l WHERE"
-    + " (l.community_id, l.decision_id, l.head_id, l.rev) = (b.community_id, b.decision_id, b.head_id, b.rev))",
+    _UNSEALED,
 )
 
 
