@@ -44,6 +44,7 @@ class Job(StrEnum):
     RECONCILE_SMS = "workers.jobs.reconcile_sms"
     SWEEP = "workers.jobs.sweep"
     EXPIRE_UPLOADS = "workers.jobs.expire_uploads"
+    BRING_FORWARD = "workers.jobs.bring_forward"
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
@@ -66,9 +67,8 @@ JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then so
 # A register of 50,000 houses takes 20 s on a machine at rest, and several times that on a busy one. Its work holds
 # the outbox row as long as it goes on; a killed one is found by its lease as any other.
 _LONGER = {Queue.IMPORTS: 600}
-WAITS_S = (
-    30  # a bell whose worker was killed in the moment of hearing it is dumb for no longer; the sweeper isn't
-)
+# A bell whose worker was killed in the moment of hearing it is dumb for so long; the sweeper's isn't.
+WAITS_S = 300
 QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None

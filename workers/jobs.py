@@ -13,7 +13,7 @@ from app.ids import Ref
 from app.media import service as media
 from app.memberships import following as memberships
 from app.memberships import locks as binding_tries
-from app.messaging import campaigns, pipeline, windows
+from app.messaging import campaigns, inbound, pipeline, windows
 from app.messaging import queries as messages
 from app.messaging import service as messaging
 from app.messaging import staff as staff_inbox
@@ -148,6 +148,18 @@ def sweep() -> None:
     )
     # What the sequencer has left lying goes into its log, so that nothing depends on that one process.
     sequencer.seal_all(thoroughly=True)
+
+
+def bring_forward() -> None:
+    """What a clock that was ahead promised, put off or leased is due now, and not when the others' clocks get there."""
+    for unit in (
+        outbox.bring_forward,
+        messaging.bring_forward,
+        pipeline.bring_forward,
+        inbound.bring_forward,
+    ):
+        if rows := committed(unit):
+            log.warning("a clock was ahead: %s rows of %s brought forward", rows, unit.__module__)
 
 
 def anchor_logs() -> None:

@@ -77,6 +77,7 @@ def run(connection: Redis, settings: Settings) -> None:
     time.tzset()
     schedule = Schedule(connection=connection, name=f"schedule-{clock.now():%Y%m%d%H%M%S%f}")
     schedule.add(Job.SWEEP, interval=settings.sweep_s)
+    schedule.add(Job.BRING_FORWARD, interval=30)
     schedule.add(Job.ASK_VERDICTS, interval=60)
     schedule.add(Job.MEND_SMS, interval=60)
     schedule.add(Job.RECONCILE_SMS, interval=300)

@@ -21,9 +21,14 @@ _UNSEALED = (
     "SELECT head_id, 'ballot' FROM ballots AS b WHERE NOT EXISTS (SELECT FROM ballot_leaves AS l WHERE"
     " (l.community_id, l.decision_id, l.head_id, l.rev) = (b.community_id, b.decision_id, b.head_id, b.rev))"
 )
-# Everything that somebody still waits for. A file that is to be removed in a day is no such thing.
+_PROMISED = (
+    "SELECT id, kind FROM outbox WHERE state = 'open' AND kind <> 'media.discard'"
+    " AND last_error IS DISTINCT FROM 'trace unknown yet'"
+)
+# Everything that somebody still waits for. A file that is to be removed in a day is no such thing, nor a verdict on a
+# question that was put and, by a killed worker, never written down: it is put again.
 _OPEN = (
-    "SELECT id, kind FROM outbox WHERE state = 'open' AND kind <> 'media.discard'",
+    _PROMISED,
     "SELECT id, 'notice' FROM wechat_notices WHERE state = 'queued'",
     "SELECT id, 'text ' || state FROM sms_batches WHERE state NOT IN ('done', 'cancelled')",
     "SELECT id, 'receipts' FROM sms_inbound WHERE state = 'waiting'",

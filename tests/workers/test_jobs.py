@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import time_machine
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import text
@@ -416,6 +417,63 @@ def test_without_redis_the_sweep_fails_and_says_so(rows: Rows, dead_redis: None)
     rows.put(1)
     with pytest.raises(RedisError):
         jobs.sweep()
+
+
+# --- clocks that are set -----------------------------------------------------------------------------------
+
+
+def an_hour_ahead() -> time_machine.travel:
+    return time_machine.travel(time.time() + 3600)
+
+
+def test_what_was_promised_by_a_clock_that_was_ahead_is_not_waited_for(
+    rows: Rows, handled: list[int]
+) -> None:
+    with an_hour_ahead():
+        rows.put(1)
+    rows.drain()
+    assert not handled
+    jobs.bring_forward()
+    rows.drain()
+    assert handled == [0]
+
+
+def test_what_was_put_off_or_leased_by_such_a_clock_is_not_waited_for(rows: Rows, handled: list[int]) -> None:
+    rows.put(2)
+    with an_hour_ahead():
+        put_off, _ = rows.lease()
+        with db.transaction():
+            outbox.again(put_off, error="away")
+    jobs.bring_forward()
+    rows.drain()
+    assert sorted(handled) == [0, 1]
+
+
+def test_what_is_put_off_for_a_reason_stays_put_off(rows: Rows) -> None:
+    with db.transaction():
+        outbox.put(
+            community_id=rows.community,
+            kind=KIND,
+            payload={"number": 0},
+            idem="tomorrow",
+            not_before=clock.now() + timedelta(days=1),
+        )
+    with an_hour_ahead(), db.transaction():
+        outbox.put(
+            community_id=rows.community,
+            kind=KIND,
+            payload={"number": 1},
+            idem="tomorrow, an hour ahead",
+            not_before=clock.now() + timedelta(days=1),
+        )
+    for _ in range(2):
+        jobs.bring_forward()
+    with db.reading() as session:
+        waits = session.scalars(
+            text("SELECT extract(epoch FROM not_before - now()) FROM outbox WHERE outbox.community_id = :c"),
+            {"c": rows.community},
+        ).all()
+    assert all(abs(float(wait) - 86_400) < 60 for wait in waits)
 
 
 # --- periodic jobs ---------------------------------------------------------------------------------------
