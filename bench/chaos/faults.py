@@ -39,7 +39,7 @@ class Fault:
     drops: bool = False
     photos_only: bool = False
     after_s: float = 2.0
-    back_s: float = 5.0
+    back_s: float = 8.0
     owed_s: float = 60.0
     kills: int = 0
 
@@ -133,6 +133,10 @@ def _empty_redis(house: House) -> None:
     house.valkey.kill9()
 
 
+def _start_redis(house: House) -> None:
+    house.valkey.start()
+
+
 def _wild_receipts(house: House) -> None:
     """Each comes twice, up to twelve seconds late, in any order, three in a push."""
     house.behave(receipts={"delay_s": [0, 12], "duplicates": 1.0, "shuffle": True, "batch": 3})
@@ -180,7 +184,7 @@ FAULTS = (
         name="redis-empty",
         promise="everything is answered; what was queued is found in the rows",
         begin=_empty_redis,
-        end=lambda house: house.valkey.start() and None,
+        end=_start_redis,
         lasts_s=6,
     ),
     Fault(

@@ -196,7 +196,7 @@ class House:
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """As the owner, past the proxy. Raises psycopg.Error while there is no database."""
         with psycopg.connect(self.dsn, autocommit=True, connect_timeout=3) as connection:
-            found = connection.execute(statement, values)  # type: ignore[arg-type]  # constants of ours
+            found = connection.execute(statement, values)
             return found.fetchall() if found.description else []
 
     def behave(self, *, receipts: Mapping[str, Any] | None = None, **aliyun: Any) -> None:

@@ -145,8 +145,8 @@ def test_the_schedule_goes_on_when_the_machine_s_clock_is_set(
             planned[0].enqueue_jobs()
             assert "SWEEP" in rung
             assert planned[0].calculate_sleep_interval() <= house.settings.sweep_s
-            nightly = [job for job in planned[0].get_jobs() if job.cron]
-            assert all(job.next_enqueue_time <= clock.now() + timedelta(days=1) for job in nightly)
+            nightly = [job.next_enqueue_time for job in planned[0].get_jobs() if job.cron]
+            assert all(at and at <= clock.now() + timedelta(days=1) for at in nightly)
 
 
 def test_no_module_pickles() -> None:
