@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue as RqQueue
+from rq import get_current_job
 from rq.serializers import JSONSerializer
 
 from app import db, logs
@@ -67,8 +69,7 @@ JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then so
 # A register of 50,000 houses takes 20 s on a machine at rest, and several times that on a busy one. Its work holds
 # the outbox row as long as it goes on; a killed one is found by its lease as any other.
 _LONGER = {Queue.IMPORTS: 600}
-# A bell whose worker was killed in the moment of hearing it is dumb for so long; the sweeper's isn't.
-WAITS_S = 300
+WAITS_S = 300  # for so long a bell is believed to wait; whether it does is seen by the sweeper
 QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None
@@ -130,17 +131,21 @@ def ring(name: Queue, job: Job, *args: Any) -> None:
 def heard(name: Queue, job: Job, *args: Any) -> None:
     """The first thing a job says: who rings from now on may have written what it doesn't find any more."""
     with contextlib.suppress(RedisError):  # it forgets by itself
-        redis().delete(_waits(name, job, *args))
+        key, running = _waits(name, job, *args), get_current_job()
+        # A reminder that overtook the bell leaves it to the bell.
+        if running is None or redis().get(key) == running.id.encode():
+            redis().delete(key)
 
 
 def _ring_unheard(name: Queue, job: Job, *args: Any) -> None:
-    if redis().set(_waits(name, job, *args), 1, nx=True, ex=WAITS_S):
-        enqueue(name, job, *args)
+    job_id = uuid4().hex
+    if redis().set(_waits(name, job, *args), job_id, nx=True, ex=WAITS_S):
+        enqueue(name, job, *args, job_id=job_id)
 
 
 def _waits(name: Queue, job: Job, *args: Any) -> str:
-    """Under this key stands that the bell was rung and isn't heard yet. Whoever wrote before it is heard is found: one
-    job for each row would keep a worker busy for hours after a storm, and those who come after it waiting.
+    """Under this key stands which bell was rung and isn't heard yet. Whoever wrote before it is heard is found: one job
+    for each row would keep a worker busy for hours after a storm, and those who come after it waiting.
     """
     return ":".join(["waits", name.value, job.name.lower(), *map(str, args)])
 
@@ -163,15 +168,18 @@ def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
 
 
 def remind(bells: Iterable[tuple[Any, ...]]) -> None:
-    """Ring for what is due, (queue, job, *arguments) each. A reminder that still waits isn't rung again, or a
-    worker that is long behind would find a queue full of them. Raises RedisError when Redis is away.
+    """Ring for what is due, (queue, job, *arguments) each. What was rung for and still waits isn't rung for again, or a
+    worker that is long behind would find a queue full of it. Raises RedisError when Redis is away.
     """
     waiting: dict[Queue, set[str]] = {}
     for name, job, *args in bells:
         if name not in waiting:
             waiting[name] = set(rq_queue(name).job_ids)
-        job_id = "-".join(["reminder", job.name.lower(), *map(str, args)])
-        if job_id not in waiting[name]:
+        key = _waits(name, job, *args)
+        rung: Any = redis().get(key)
+        if rung is None or rung.decode() not in waiting[name]:  # or it was lost on its way to a worker
+            job_id = uuid4().hex
+            redis().set(key, job_id, ex=WAITS_S)
             enqueue(name, job, *args, job_id=job_id)
 
 

@@ -130,10 +130,11 @@ class Disk:
         self._filler.start()
 
     def _fill(self) -> None:
-        with self._ballast.open("ab") as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"\0" * 4096)
-                file.flush()
+        with contextlib.suppress(OSError), self._ballast.open("ab", buffering=0) as file:
+            for size in (1024 * 1024, 4096):  # by the megabyte first: it is to be full at once
+                with contextlib.suppress(OSError):
+                    while file.write(b"\0" * size) == size:
+                        pass
 
     def _keep_full(self) -> None:
         while self._full.is_set():
