@@ -25,13 +25,14 @@ import psycopg
 from bench.chaos import counting, load
 from bench.chaos.counting import Found
 from bench.chaos.faults import FAULTS, Fault, Skip
-from bench.chaos.house import House, open_doors, running
+from bench.chaos.house import House, Stuck, open_doors, running
 from bench.chaos.load import KINDS, Asked, Ledger, Load
 from bench.harness import Report, Target
 
 STEADY_S, QUIET_S = 4.0, 2.0
-PATIENCE_S = 100.0
+PATIENCE_S = 90.0
 SETTLED_S = 100.0
+LONGEST_S = 17 * 60.0  # then no further fault is begun, and the run has failed
 
 
 @dataclass
@@ -95,9 +96,11 @@ def _run(house: House, faults: Sequence[Fault]) -> int:
     open_doors(house)
     print(f"everything runs after {time.monotonic() - began:.0f} s", flush=True)
     people = Load(house, town)
-    spans, skipped = [], {}
+    spans, skipped, failed = [], {}, 0
     try:
         for fault in faults:
+            if time.monotonic() - began > LONGEST_S:
+                raise Stuck(f"there was no time left for {fault.name} and what comes after it")
             _wait_steady(people)
             try:
                 spans.append(_suffer(house, people.ledger, fault))
@@ -105,11 +108,14 @@ def _run(house: House, faults: Sequence[Fault]) -> int:
                 skipped[fault.name] = str(why)
                 print(f"{fault.name:<15} skipped: {why}", flush=True)
         _wait_steady(people)
+    except Stuck as why:  # what was seen until then is told nevertheless
+        failed = 1
+        print(why, flush=True)
     finally:
         people.end()
     settled_s = _settle(house)
     found = counting.count(house, town, people.ledger)
-    return _report(people.ledger, spans, skipped, found, settled_s, time.monotonic() - began)
+    return _report(people.ledger, spans, skipped, found, settled_s, time.monotonic() - began, failed)
 
 
 def _slowdown() -> float:
@@ -128,7 +134,7 @@ def _wait_steady(people: Load) -> None:
         if time.monotonic() > give_up_at:
             left = set(KINDS) - set(people.lately(STEADY_S))
             last = [one for one in people.ledger.asked[-200:] if one.kind in left][-5:]
-            raise RuntimeError(f"it doesn't go on as usual: nothing of {left}; {last}")
+            raise Stuck(f"it doesn't go on as usual: nothing of {left}; {last}")
         time.sleep(0.2)
 
 
@@ -201,6 +207,7 @@ def _report(
     found: Found,
     settled_s: float,
     seconds: float,
+    failed: int,
 ) -> int:
     bad = [one for one in ledger.asked if one.status == 0 or one.status >= 500]
     outside = [one for one in bad if not any(span.allows(one) for span in spans)]
@@ -227,6 +234,7 @@ def _report(
         name = span.fault.name.replace("-", "_")
         report.figure(f"{name}_back_s", span.back_s, Target("<=", span.fault.back_s, span.slowdown))
         report.figure(f"{name}_owed_s", span.owed_s, Target("<=", span.fault.owed_s, span.slowdown))
+    report.figure("came_to_an_end", 1 - failed, Target("=", 1))
     report.figure("settled_s", settled_s, Target("<=", SETTLED_S))
     report.figure("skipped", len(skipped), None if os.environ.get("ALLOW_SKIP") == "1" else Target("=", 0))
     report.figure("seconds", seconds, Target("<=", 1200))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.chaos import shifted
-from bench.chaos.house import House, children_of, kill9, says, wait_until
+from bench.chaos.house import House, Stuck, children_of, kill9, says, wait_until
 from tools import processes
 
 
@@ -81,7 +81,7 @@ def _restart_postgres(house: House) -> None:
     house.pg.stop()
     house.pg.start()
     if house.pg.port != port:
-        raise RuntimeError("PostgreSQL came back on another port")
+        raise Stuck("PostgreSQL came back on another port")
 
 
 def _all_of(house: House, mode: str) -> None:
@@ -118,7 +118,7 @@ def _free_data(house: House) -> None:
         house.pg.stop()
         house.pg.start()
     if house.pg.port != port:
-        raise RuntimeError("PostgreSQL came back on another port")
+        raise Stuck("PostgreSQL came back on another port")
 
 
 def _stall(house: House) -> None:

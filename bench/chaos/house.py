@@ -37,6 +37,10 @@ USUAL = {"latency_ms": [20, 80], "query_lag_s": [0, 2]}
 RETRY_S = [1, 2, 4, 8, 15, 30, 60, 60, 60]
 
 
+class Stuck(Exception):
+    """Something that had to happen by itself didn't."""
+
+
 class Keeper:
     """A program that is started again when it ends, as systemd would."""
 
@@ -241,11 +245,11 @@ def _free_block() -> int:
 
 
 def wait_until(what: Any, *, within: float, of: str) -> float:
-    """Seconds until `what()` was true; RuntimeError after `within`."""
+    """Seconds until `what()` was true; Stuck after `within`."""
     began = time.monotonic()
     while not what():
         if time.monotonic() - began > within:
-            raise RuntimeError(f"not within {within:g} s: {of}")
+            raise Stuck(f"not within {within:g} s: {of}")
         time.sleep(0.1)
     return time.monotonic() - began
 
