@@ -189,7 +189,7 @@ FAULTS = (
     ),
     Fault(
         name="sms-5xx",
-        promise="the other provider takes over; nobody is texted twice",
+        promise="errors: the other provider takes over; nobody is texted twice",
         begin=lambda house: _all_of(house, "http503"),
         end=_usual,
         lasts_s=15,
@@ -197,7 +197,7 @@ FAULTS = (
     ),
     Fault(
         name="sms-hang",
-        promise="the same, for calls that are never answered",
+        promise="no answer: the other provider takes over; nobody is texted twice",
         begin=lambda house: _all_of(house, "timeout"),
         end=_usual,
         lasts_s=15,
@@ -205,7 +205,7 @@ FAULTS = (
     ),
     Fault(
         name="sms-drip",
-        promise="the same, for answers that come byte by byte",
+        promise="answers byte by byte: the other takes over; nobody is texted twice",
         begin=lambda house: _all_of(house, "drip"),
         end=_usual,
         lasts_s=15,
