@@ -30,7 +30,7 @@ from bench.chaos.load import KINDS, Asked, Ledger, Load
 from bench.harness import Report, Target
 
 STEADY_S, QUIET_S = 4.0, 2.0
-PATIENCE_S = 90.0
+PATIENCE_S = 100.0
 SETTLED_S = 100.0
 LONGEST_S = 17 * 60.0  # then no further fault is begun, and the run has failed
 
