@@ -30,7 +30,7 @@ from bench.chaos.load import KINDS, Asked, Ledger, Load
 from bench.harness import Report, Target
 
 STEADY_S, QUIET_S = 4.0, 2.0
-PATIENCE_S = 100.0
+PATIENCE_S, LONGEST_PATIENCE_S = 90.0, 240.0
 SETTLED_S = 100.0
 LONGEST_S = 17 * 60.0  # then no further fault is begun, and the run has failed
 
@@ -164,7 +164,8 @@ def _suffer(house: House, ledger: Ledger, fault: Fault) -> Span:
 def _recover(house: House, ledger: Ledger, span: Span) -> None:
     """Watch until everything works and what was owed is done, or patience is over."""
     owed: set[UUID] | None = None
-    while time.monotonic() < span.ended + PATIENCE_S:
+    patience_s = min(LONGEST_PATIENCE_S, max(PATIENCE_S, span.fault.owed_s * span.slowdown))
+    while time.monotonic() < span.ended + patience_s:
         for one in ledger.since(span.ended):
             if one.kind in KINDS and 200 <= one.status < 300 and one.began >= span.ended:
                 span.back[one.kind] = min(one.ended - span.ended, span.back.get(one.kind, float("inf")))
