@@ -19,8 +19,8 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
-        format lock clean dev shots test-long load backup restore doctor
+.PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench load \
+        chaos format lock clean dev shots test-long backup restore doctor
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -87,6 +87,9 @@ bench: dev ## A side-by-side measurement (NAME=photo, N= for larger sizes)
 
 load: dev ## The worst evening of a street against the production server (USERS=120 MINUTES=3 SHARE=1), counted afterwards
 	@$(VENV)/python -m tests.load $(if $(USERS),--users '$(USERS)') $(if $(MINUTES),--minutes '$(MINUTES)') $(if $(SHARE),--share '$(SHARE)')
+
+chaos: dev ## Break everything on purpose while people use it, and count (ARGS="--only redis-empty,kill-web"; ALLOW_SKIP=1)
+	@$(VENV)/python -m bench.chaos $(ARGS)
 
 format: dev ## Put the code into shape
 	@$(VENV)/ruff check --fix .

@@ -20,6 +20,17 @@ def ahead() -> timedelta:
     return timedelta()
 
 
+_CLOCKS_APART, _LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
+
+
+def made_ahead() -> dict[str, datetime]:
+    """`now`; `soon`: what was written after it was written by a clock that was ahead; `long`: nobody waits or leases
+    until later, unless by such a clock. For finding what that clock put off.
+    """
+    at = now()
+    return {"now": at, "soon": at + _CLOCKS_APART, "long": at + _LONGEST_WAIT}
+
+
 def in_shanghai(at: datetime) -> datetime:
     """The same instant on the wall clock of Asia/Shanghai (+08:00, no daylight saving)."""
     return at.astimezone(SHANGHAI)

@@ -205,6 +205,24 @@ def due_everywhere() -> Sequence[tuple[int, str]]:
     return [(community_id, name) for community_id, name in rows]
 
 
+_BROUGHT_FORWARD = text(
+    "UPDATE outbox SET created_at = CASE WHEN created_at > :soon THEN CAST(:now AS timestamptz) ELSE created_at END,"
+    " not_before = CASE WHEN attempts > 0 AND not_before > :soon THEN CAST(:now AS timestamptz)"
+    " WHEN created_at > :soon THEN not_before - (created_at - CAST(:now AS timestamptz)) ELSE not_before END,"
+    " lease_until = CASE WHEN lease_until > :long THEN CAST(:now AS timestamptz) ELSE lease_until END"
+    " WHERE outbox.state = 'open'"
+    " AND (created_at > :soon OR lease_until > :long OR (attempts > 0 AND not_before > :long))"
+)
+
+
+def bring_forward() -> int:
+    """What was promised, put off or leased while a clock was ahead is due as if it had been right; how many rows."""
+    result = db.session().execute(
+        _BROUGHT_FORWARD.execution_options(cross_community="a clock was set back"), clock.made_ahead()
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # as above
+
+
 def backlog() -> list[tuple[str, str, int]]:
     """(kind, state, rows) of everything open or failed; for /metrics."""
     rows = db.session().execute(

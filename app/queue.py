@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue as RqQueue
+from rq import get_current_job
 from rq.serializers import JSONSerializer
 
 from app import db, logs
@@ -44,6 +46,7 @@ class Job(StrEnum):
     RECONCILE_SMS = "workers.jobs.reconcile_sms"
     SWEEP = "workers.jobs.sweep"
     EXPIRE_UPLOADS = "workers.jobs.expire_uploads"
+    BRING_FORWARD = "workers.jobs.bring_forward"
     ASK_VERDICTS = "workers.jobs.ask_verdicts"
     ERASE_POSITIONS = "workers.jobs.erase_positions"
     TIDY = "workers.jobs.tidy"
@@ -66,9 +69,7 @@ JOB_TIMEOUT_S = 55  # jobs stay below a minute: a killed worker's job is then so
 # A register of 50,000 houses takes 20 s on a machine at rest, and several times that on a busy one. Its work holds
 # the outbox row as long as it goes on; a killed one is found by its lease as any other.
 _LONGER = {Queue.IMPORTS: 600}
-# A bell that waits isn't rung again: who tells a street of a notice rings for each page, and with a job for each page
-# everybody else's would stand behind them for minutes. Held so long, should its job be lost before it begins.
-BELL_MS = 60_000
+WAITS_S = 300  # for so long a bell is believed to wait; whether it does is seen by the sweeper
 QUIET_S = 3.0  # a Redis that just failed is left alone so long; else every write would pay its time-outs
 
 _redis: Redis | None = None
@@ -120,23 +121,33 @@ def enqueue(name: Queue, job: Job, *args: Any, job_id: str | None = None) -> Non
     )
 
 
-def _bell(name: str, job: str, args: Iterable[Any]) -> str:
-    return ":".join(["bell", name, job.rpartition(".")[2], *map(str, args)])
-
-
-def heard(name: str, job: str, args: Iterable[Any], connection: Redis) -> None:
-    """Told by the worker before a job looks for its rows: what is committed from here on rings anew. When Redis is
-    away, the bell is forgotten after its time.
-    """
-    with contextlib.suppress(RedisError):
-        connection.delete(_bell(name, job, args))
-
-
 def ring(name: Queue, job: Job, *args: Any) -> None:
-    """Ring now, unless the same bell waits to be heard. When Redis is away the bell is lost and a line says so; the
-    sweeper finds the rows.
+    """Ring now, unless the same bell still waits to be heard. When Redis is away the bell is lost and a line says so;
+    the sweeper finds the rows.
     """
     _ring_all([(name, job, *args)])
+
+
+def heard(name: Queue, job: Job, *args: Any) -> None:
+    """The first thing a job says: who rings from now on may have written what it doesn't find any more."""
+    with contextlib.suppress(RedisError):  # it forgets by itself
+        key, running = _waits(name, job, *args), get_current_job()
+        # A reminder that overtook the bell leaves it to the bell.
+        if running is None or redis().get(key) == running.id.encode():
+            redis().delete(key)
+
+
+def _ring_unheard(name: Queue, job: Job, *args: Any) -> None:
+    job_id = uuid4().hex
+    if redis().set(_waits(name, job, *args), job_id, nx=True, ex=WAITS_S):
+        enqueue(name, job, *args, job_id=job_id)
+
+
+def _waits(name: Queue, job: Job, *args: Any) -> str:
+    """Under this key stands which bell was rung and isn't heard yet. Whoever wrote before it is heard is found: one job
+    for each row would keep a worker busy for hours after a storm, and those who come after it waiting.
+    """
+    return ":".join(["waits", name.value, job.name.lower(), *map(str, args)])
 
 
 def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
@@ -150,27 +161,30 @@ def ring_once(name: Queue, job: Job, *, every_ms: int) -> None:
     _asked[job] = now + every_ms / 4000  # hundreds in a second need not all ask Redis whether somebody rang
     try:
         if redis().set(f"bell:{job.name.lower()}", 1, nx=True, px=every_ms):
-            enqueue(name, job)
+            _ring_unheard(name, job)
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)
 
 
 def remind(bells: Iterable[tuple[Any, ...]]) -> None:
-    """Ring for what is due, (queue, job, *arguments) each. A reminder that still waits isn't rung again, or a
-    worker that is long behind would find a queue full of them. Raises RedisError when Redis is away.
+    """Ring for what is due, (queue, job, *arguments) each. What was rung for and still waits isn't rung for again, or a
+    worker that is long behind would find a queue full of it. Raises RedisError when Redis is away.
     """
     waiting: dict[Queue, set[str]] = {}
     for name, job, *args in bells:
         if name not in waiting:
             waiting[name] = set(rq_queue(name).job_ids)
-        job_id = "-".join(["reminder", job.name.lower(), *map(str, args)])
-        if job_id not in waiting[name]:
+        key = _waits(name, job, *args)
+        rung: Any = redis().get(key)
+        if rung is None or rung.decode() not in waiting[name]:  # or it was lost on its way to a worker
+            job_id = uuid4().hex
+            redis().set(key, job_id, ex=WAITS_S)
             enqueue(name, job, *args, job_id=job_id)
 
 
 def enqueue_after_commit(name: Queue, job: Job, *args: Any) -> None:
-    """Ring once this transaction is durable, unless the same bell waits to be heard.
+    """Ring once this transaction is durable. The same bell twice in one transaction rings once.
 
     When Redis is away the bell is lost and a line says so; the sweeper finds the rows within seconds.
     """
@@ -186,8 +200,7 @@ def _ring_all(bells: list[tuple[Any, ...]]) -> None:
         return
     try:
         for name, job, *args in bells:
-            if redis().set(_bell(name, job, args), 1, nx=True, px=BELL_MS):
-                enqueue(name, job, *args)
+            _ring_unheard(name, job, *args)
     except RedisError as e:
         _quiet_until = time.monotonic() + QUIET_S
         log.warning("bell lost, the sweeper takes over: %s", type(e).__name__)

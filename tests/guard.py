@@ -34,6 +34,7 @@ ALLOWED = frozenset(
         "files that rows name",
         "recount after a restore",
         "doctor",
+        "a clock was set back",
     }
 )
 

@@ -33,7 +33,6 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
 from app import db, logs, meters
-from app import queue as bells
 from app.queue import Queue
 from app.settings import Settings, SettingsError
 from workers import config, schedule
@@ -67,7 +66,6 @@ class OneQueueWorker(Worker):
     def perform_job(self, job: RqJob, queue: RqQueue, execution: Execution) -> bool:
         """Its lines carry the id of the request it goes back to; what it came to is counted."""
         name = (job.func_name or "-").rpartition(".")[2]
-        bells.heard(queue.name, name, job.args or (), self.connection)
         with logs.of_request(job.meta.get("request_id")), meters.timed(meters.JOB_SECONDS, queue.name, name):
             is_done = super().perform_job(job, queue, execution)
         meters.add(meters.JOBS, queue.name, name, "done" if is_done else "failed")

@@ -13,7 +13,7 @@ from app.ids import Ref
 from app.media import service as media
 from app.memberships import following as memberships
 from app.memberships import locks as binding_tries
-from app.messaging import campaigns, pipeline, windows
+from app.messaging import campaigns, inbound, pipeline, windows
 from app.messaging import queries as messages
 from app.messaging import service as messaging
 from app.messaging import staff as staff_inbox
@@ -42,6 +42,7 @@ BATCH = 20  # rows of one drain; what is left rings again
 
 def drain(community_id: int, on: str) -> None:
     """Do what is due of one community on one queue, a batch at a time."""
+    queue.heard(Queue(on), Job.DRAIN, community_id, on)
     shift = Shift(config.lease_s())
     rows = committed(outbox.lease, community_id, on, limit=BATCH, seconds=config.lease_s())
     for row in in_turn(rows):
@@ -68,6 +69,7 @@ def drain(community_id: int, on: str) -> None:
 
 def drain_notices(community_id: int) -> None:
     """Send the WeChat notices that a community owes, a batch at a time."""
+    queue.heard(Queue.DEFAULT, Job.DRAIN_NOTICES, community_id)
     shift = Shift(config.lease_s())
     notices = committed(
         messaging.lease_notices, community_id=community_id, limit=BATCH, seconds=config.lease_s()
@@ -84,6 +86,7 @@ def drain_notices(community_id: int) -> None:
 
 def drain_statuses(community_id: int, source_id: str) -> None:
     """Tell a source what it is owed of a community, in order, until nothing is left, it is away, or time is up."""
+    queue.heard(Queue.DEFAULT, Job.DRAIN_STATUSES, community_id, source_id)
     shift = Shift(config.lease_s())
     lane = committed(sources.lease_lane, community_id, UUID(source_id), seconds=config.lease_s())
     if lane is None:
@@ -98,6 +101,7 @@ def drain_statuses(community_id: int, source_id: str) -> None:
 
 def drain_sms() -> None:
     """Send the text messages that may leave, and settle those whose fate is unknown, wherever they are."""
+    queue.heard(Queue.SMS, Job.DRAIN_SMS)
     settings = config.settings()
     pace = Pace(slow_ms=settings.sms_slow_s * 1000)
     if sms.Drain(sms.vendors(), pace, lease_s=settings.lease_s).run():
@@ -106,6 +110,7 @@ def drain_sms() -> None:
 
 def drain_inbound() -> None:
     """Apply what the SMS vendors pushed."""
+    queue.heard(Queue.DEFAULT, Job.DRAIN_INBOUND)
     if receipts.apply_waiting(Shift(config.lease_s()), lease_s=config.lease_s()):
         queue.ring(Queue.DEFAULT, Job.DRAIN_INBOUND)
 
@@ -143,6 +148,18 @@ def sweep() -> None:
     )
     # What the sequencer has left lying goes into its log, so that nothing depends on that one process.
     sequencer.seal_all(thoroughly=True)
+
+
+def bring_forward() -> None:
+    """What a clock that was ahead promised, put off or leased is due now, and not when the others' clocks get there."""
+    for unit in (
+        outbox.bring_forward,
+        messaging.bring_forward,
+        pipeline.bring_forward,
+        inbound.bring_forward,
+    ):
+        if rows := committed(unit):
+            log.warning("a clock was ahead: %s rows of %s brought forward", rows, unit.__module__)
 
 
 def anchor_logs() -> None:

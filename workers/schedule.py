@@ -17,6 +17,8 @@ from workers import jobs
 
 log = logging.getLogger(__name__)
 
+CLOCK_SET_S = 2.0  # a clock that is only corrected moves by less between two looks
+
 
 class JsonCronJob(CronJob):
     """Enqueues as JSON (RQ's own would pickle) and not at all while the last one still waits."""
@@ -41,6 +43,23 @@ class JsonCronJob(CronJob):
 class Schedule(CronScheduler):
     """The periodic jobs of the house."""
 
+    _ahead: float | None = None  # of the wall clock before the one that nobody sets
+
+    def enqueue_jobs(self) -> list[CronJob]:
+        """Put on their queue those that are due; when the machine's clock was set, every one that has an interval.
+
+        RQ keeps the moment by the wall clock: set back by an hour, it would ring for nothing during that hour.
+        """
+        ahead = time.time() - time.monotonic()
+        if self._ahead is not None and abs(ahead - self._ahead) > CLOCK_SET_S:
+            log.warning("the clock was set by %.0f s: the schedule begins anew", ahead - self._ahead)
+            for job in self._cron_jobs:
+                job.latest_enqueue_time = None
+                if job.cron:
+                    job.next_enqueue_time = job.get_next_enqueue_time()
+        self._ahead = ahead
+        return super().enqueue_jobs()
+
     def add(self, job: Job, *, interval: int | None = None, cron: str | None = None) -> None:
         """Run `job` every `interval` seconds or by a cron line (local time: Asia/Shanghai)."""
         func = getattr(jobs, job.value.rsplit(".", 1)[1])
@@ -58,6 +77,7 @@ def run(connection: Redis, settings: Settings) -> None:
     time.tzset()
     schedule = Schedule(connection=connection, name=f"schedule-{clock.now():%Y%m%d%H%M%S%f}")
     schedule.add(Job.SWEEP, interval=settings.sweep_s)
+    schedule.add(Job.BRING_FORWARD, interval=30)
     schedule.add(Job.ASK_VERDICTS, interval=60)
     schedule.add(Job.MEND_SMS, interval=60)
     schedule.add(Job.RECONCILE_SMS, interval=300)

@@ -18,6 +18,7 @@ STEPS = (0.0, 0.1, 0.3, 1.0)  # of its usual share
 STEP_S = 5.0  # at least so long on each step
 HOLD_S, LONGEST_HOLD_S = 10.0, 120.0  # on the trickle; twice as long after each relapse
 FORGIVEN_S = 300.0  # after so long without a relapse the first hold counts again
+CLOCKS_APART_S = 2.0  # between two machines of ours
 PROBE_S = 2.0  # on its trickle a provider gets one call in so many
 
 
@@ -73,6 +74,13 @@ def judge(
 
     `standings` names every provider that may be used; with one alone nothing ever changes.
     """
+    # A clock that was ahead and has been set back leaves calls and standings of times to come: they would count as the
+    # newest until those times are there.
+    calls = [call for call in calls if call.at <= now + CLOCKS_APART_S]
+    standings = {
+        name: one._replace(since=min(one.since, now), fell_at=min(one.fell_at, now))
+        for name, one in standings.items()
+    }
     decided = dict(standings)
     seen = {
         name: health(calls, name, since=max(now - WINDOW_S, standing.since), slow_ms=slow_ms)

@@ -196,6 +196,26 @@ def give_back(batches: Sequence[LeasedBatch]) -> None:
         db.session().execute(_GIVE_BACK, {"community_id": community_id, "ids": held, "who": who})
 
 
+_BROUGHT_FORWARD = text(
+    "UPDATE sms_batches SET created_at = least(created_at, :now),"
+    " sent_at = CASE WHEN sent_at > :now THEN CAST(:now AS timestamptz) ELSE sent_at END,"
+    # What waits for the hours in which texts may leave goes on waiting for them.
+    " not_before = CASE WHEN state = 'unknown' OR not_before < created_at + interval '30 minutes'"
+    " THEN least(not_before, :now) ELSE not_before END,"
+    " lease_until = CASE WHEN lease_until > :long THEN CAST(:now AS timestamptz) ELSE lease_until END"
+    " WHERE sms_batches.state IN ('queued', 'sending', 'unknown')"
+    " AND (created_at > :soon OR sent_at > :soon OR lease_until > :long)"
+)
+
+
+def bring_forward() -> int:
+    """Batches that a clock put off that was ahead are due; how many."""
+    result = db.session().execute(
+        _BROUGHT_FORWARD.execution_options(cross_community="a clock was set back"), clock.made_ahead()
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
 def part_of(batch: LeasedBatch) -> Part:
     """Values and routes of the batch's campaign: providers that are enabled and have an approved mapping.
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock, crypto, db, ids, outbox, queue
@@ -294,6 +294,21 @@ def lease_notices(*, community_id: int, limit: int, seconds: int) -> list[Leased
 def give_back_notice(notice: LeasedNotice) -> None:
     """Not sent, not tried: anybody may lease it at once."""
     _settle(notice, lease_until=None, attempts=notice.attempts - 1)
+
+
+_BROUGHT_FORWARD = text(
+    "UPDATE wechat_notices SET created_at = least(created_at, :now), not_before = least(not_before, :now),"
+    " lease_until = CASE WHEN lease_until > :long THEN CAST(:now AS timestamptz) ELSE lease_until END"
+    " WHERE wechat_notices.state = 'queued' AND (created_at > :soon OR lease_until > :long OR not_before > :long)"
+)
+
+
+def bring_forward() -> int:
+    """Notices that a clock put off that was ahead are due; how many."""
+    result = db.session().execute(
+        _BROUGHT_FORWARD.execution_options(cross_community="a clock was set back"), clock.made_ahead()
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
 
 
 def settle_notice(notice: LeasedNotice, *, outcome: str, errcode: int | None) -> None:

@@ -206,6 +206,8 @@ class Gateway:
             return Answer(200, b"", delay_s=self.scenario.hang_s, drop=True)
         if fault.mode == "close":
             return Answer(200, b"", delay_s=delay_s, drop=True)
+        if fault.mode == "drip":
+            return Answer(200, _LONG_ANSWER, delay_s=delay_s, drip_s=0.2)
         if fault.mode == "badjson":
             return Answer(200, b'{"Code": "OK', delay_s=delay_s)
         if fault.mode == "empty":
@@ -214,5 +216,8 @@ class Gateway:
         return Answer(int(fault.mode.removeprefix("http")), page, "text/html", delay_s)
 
 
+_LONG_ANSWER = b'{"Code": "OK", "Message": "OK"}'.ljust(300)
+
+
 def _is_code(mode: str) -> bool:
-    return not re.fullmatch(r"timeout|close|badjson|empty|http\d{3}", mode)
+    return not re.fullmatch(r"timeout|close|drip|badjson|empty|http\d{3}", mode)

@@ -28,13 +28,16 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is answered after `delay_s`; `drop`: nothing is, and the connection ends."""
+    """What is answered after `delay_s`; `drop`: nothing is, and the connection ends. `drip_s`: the body comes byte by
+    byte, with so long between them.
+    """
 
     status: int
     body: bytes
     content_type: str = "application/json"
     delay_s: float = 0.0
     drop: bool = False
+    drip_s: float = 0.0
 
 
 _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
@@ -147,7 +150,7 @@ class Connection(asyncio.Protocol):
         return Request(method, path, query, headers, body)
 
     def _answer(self, answer: Answer, keep: bool) -> None:
-        self._busy = False
+        self._busy = bool(answer.drip_s)
         if self._transport is None:
             return
         if answer.drop:
@@ -158,11 +161,24 @@ class Connection(asyncio.Protocol):
             f"HTTP/1.1 {answer.status} {phrase}\r\nContent-Type: {answer.content_type}\r\n"
             f"Content-Length: {len(answer.body)}\r\n{'' if keep else 'Connection: close' + chr(13) + chr(10)}\r\n"
         )
+        if answer.drip_s:
+            self._transport.write(head.encode())
+            self._drip(answer.body, answer.drip_s)
+            return
         self._transport.write(head.encode() + answer.body)
         if not keep:
             self._transport.close()
         elif self._buffer:
             self._loop.call_soon(self._next)
+
+    def _drip(self, left: bytes, pause_s: float) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(left[:1])
+        if left[1:]:
+            self._loop.call_later(pause_s, self._drip, left[1:], pause_s)
+        else:
+            self._transport.close()
 
 
 class Server:

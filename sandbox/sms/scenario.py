@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-_MODES = re.compile(r"timeout|close|badjson|empty|http[45]\d\d|[A-Za-z][A-Za-z0-9_.]{1,99}")
+_MODES = re.compile(r"timeout|close|drip|badjson|empty|http[45]\d\d|[A-Za-z][A-Za-z0-9_.]{1,99}")
 
 
 class Mistake(Exception):
@@ -16,7 +16,8 @@ class Mistake(Exception):
 
 @dataclass(slots=True)
 class Fault:
-    """Calls that fail. `mode`: an error code, `timeout`, `close`, `badjson`, `empty` or `http503` and the like.
+    """Calls that fail. `mode`: an error code, `timeout`, `close`, `drip` (five bytes a second), `badjson`, `empty` or
+    `http503` and the like.
 
     `rate` of the calls, `times` at most (None: for ever). `after`: the call is carried out, only the answer fails.
     """
@@ -105,7 +106,7 @@ def _known(told: Any, kind: type, what: str) -> dict[str, Any]:
 def _fault(told: Any) -> Fault:
     values = _known(told, Fault, "a fault")
     if not isinstance(values.get("mode"), str) or not _MODES.fullmatch(values["mode"]):
-        raise Mistake("a fault needs a mode: a code, timeout, close, badjson, empty or http503")
+        raise Mistake("a fault needs a mode: a code, timeout, close, drip, badjson, empty or http503")
     times = values.get("times")
     if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
         raise Mistake("times must be 1 or more, or null for ever")

@@ -7,17 +7,20 @@ import contextlib
 import importlib
 import inspect
 import json
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from redis import Redis
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from app import queue
+from app import clock, queue
 from app.queue import JOB_TIMEOUT_S, Job, Queue
 from app.settings import Settings
 from tests.conftest import TOP, House
@@ -124,6 +127,26 @@ def test_the_schedule_enqueues_json_and_each_job_once(house: House, monkeypatch:
             assert isinstance(stored, bytes)
             assert json.loads(zlib.decompress(stored))[0] == cron.func_name
             waiting.remove(job_id)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_the_schedule_goes_on_when_the_machine_s_clock_is_set(
+    house: House, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    planned: list[schedule.Schedule] = []
+    monkeypatch.setattr(schedule.Schedule, "start", lambda self: planned.append(self))  # noqa: PLW0108  as above
+    rung: list[str] = []
+    monkeypatch.setattr(schedule.JsonCronJob, "enqueue", lambda self, _: rung.append(self.name))
+    with contextlib.closing(Redis.from_url(house.settings.redis_url)) as redis:
+        schedule.run(redis, house.settings)
+        planned[0].enqueue_jobs()
+        rung.clear()
+        with time_machine.travel(time.time() + hours * 3600):
+            planned[0].enqueue_jobs()
+            assert "SWEEP" in rung
+            assert planned[0].calculate_sleep_interval() <= house.settings.sweep_s
+            nightly = [job.next_enqueue_time for job in planned[0].get_jobs() if job.cron]
+            assert all(at and at <= clock.now() + timedelta(days=1) for at in nightly)
 
 
 def test_no_module_pickles() -> None:

@@ -8,11 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+import time_machine
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import text
@@ -54,6 +56,18 @@ class Rows:
 
     def drain(self) -> None:
         jobs.drain(self.community, "default")
+
+    def bells(self) -> int:
+        """How many jobs were rung for these rows, and not taken by a worker."""
+        waiting = queue.rq_queue(Queue.DEFAULT).jobs
+        return sum(job.args == [self.community, "default"] for job in waiting)
+
+    def lose_bells(self) -> None:
+        """As when a worker is killed that has just taken them."""
+        waiting = queue.rq_queue(Queue.DEFAULT)
+        for job in waiting.jobs:
+            if job.args == [self.community, "default"]:
+                waiting.remove(job.id)
 
     def states(self) -> list[tuple[str, int, bool, str | None]]:
         """(state, attempts, leased, last error), in the order of their promise."""
@@ -361,27 +375,121 @@ def test_a_lost_bell_costs_the_writer_next_to_nothing(rows: Rows) -> None:
     assert len(rows.states()) == 1
 
 
-def test_a_reminder_that_still_waits_is_not_repeated(house: House, rows: Rows) -> None:
-    bell = (Queue.MEDIA, Job.DRAIN, rows.community, "media")
-    waiting = queue.rq_queue(Queue.MEDIA)
-    before = len(waiting.job_ids)
+def test_a_storm_of_writes_rings_one_bell_as_long_as_nobody_has_heard_it(
+    rows: Rows, handled: list[int]
+) -> None:
+    for _ in range(5):
+        rows.put(1)
+    assert rows.bells() == 1
+    rows.drain()
+    assert len(handled) == 5
+
+
+def test_who_writes_after_the_bell_was_heard_is_heard_as_well(rows: Rows, handled: list[int]) -> None:
+    rows.put(1)
+    rows.drain()
+    rows.put(1)
+    assert rows.bells() == 2
+    rows.drain()
+    assert len(handled) == 2
+
+
+def test_who_writes_while_the_job_runs_rings_again(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    def another(_: Leased) -> None:
+        rows.put(1, kind="test.another")
+
+    monkeypatch.setitem(HANDLERS, KIND, another)
+    rows.put(1)
+    rows.drain()
+    assert rows.bells() == 2
+
+
+def test_a_reminder_that_still_waits_is_not_repeated(rows: Rows) -> None:
+    rows.put(1)
     for _ in range(3):
-        queue.remind([bell])
-    assert len(waiting.job_ids) == before + 1
+        queue.remind([(Queue.DEFAULT, Job.DRAIN, rows.community, "default")])
+    assert rows.bells() == 1
 
 
-def test_the_sweeper_rings_for_whatever_is_due(house: House, rows: Rows) -> None:
+def test_the_sweeper_rings_for_whatever_is_due_and_lost_its_bell(rows: Rows) -> None:
     rows.put(1)
     with db.reading():
         assert (rows.community, "default") in outbox.due_everywhere()
-    jobs.sweep()
-    assert f"reminder-drain-{rows.community}-default" in queue.rq_queue(Queue.DEFAULT).job_ids
+    rows.lose_bells()
+    for _ in range(2):
+        jobs.sweep()
+    assert rows.bells() == 1
+
+
+def test_a_reminder_that_overtakes_a_bell_leaves_it_rung(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.put(1)
+    monkeypatch.setattr(queue, "get_current_job", lambda: SimpleNamespace(id="another"))
+    rows.drain()
+    rows.put(1)
+    assert rows.bells() == 1
 
 
 def test_without_redis_the_sweep_fails_and_says_so(rows: Rows, dead_redis: None) -> None:
     rows.put(1)
     with pytest.raises(RedisError):
         jobs.sweep()
+
+
+# --- clocks that are set -----------------------------------------------------------------------------------
+
+
+def an_hour_ahead() -> time_machine.travel:
+    return time_machine.travel(time.time() + 3600)
+
+
+def test_what_was_promised_by_a_clock_that_was_ahead_is_not_waited_for(
+    rows: Rows, handled: list[int]
+) -> None:
+    with an_hour_ahead():
+        rows.put(1)
+    rows.drain()
+    assert not handled
+    jobs.bring_forward()
+    rows.drain()
+    assert handled == [0]
+
+
+def test_what_was_put_off_or_leased_by_such_a_clock_is_not_waited_for(rows: Rows, handled: list[int]) -> None:
+    rows.put(2)
+    with an_hour_ahead():
+        put_off, _ = rows.lease()
+        with db.transaction():
+            outbox.again(put_off, error="away")
+    jobs.bring_forward()
+    rows.drain()
+    assert sorted(handled) == [0, 1]
+
+
+def test_what_is_put_off_for_a_reason_stays_put_off(rows: Rows) -> None:
+    with db.transaction():
+        outbox.put(
+            community_id=rows.community,
+            kind=KIND,
+            payload={"number": 0},
+            idem="tomorrow",
+            not_before=clock.now() + timedelta(days=1),
+        )
+    with an_hour_ahead(), db.transaction():
+        outbox.put(
+            community_id=rows.community,
+            kind=KIND,
+            payload={"number": 1},
+            idem="tomorrow, an hour ahead",
+            not_before=clock.now() + timedelta(days=1),
+        )
+    for _ in range(2):
+        jobs.bring_forward()
+    with db.reading() as session:
+        waits = session.scalars(
+            text("SELECT extract(epoch FROM not_before - now()) FROM outbox WHERE outbox.community_id = :c"),
+            {"c": rows.community},
+        ).all()
+    assert all(abs(float(wait) - 86_400) < 60 for wait in waits)
 
 
 # --- periodic jobs ---------------------------------------------------------------------------------------

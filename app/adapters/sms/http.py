@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3_errors
 
 from app.adapters import observed
+from app.adapters.patience import PatientAdapter
 
 # At DEBUG it writes whole URLs, and Alibaba's carry phone numbers.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -51,7 +51,7 @@ class Endpoint:
         self._timeout = (connect_s, read_s)
         self._http = requests.Session()
         # Idle connections go round last in, first out; a vendor that closes one is noticed before it is used again.
-        pool = HTTPAdapter(pool_maxsize=in_flight, max_retries=0)
+        pool = PatientAdapter(pool_maxsize=in_flight, max_retries=0)
         self._http.mount("http://", pool)
         self._http.mount("https://", pool)
         # A proxy from the environment has no business between us and a server on this machine.

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import requests
 from redis import Redis
-from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3_errors
 from wechatpy.client.base import BaseWeChatClient
 from wechatpy.exceptions import WeChatException
 
 from app.adapters import observed
 from app.adapters.outcome import Outcome
+from app.adapters.patience import PatientAdapter
 from app.adapters.wechat import (
     CodeRejected,
     NotCheckable,
@@ -87,7 +87,7 @@ class _Http(BaseWeChatClient):  # type: ignore[misc]  # wechatpy carries no type
 
     def __init__(self, appid: str, timeout: tuple[float, float], *, loopback: bool) -> None:
         super().__init__(appid, timeout=timeout, auto_retry=False)
-        pool = HTTPAdapter(pool_maxsize=32, max_retries=0)
+        pool = PatientAdapter(pool_maxsize=32, max_retries=0)
         self._http.mount("http://", pool)
         self._http.mount("https://", pool)
         # A proxy from the environment has no business between us and a server on this machine.

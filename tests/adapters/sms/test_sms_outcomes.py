@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +112,17 @@ def test_an_answer_that_takes_too_long_is_unknown(sms: SmsWorld, vendor: str) ->
     sms.behave(**{vendor: {"faults": [{"mode": "timeout", "after": True}]}})
     with sms.impatient(vendor) as adapter:
         assert {s.outcome for s in adapter.send(batch(2))} == {Outcome.UNKNOWN}
+        assert not adapter.look_up(phone(1), day=today()).answered
+    assert set(sms.counts().values()) == {1}, "the vendor had taken it"
+
+
+@VENDORS
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(sms: SmsWorld, vendor: str) -> None:
+    sms.behave(**{vendor: {"faults": [{"mode": "drip", "after": True}]}})
+    with sms.impatient(vendor) as adapter:
+        began = time.monotonic()
+        assert {s.outcome for s in adapter.send(batch(2))} == {Outcome.UNKNOWN}
+        assert time.monotonic() - began < 10, "all of it would take a minute"
         assert not adapter.look_up(phone(1), day=today()).answered
     assert set(sms.counts().values()) == {1}, "the vendor had taken it"
 

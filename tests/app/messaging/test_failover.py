@@ -123,6 +123,20 @@ def test_one_that_ails_again_and_again_is_trusted_ever_later(period: float, seed
     assert run.switches <= 9
 
 
+def test_what_a_clock_saw_that_was_an_hour_ahead_is_no_longer_believed() -> None:
+    ahead = 10_000.0
+    bad = [Call("a", ahead - n / 10, 3000.0, True) for n in range(20)]
+    well = [Call("b", ahead - n / 10, 50.0, False) for n in range(20)]
+    fallen = failover.judge({"a": Standing(), "b": Standing()}, bad + well, now=ahead, slow_ms=2000)
+    assert fallen["a"].share == 0
+    standings, calls, now = fallen, bad + well, ahead - 3600
+    for _ in range(120):
+        now += 1
+        calls += [Call("a", now, 50.0, False), Call("b", now, 50.0, False)]
+        standings = failover.judge(standings, calls, now=now, slow_ms=2000)
+    assert standings["a"].share == 1
+
+
 def test_one_alone_is_never_left() -> None:
     run = Run(lambda *_: -0.1, seconds=60, weights={"a": 1.0})
     assert run.switches == 0
