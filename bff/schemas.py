@@ -140,7 +140,8 @@ class WireId(ma.fields.Field):
     """An opaque id of one kind."""
 
     def __init__(self, kind: Kind, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {"description": f"opaque id ({kind.name.lower()})"})
+        said = {"description": f"opaque id ({kind.name.lower()})", "pattern": ids.pattern(kind)}
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
         super().__init__(**kwargs)
         self.kind = kind
 
@@ -166,7 +167,11 @@ class AnyWireId(ma.fields.Field):
 
     def __init__(self, *kinds: Kind, **kwargs: Any) -> None:
         names = ", ".join(kind.name.lower() for kind in kinds)
-        kwargs.setdefault("metadata", {"description": f"opaque id ({names})"})
+        said = {
+            "description": f"opaque id ({names})",
+            "pattern": "|".join(ids.pattern(kind) for kind in kinds),
+        }
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
         super().__init__(**kwargs)
         self.kinds = kinds
 
