@@ -68,6 +68,12 @@ _HEADERS: dict[str, dict[str, Any]] = {
 }
 
 
+@functools.cache
+def _together(file: type[ma.Schema], form: type[ma.Schema]) -> type[ma.Schema]:
+    """The schema of both in one body, under one name."""
+    return type(f"{form.__name__}With{file.__name__}", (form, file), {})
+
+
 class Blueprint(SmorestBlueprint):
     """flask-smorest's blueprint with our parser, and the headers that `bff.http` says a view takes."""
 
@@ -97,6 +103,18 @@ class Blueprint(SmorestBlueprint):
         """
         text = request.query_string
         return _read_often(schema, text) if len(text) <= _SHORT else _read(schema)
+
+    def _prepare_arguments_doc(
+        self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any
+    ) -> dict[str, Any]:
+        """A file and the fields sent with it are one body in OpenAPI 3; flask-smorest would describe one of them."""
+        said = doc_info.get("arguments", {}).get("parameters", [])
+        by_place = {one["in"]: one for one in said}
+        if {"files", "form"} <= by_place.keys():
+            said.remove(by_place["form"])
+            by_place["files"]["schema"] = _together(by_place["files"]["schema"], by_place["form"]["schema"])
+        described: dict[str, Any] = super()._prepare_arguments_doc(doc, doc_info, **kwargs)
+        return described
 
     @staticmethod
     def _prepare_headers_doc(
