@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import marshmallow as ma
 from flask import Flask
 from flask_smorest import Api
 
@@ -54,7 +55,21 @@ def make(app: Flask, *, name: str, title: str, security: dict[str, Any]) -> Face
     face.register_converter(
         RefConverter, lambda converter: {"type": "string", "pattern": ids.pattern(converter.kind)}
     )
+    face.ma_plugin.converter.add_attribute_function(_members)
     return face
+
+
+def _members(_: Any, field: Any, **_more: Any) -> dict[str, int]:
+    """How many members a Dict may have; apispec would call that its length."""
+    if not isinstance(field, ma.fields.Dict):
+        return {}
+    lengths = [one for one in field.validators if isinstance(one, ma.validate.Length)]
+    return {
+        name: value
+        for one in lengths
+        for name, value in (("minProperties", one.min), ("maxProperties", one.max))
+        if value is not None
+    }
 
 
 # --- the document ------------------------------------------------------------------------------------------
@@ -111,6 +126,8 @@ def _described(
 ) -> dict[str, Any]:
     named = [*item.get("parameters", []), *said.get("parameters", [])]
     is_secured = bool(said.get("security", spec.get("security")))
+    if (body := said.get("requestBody")) is not None:
+        said = said | {"requestBody": body | {"required": _is_needed(body, spec)}}
     answers = {
         status: answer if "$ref" in answer else _with_headers(status, answer, said["responses"])
         for status, answer in said["responses"].items()
@@ -143,12 +160,22 @@ def _as_problem(said: dict[str, Any] | None, status: str) -> dict[str, Any]:
     return _refusal(said["description"], REFUSALS[status][2])
 
 
+def _is_needed(body: dict[str, Any], spec: dict[str, Any]) -> bool:
+    """Whether there has to be a body: an object all of whose members may be missing may be missing itself."""
+    (content,) = body["content"].values()
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema.get("type") != "object" or bool(schema.get("required"))
+
+
 def _refused(method: str, named: list[dict[str, Any]], said: dict[str, Any], *, is_secured: bool) -> set[str]:
     """With which statuses an operation can refuse, by what it takes."""
     found = {"429", "503"} | ({"401", "403"} if is_secured else set())
     headers = {p["name"]: p["required"] for p in named if p["in"] == "header"}
     if "requestBody" in said:
-        found |= {"400", "404", "413", "415", "422"}
+        # Who isn't logged in yet brings what proves who it is.
+        found |= {"400", "401", "404", "413", "415", "422"}
     if any(p["in"] in {"path", "query"} for p in named):
         found.add("404")
     if any(p["in"] == "query" for p in named) or "Idempotency-Key" in headers:

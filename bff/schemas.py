@@ -59,7 +59,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "If-Match": {
         "description": "the ETag of the version that was seen; 412 when there is a newer one",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "minLength": 1},
     },
     "If-None-Match": {
         "description": "the ETag of the answer that is at hand; 304 while it is still the same",
@@ -242,7 +242,10 @@ class Text(ma.fields.String):
     """What a person wrote: trimmed, NFC, without NUL and control characters, at most `most` characters."""
 
     def __init__(self, *, most: int, least: int = 0, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {"minLength": least, "maxLength": most})
+        said = {"minLength": least, "maxLength": most}
+        if least:  # of spaces alone nothing is left
+            said["pattern"] = r"\S" if least == 1 else rf"\S[\s\S]{{{least - 2},}}\S"
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
         super().__init__(**kwargs)
         self.most, self.least = most, least
 
@@ -268,7 +271,7 @@ class Fen(ma.fields.Integer):
     """An amount in fen: a plain JSON integer. Text, 1e5 and 1.0 are not rounded or guessed but refused."""
 
     def __init__(self, *, least: int, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {"minimum": least, "maximum": MOST_FEN})
+        kwargs["metadata"] = {"minimum": least, "maximum": MOST_FEN} | kwargs.get("metadata", {})
         super().__init__(strict=True, **kwargs)
         self.least = least
 
@@ -289,6 +292,11 @@ class Fen(ma.fields.Integer):
 
 class Phone(ma.fields.String):
     """A mainland mobile or landline number, spaces and +86 taken away."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = {"pattern": r"^[ ()-]*(\+86|0086)?[ ()-]*([0-9][ ()-]*){7,12}$"}
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
+        super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
