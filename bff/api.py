@@ -11,7 +11,7 @@ from flask_smorest import Api
 
 from app import ids
 from bff.http import RefConverter
-from bff.schemas import AnyWireId, Date, Phone, Problem, Text, Time, WireId
+from bff.schemas import AnyWireId, Choice, Date, Phone, Problem, Text, Time, WireId
 
 DESCRIPTION = (
     "Times RFC 3339 with +08:00, money in fen, area in 0.01 m². Errors are RFC 9457 problem documents with a "
@@ -55,21 +55,37 @@ def make(app: Flask, *, name: str, title: str, security: dict[str, Any]) -> Face
     face.register_converter(
         RefConverter, lambda converter: {"type": "string", "pattern": ids.pattern(converter.kind)}
     )
-    face.ma_plugin.converter.add_attribute_function(_members)
+    face.ma_plugin.converter.add_attribute_function(_said)
     return face
 
 
-def _members(_: Any, field: Any, **_more: Any) -> dict[str, int]:
-    """How many members a Dict may have; apispec would call that its length."""
-    if not isinstance(field, ma.fields.Dict):
-        return {}
+def _said(_: Any, field: ma.fields.Field, **_more: Any) -> dict[str, Any]:
+    """What apispec leaves out of a field, or says as Python has it and JSON Schema hasn't."""
+    said: dict[str, Any] = {}
+    if isinstance(field, ma.fields.Dict):
+        said |= _bounds(field, "minProperties", "maxProperties")
+        if field.key_field is not None and (names := _pattern(field.key_field) | _bounds(field.key_field)):
+            said["propertyNames"] = names
+    elif isinstance(field, ma.fields.Enum) and "enum" in field.metadata:
+        said["enum"] = field.metadata["enum"]  # fewer than there are
+    elif isinstance(field, Choice):
+        said |= {"type": ["string", "array"], "items": {"type": "string"}}
+    return said | _pattern(field)
+
+
+def _bounds(field: Any, least: str = "minLength", most: str = "maxLength") -> dict[str, int]:
     lengths = [one for one in field.validators if isinstance(one, ma.validate.Length)]
-    return {
-        name: value
-        for one in lengths
-        for name, value in (("minProperties", one.min), ("maxProperties", one.max))
-        if value is not None
-    }
+    bounds = [(name, value) for one in lengths for name, value in ((least, one.min), (most, one.max))]
+    return {name: value for name, value in bounds if value is not None}
+
+
+def _pattern(field: Any) -> dict[str, str]:
+    """Python's `match` begins at the beginning without saying so, and has its own words for both ends."""
+    for one in field.validators:
+        if isinstance(one, ma.validate.Regexp):
+            text = one.regex.pattern.replace(r"\A", "^").replace(r"\Z", "$")
+            return {"pattern": text if text.startswith("^") else f"^{text}"}
+    return {}
 
 
 # --- the document ------------------------------------------------------------------------------------------

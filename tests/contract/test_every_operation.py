@@ -1,0 +1,80 @@
+"""Every operation of every face does what its document says: a little of each, in the time that a change may take.
+
+`make fuzz` (tests/contract/fuzz.py) asks all of it. Both are deterministic with CI=1, or with the seed they print.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.failures import FailureGroup
+from schemathesis.generation import GenerationMode
+from schemathesis.generation.case import Case
+from schemathesis.generation.meta import CoverageScenario
+from schemathesis.schemas import APIOperation
+
+from tests.contract import asking
+from tests.contract.asking import Asker
+
+pytestmark = pytest.mark.timeout(900)  # neighbours may be slow
+EACH = 6  # of the systematic requests of an operation; which of them, differs from one to the next
+RANDOM = 2
+_FIRST = {CoverageScenario.DEFAULT_POSITIVE_TEST, CoverageScenario.VALID_OBJECT}
+MODES = list(GenerationMode)
+
+
+def systematic(operation: APIOperation) -> Iterator[Case]:
+    """What must work, and some of what mustn't: one request of each of a few scenarios."""
+    generation = operation.schema.config.generation_for(operation=operation, phase="coverage")
+    cases = operation.schema.iter_coverage_cases(
+        operation, generation_modes=MODES, generation_config=generation
+    )
+    of_each = {}
+    for case in cases:
+        of_each.setdefault(asking.scenario(case), case)
+
+    def rank(tried: CoverageScenario | None) -> tuple[bool, int]:
+        return tried not in _FIRST, zlib.crc32(f"{operation.label} {tried}".encode())
+
+    for tried in sorted(of_each, key=rank)[:EACH]:
+        yield of_each[tried]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:schemathesis")
+@pytest.mark.parametrize("face", asking.FACES)
+def test_every_operation_keeps_what_its_document_promises(asker: Asker, face: str) -> None:
+    document = asking.face(asker.house.app, face)
+    found: list[tuple[str, str]] = []
+    answered: Counter[int] = Counter()
+    asked = 0
+
+    def ask(case: Case) -> None:
+        try:
+            answered[asker.ask(case).status_code // 100] += 1
+        except FailureGroup as failures:
+            found.append((case.operation.label, str(failures)))
+
+    for one in document.get_all_operations():
+        operation = one.ok()
+        asked += 1
+        for case in systematic(operation):
+            ask(case)
+        anything = st.one_of(operation.as_strategy(generation_mode=mode) for mode in MODES)
+        settings(
+            max_examples=RANDOM,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )(given(anything)(ask))()
+    told = [f"{label}\n{next(messages)[1]}" for label, messages in groupby(found, key=lambda one: one[0])]
+    assert not told, f"{len(told)} operations\n\n" + "\n\n".join(told[:10])
+    assert asked == sum(len(item.keys() & asking.METHODS) for item in document.raw_schema["paths"].values())
+    # Neither a town that is empty nor a login that has ended: a good part of it was answered.
+    assert answered[2] > asked / 2
