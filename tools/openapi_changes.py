@@ -53,7 +53,11 @@ class _Comparison:
     # --- operations ---
 
     def _operation(self, old: Json, new: Json) -> Iterator[str]:
-        if old.get("security", self.old.get("security")) == [] != new.get("security", self.new.get("security")):
+        if (
+            old.get("security", self.old.get("security"))
+            == []
+            != new.get("security", self.new.get("security"))
+        ):
             yield "asks for a login now"
         yield from self._parameters(_parameters(old), _parameters(new))
         yield from self._body(old.get("requestBody"), new.get("requestBody"))
@@ -61,7 +65,9 @@ class _Comparison:
             if status not in new["responses"]:
                 yield f"answer {status}: removed"
                 continue
-            yield from self._answer(status, self._of(self.old, before), self._of(self.new, new["responses"][status]))
+            yield from self._answer(
+                status, self._of(self.old, before), self._of(self.new, new["responses"][status])
+            )
 
     def _parameters(self, old: dict[str, Json], new: dict[str, Json]) -> Iterator[str]:
         for name, said in new.items():
@@ -94,7 +100,9 @@ class _Comparison:
             if now is None:
                 yield f"answer {status} {kind}: removed"
             elif "schema" in before:
-                yield from self._given(f"answer {status}", before["schema"], now.get("schema", {}), frozenset())
+                yield from self._given(
+                    f"answer {status}", before["schema"], now.get("schema", {}), frozenset()
+                )
 
     # --- schemas ---
 
@@ -130,7 +138,11 @@ class _Comparison:
                 yield from self._taken(f"{where}.{name}", said, now[name], seen)
             elif new.get("additionalProperties") is False:
                 yield f"{where}.{name}: refused now"
-        if new.get("additionalProperties") is False and old.get("additionalProperties") is not False and before:
+        if (
+            new.get("additionalProperties") is False
+            and old.get("additionalProperties") is not False
+            and before
+        ):
             yield f"{where}: refuses members that it doesn't name now"
         for name, step in _INNER:
             if isinstance(old.get(name), dict) and isinstance(new.get(name), dict):
@@ -167,7 +179,9 @@ class _Comparison:
 def _narrowed(where: str, old: Json, new: Json) -> Iterator[str]:
     if less := _types(old) - _types(new):
         yield f"{where}: can't be {' or '.join(sorted(less))} any more"
-    if "enum" in new and (gone := set(map(str, old.get("enum", ["another value"]))) - set(map(str, new["enum"]))):
+    if "enum" in new and (
+        gone := set(map(str, old.get("enum", ["another value"]))) - set(map(str, new["enum"]))
+    ):
         yield f"{where}: not taken any more: {', '.join(sorted(gone))}"
     for names, is_narrower in ((_LEAST, lambda a, b: b > a), (_MOST, lambda a, b: b < a)):
         for name in names:

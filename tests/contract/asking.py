@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, is_unexpected_http_s
 from app.idempotency import MAX_KEY
 from app.people.models import Role
 from app.people.permissions import GRANTS
-from tests.conftest import Caller, House, Person, Town
+from tests.conftest import Caller, House, Person
 from tests.structure.test_permission_matrix import Home
 
 FACES = ("public", "resident", "admin")

@@ -40,5 +40,13 @@ def _settle(wang: Person, home: Home) -> Person:
     assert approved.status_code == 200, approved.text
     for key in ("hers", "hers and closed"):
         home.things[Kind.TICKET, key] = wang.report(home.where.estate_id, category="noise")["ticket_id"]
-    home.town.bring(home.things[Kind.TICKET, "hers and closed"], "accept", "dispatch", "start", "resolve", "verify", "close")
+    home.town.bring(
+        home.things[Kind.TICKET, "hers and closed"],
+        "accept",
+        "dispatch",
+        "start",
+        "resolve",
+        "verify",
+        "close",
+    )
     return wang

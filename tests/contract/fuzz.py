@@ -53,7 +53,13 @@ def test_fuzz(hooked: Asker, face: str, capfd: pytest.CaptureFixture[str]) -> No
     words = [
         *("--config-file", str(CONFIG), "run", f"{hooked.house.url}/openapi/{face}.json"),
         *("--max-time", str(max(int(MINUTES * 60 * SHARES[face]), 5)), "--seed", str(SEED)),
-        *("--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--request-timeout", "60"),
+        *(
+            "--phases",
+            "examples,coverage,fuzzing,stateful",
+            "--continue-on-failure",
+            "--request-timeout",
+            "60",
+        ),
         *("--suppress-health-check", "all", "--warnings", "off", "--generation-database", "none"),
     ]
     with capfd.disabled():

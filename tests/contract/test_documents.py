@@ -28,9 +28,12 @@ def document(request: pytest.FixtureRequest) -> dict[str, Any]:
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in document["paths"].items():
         for method in METHODS & item.keys():
-            yield method, path, item[method] | {
-                "parameters": [*item.get("parameters", []), *item[method].get("parameters", [])]
-            }
+            yield (
+                method,
+                path,
+                item[method]
+                | {"parameters": [*item.get("parameters", []), *item[method].get("parameters", [])]},
+            )
 
 
 def test_each_document_keeps_to_the_standard(document: dict[str, Any]) -> None:
@@ -40,7 +43,9 @@ def test_each_document_keeps_to_the_standard(document: dict[str, Any]) -> None:
 
 def test_each_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
     names = Counter(said["operationId"] for _, _, said in operations(document))
-    assert [name for name, count in names.items() if count > 1 or not re.fullmatch(r"[a-z][a-z0-9_]+", name)] == []
+    assert [
+        name for name, count in names.items() if count > 1 or not re.fullmatch(r"[a-z][a-z0-9_]+", name)
+    ] == []
 
 
 def test_each_refusal_is_a_problem_document(document: dict[str, Any]) -> None:
@@ -53,7 +58,11 @@ def test_each_refusal_is_a_problem_document(document: dict[str, Any]) -> None:
                 if "$ref" in answer:
                     found = document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
                 schema = {"$ref": "#/components/schemas/Problem"}
-                assert found["content"] == {"application/problem+json": {"schema": schema}}, (method, path, status)
+                assert found["content"] == {"application/problem+json": {"schema": schema}}, (
+                    method,
+                    path,
+                    status,
+                )
     assert seen > 10
 
 
@@ -69,7 +78,9 @@ def test_each_operation_says_who_may_not_and_what_is_not_there(document: dict[st
             "429": True,
             "503": True,
         }
-        missing = {status for status, is_due in expected.items() if is_due and status not in said["responses"]}
+        missing = {
+            status for status, is_due in expected.items() if is_due and status not in said["responses"]
+        }
         assert missing == set(), (method, path)
 
 

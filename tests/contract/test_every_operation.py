@@ -23,8 +23,8 @@ from tests.contract import asking
 from tests.contract.asking import Asker
 
 pytestmark = pytest.mark.timeout(900)  # neighbours may be slow
-EACH = 6  # of the systematic requests of an operation; which of them, differs from one to the next
-RANDOM = 2
+EACH = 4  # of the systematic requests of an operation; which of them, differs from one to the next
+RANDOM = 1
 _FIRST = {CoverageScenario.DEFAULT_POSITIVE_TEST, CoverageScenario.VALID_OBJECT}
 MODES = list(GenerationMode)
 

@@ -68,6 +68,11 @@ def test_what_looks_like_a_phone_number_is_read_as_one(text: str) -> None:
 def test_a_description_does_not_take_the_place_of_the_bounds() -> None:
     """It did: a text that had a description was said to be of any length."""
     more = {"metadata": {"description": "why"}}
-    assert Text(most=9, least=2, **more).metadata.keys() == {"description", "minLength", "maxLength", "pattern"}
+    assert Text(most=9, least=2, **more).metadata.keys() == {
+        "description",
+        "minLength",
+        "maxLength",
+        "pattern",
+    }
     assert Fen(least=1, **more).metadata.keys() == {"description", "minimum", "maximum"}
     assert WireId(Kind.TICKET, **more).metadata == {"description": "why", "pattern": ids.pattern(Kind.TICKET)}
