@@ -83,7 +83,7 @@ def _pattern(field: Any) -> dict[str, str]:
     """Python's `match` begins at the beginning without saying so, and has its own words for both ends."""
     for one in field.validators:
         if isinstance(one, ma.validate.Regexp):
-            text = one.regex.pattern.replace(r"\A", "^").replace(r"\Z", "$")
+            text = str(one.regex.pattern).replace(r"\A", "^").replace(r"\Z", "$")
             return {"pattern": text if text.startswith("^") else f"^{text}"}
     return {}
 

@@ -242,7 +242,7 @@ class Text(ma.fields.String):
     """What a person wrote: trimmed, NFC, without NUL and control characters, at most `most` characters."""
 
     def __init__(self, *, most: int, least: int = 0, **kwargs: Any) -> None:
-        said = {"minLength": least, "maxLength": most}
+        said: dict[str, Any] = {"minLength": least, "maxLength": most}
         if least:  # of spaces alone nothing is left
             said["pattern"] = r"\S" if least == 1 else rf"\S[\s\S]{{{least - 2},}}\S"
         kwargs["metadata"] = said | kwargs.get("metadata", {})

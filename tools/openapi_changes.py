@@ -183,10 +183,10 @@ def _narrowed(where: str, old: Json, new: Json) -> Iterator[str]:
         gone := set(map(str, old.get("enum", ["another value"]))) - set(map(str, new["enum"]))
     ):
         yield f"{where}: not taken any more: {', '.join(sorted(gone))}"
-    for names, is_narrower in ((_LEAST, lambda a, b: b > a), (_MOST, lambda a, b: b < a)):
-        for name in names:
-            if name in new and (name not in old or is_narrower(old[name], new[name])):
-                yield f"{where}: {name} {new[name]} now"
+    for name in (*_LEAST, *_MOST):
+        sign = 1 if name in _LEAST else -1
+        if name in new and (name not in old or sign * new[name] > sign * old[name]):
+            yield f"{where}: {name} {new[name]} now"
     for name in ("pattern", "format"):
         if name in new and new[name] != old.get(name):
             yield f"{where}: {name} {new[name]} now"

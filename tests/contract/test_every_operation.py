@@ -35,7 +35,7 @@ def systematic(operation: APIOperation) -> Iterator[Case]:
     cases = operation.schema.iter_coverage_cases(
         operation, generation_modes=MODES, generation_config=generation
     )
-    of_each = {}
+    of_each: dict[CoverageScenario | None, Case] = {}
     for case in cases:
         of_each.setdefault(asking.scenario(case), case)
 
@@ -61,11 +61,11 @@ def test_every_operation_keeps_what_its_document_promises(asker: Asker, face: st
             found.append((case.operation.label, str(failures)))
 
     for one in document.get_all_operations():
-        operation = one.ok()
+        operation: APIOperation = one.ok()  # type: ignore[union-attr]  # of a document that can't be read: raises
         asked += 1
         for case in systematic(operation):
             ask(case)
-        anything = st.one_of(operation.as_strategy(generation_mode=mode) for mode in MODES)
+        anything = st.one_of([operation.as_strategy(generation_mode=mode) for mode in MODES])
         settings(
             max_examples=RANDOM,
             deadline=None,

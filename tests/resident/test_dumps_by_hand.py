@@ -247,6 +247,10 @@ def own_ticket(line: Line, events: list[Event], photos: list[Any], **said: Any) 
 
 
 moments = st.none() | times
+MOMENTS = (
+    *("accepted_at", "dispatched_at", "started_at", "resolved_at", "verified_at", "closed_at", "ended_at"),
+    *("rated_at", "last_urged_at", "standing_since", "standing_until"),
+)
 orgs = st.none() | st.sampled_from([UUID(int=1), UUID(int=2)])
 reporter = UUID(int=3)
 moves = st.sampled_from([m.value for m in Move])
@@ -291,13 +295,7 @@ own_tickets = st.builds(
     rating_solved=st.none() | st.booleans(),
     merged_into=st.none() | st.uuids(),
     org_id=orgs,
-    **{
-        name: moments
-        for name in (
-            "standing_since standing_until accepted_at dispatched_at started_at resolved_at verified_at closed_at"
-            " ended_at rated_at last_urged_at"
-        ).split()
-    },
+    **dict.fromkeys(MOMENTS, moments),
 )
 
 

@@ -226,7 +226,7 @@ def test_a_login_that_has_ended_opens_nothing(house: House, resident: Callable[.
         if endpoint.rule.rule.startswith("/bff/") and not is_open(endpoint):
             themselves += getattr(endpoint.view, "_asks_itself", False)
             path = endpoint.path(SOMETHING).removeprefix("/bff/v1")
-            good = {"json": {"choices": {}}} if endpoint.method == "PUT" else {}
+            good: dict[str, Any] = {"json": {"choices": {}}} if endpoint.method == "PUT" else {}
             answer = wang.call(endpoint.method, path, **good)
             assert answer.status_code == 401, f"{endpoint.method} {endpoint.rule.rule}: {answer.status_code}"
     assert themselves >= len(PLAIN_READS)
@@ -312,7 +312,9 @@ def test_what_asks_plain_questions_writes_nothing(
 
     monkeypatch.setattr(db.Plain, "rows", recorded)
     monkeypatch.setattr(db, "transaction", no_transaction)
-    said = [wang.get(path).status_code for path in ("/home", "/tickets", f"/tickets/{own}", f"/tickets/{other}")]
+    said = [
+        wang.get(path).status_code for path in ("/home", "/tickets", f"/tickets/{own}", f"/tickets/{other}")
+    ]
     assert said == [200, 200, 200, 404]
     assert len(asked) >= len(PLAIN_READS)
     assert [sql for sql in asked if not re.match(r"\s*(SELECT|WITH)\b", sql) or WRITES.search(sql)] == []
