@@ -21,7 +21,6 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
-from schemathesis.generation.meta import CoveragePhaseData, CoverageScenario
 from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import ignored_auth, is_unexpected_http_status_case
 
@@ -113,7 +112,7 @@ class Asker:
             self._settled(part)
         if 0 < len(key := case.headers.get("Idempotency-Key") or "") <= MAX_KEY:
             case.headers["Idempotency-Key"] = uuid4().hex + key[32:]
-        if "If-Match" in case.headers:
+        if case.headers.get("If-Match"):
             case.headers["If-Match"] = "*"
         if isinstance(case.query, dict) and isinstance(case.query.get("cursor"), str):
             case.query.pop("cursor")
@@ -153,9 +152,3 @@ def _roles(app: Flask) -> Iterator[tuple[str, Role]]:
         path = re.sub(r"<(?:[^<>]*:)?([^<>]+)>", r"{\1}", rule.rule)
         for method in rule.methods or ():
             yield f"{method} {path}", role
-
-
-def scenario(case: Case) -> CoverageScenario | None:
-    """What a systematic request tries."""
-    data = case.meta.phase.data if case.meta else None
-    return data.scenario if isinstance(data, CoveragePhaseData) else None
