@@ -75,4 +75,4 @@ def test_every_operation_keeps_what_its_document_promises(asker: Asker, face: st
     assert not told, f"{len(told)} operations\n\n" + "\n\n".join(told[:10])
     assert asked == sum(len(item.keys() & asking.METHODS) for item in document.raw_schema["paths"].values())
     # Neither a town that is empty nor a login that has ended: a good part of it was answered.
-    assert answered[2] > asked / 2
+    assert answered[2] > asked / 4
