@@ -13,6 +13,8 @@ SHARE ?=
 TO ?=
 FROM ?=
 KEYS ?=
+MINUTES ?= 10
+SEED ?=
 
 # What is checked for types: whatever of these is there.
 TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/env.py wsgi.py)
@@ -20,7 +22,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench load \
-        chaos format lock clean dev shots test-long backup restore doctor
+        chaos fuzz format lock clean dev shots test-long backup restore doctor
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -37,6 +39,9 @@ test: dev ## The tests but the long ones, in parallel and in random order (ARGS=
 
 test-long: dev ## The long ones: a day simulated, processes killed, a town made (ARGS= for pytest)
 	@$(VENV)/python -m pytest -n auto -m long $(ARGS)
+
+fuzz: dev ## Look for answers that the OpenAPI documents don't describe (MINUTES=10, SEED= to repeat a run)
+	@FUZZ_MINUTES='$(MINUTES)' FUZZ_SEED='$(SEED)' $(VENV)/python -m pytest -q -p no:randomly tests/contract/fuzz.py $(ARGS)
 
 check: lint types contracts tables permissions migrations openapi-unchanged $(if $(filter 0,$(TESTS)),,tests) ## Everything that has to hold before a change goes in (TESTS=0: all but the tests)
 	@echo "check: all is well"
@@ -62,6 +67,7 @@ migrations: dev
 
 openapi-unchanged: dev
 	@$(VENV)/python -m tools.openapi --check
+	@$(VENV)/python -m tools.openapi_changes
 
 tests: test
 

@@ -206,6 +206,16 @@ def _raw(kind: Kind, text: str) -> bytes:
     return raw
 
 
+def pattern(kind: Kind) -> str:
+    """The regular expression of the kind's wire ids: all that `encode` can make, and nothing else."""
+    if kind in OF_COMMUNITY:
+        return f"^{kind}_[a-z2-7]{{32}}$"
+    last = "[aeimquy4]"  # three bits of the id, and two that are nought
+    if kind is Kind.COMMUNITY:  # its number has four bytes; all before is nought
+        return f"^{kind}_a{{19}}[a-p][a-z2-7]{{5}}{last}$"
+    return f"^{kind}_[a-z2-7]{{25}}{last}$"
+
+
 def decode_ref(kind: Kind, text: str) -> Ref:
     """(community_id, uuid) of a wire id of that kind. Raises BadId."""
     if kind not in OF_COMMUNITY:

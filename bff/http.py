@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ParamSpec, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -25,6 +25,7 @@ from app.ids import BadId, Kind
 from bff import errors
 
 P = ParamSpec("P")
+View = TypeVar("View", bound=Callable[..., Any])
 Versioned = tuple[dict[str, Any], int, dict[str, str]]
 
 
@@ -48,6 +49,18 @@ class BadKey(Invalid):
     code = "bad_idempotency_key"
     zh = "提交编号不正确。"
     en = "Idempotency-Key needs 1 to 255 characters."
+
+
+# --- logins ----------------------------------------------------------------------------------------------
+
+
+def open_to_all(view: View) -> View:
+    """Mark a view that needs no login: for `authenticate` of its face, and in the OpenAPI document."""
+    said = dict(getattr(view, "_apidoc", {}))
+    said["manual_doc"] = said.get("manual_doc", {}) | {"security": []}
+    view._apidoc = said  # type: ignore[attr-defined]  # flask-smorest's
+    view._open_to_all = True  # type: ignore[attr-defined]  # read by `authenticate` and by the structure tests
+    return view
 
 
 # --- entries ---------------------------------------------------------------------------------------------

@@ -59,13 +59,19 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "If-Match": {
         "description": "the ETag of the version that was seen; 412 when there is a newer one",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "minLength": 1},
     },
     "If-None-Match": {
         "description": "the ETag of the answer that is at hand; 304 while it is still the same",
         "schema": {"type": "string"},
     },
 }
+
+
+@functools.cache
+def _together(file: type[ma.Schema], form: type[ma.Schema]) -> type[ma.Schema]:
+    """The schema of both in one body, under one name."""
+    return type(f"{form.__name__}With{file.__name__}", (form, file), {})
 
 
 class Blueprint(SmorestBlueprint):
@@ -97,6 +103,18 @@ class Blueprint(SmorestBlueprint):
         """
         text = request.query_string
         return _read_often(schema, text) if len(text) <= _SHORT else _read(schema)
+
+    def _prepare_arguments_doc(
+        self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any
+    ) -> dict[str, Any]:
+        """A file and the fields sent with it are one body in OpenAPI 3; flask-smorest would describe one of them."""
+        said = doc_info.get("arguments", {}).get("parameters", [])
+        by_place = {one["in"]: one for one in said}
+        if {"files", "form"} <= by_place.keys():
+            said.remove(by_place["form"])
+            by_place["files"]["schema"] = _together(by_place["files"]["schema"], by_place["form"]["schema"])
+        described: dict[str, Any] = super()._prepare_arguments_doc(doc, doc_info, **kwargs)
+        return described
 
     @staticmethod
     def _prepare_headers_doc(
@@ -140,7 +158,8 @@ class WireId(ma.fields.Field):
     """An opaque id of one kind."""
 
     def __init__(self, kind: Kind, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {"description": f"opaque id ({kind.name.lower()})"})
+        said = {"description": f"opaque id ({kind.name.lower()})", "pattern": ids.pattern(kind)}
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
         super().__init__(**kwargs)
         self.kind = kind
 
@@ -166,7 +185,11 @@ class AnyWireId(ma.fields.Field):
 
     def __init__(self, *kinds: Kind, **kwargs: Any) -> None:
         names = ", ".join(kind.name.lower() for kind in kinds)
-        kwargs.setdefault("metadata", {"description": f"opaque id ({names})"})
+        said = {
+            "description": f"opaque id ({names})",
+            "pattern": "|".join(ids.pattern(kind) for kind in kinds),
+        }
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
         super().__init__(**kwargs)
         self.kinds = kinds
 
@@ -219,7 +242,10 @@ class Text(ma.fields.String):
     """What a person wrote: trimmed, NFC, without NUL and control characters, at most `most` characters."""
 
     def __init__(self, *, most: int, least: int = 0, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {"minLength": least, "maxLength": most})
+        said: dict[str, Any] = {"minLength": least, "maxLength": most}
+        if least:  # of spaces alone nothing is left
+            said["pattern"] = r"\S" if least == 1 else rf"\S[\s\S]{{{least - 2},}}\S"
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
         super().__init__(**kwargs)
         self.most, self.least = most, least
 
@@ -245,7 +271,7 @@ class Fen(ma.fields.Integer):
     """An amount in fen: a plain JSON integer. Text, 1e5 and 1.0 are not rounded or guessed but refused."""
 
     def __init__(self, *, least: int, **kwargs: Any) -> None:
-        kwargs.setdefault("metadata", {"minimum": least, "maximum": MOST_FEN})
+        kwargs["metadata"] = {"minimum": least, "maximum": MOST_FEN} | kwargs.get("metadata", {})
         super().__init__(strict=True, **kwargs)
         self.least = least
 
@@ -266,6 +292,11 @@ class Fen(ma.fields.Integer):
 
 class Phone(ma.fields.String):
     """A mainland mobile or landline number, spaces and +86 taken away."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = {"pattern": r"^[ ()-]*(\+86|0086)?[ ()-]*([0-9][ ()-]*){7,12}$"}
+        kwargs["metadata"] = said | kwargs.get("metadata", {})
+        super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)

@@ -33,12 +33,6 @@ BACKGROUND_HEADER = "X-Background"  # a page asks by itself: nobody may sit in f
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def open_to_all(view: View) -> View:
-    """Mark a view that needs no login."""
-    view._open_to_all = True  # type: ignore[attr-defined]  # read by `authenticate` and by the structure tests
-    return view
-
-
 def while_setting_up(view: View) -> View:
     """Mark a view that a login may use before its password is changed and its authenticator set up."""
     view._while_setting_up = True  # type: ignore[attr-defined]  # read by `authenticate`

@@ -25,8 +25,8 @@ from app.people.permissions import Permission as Allow
 from app.places import queries as places
 from bff.admin import display_schemas as s
 from bff.admin import wall
-from bff.admin.auth import is_https, open_to_all, requires
-from bff.http import reads, writes
+from bff.admin.auth import is_https, requires
+from bff.http import open_to_all, reads, writes
 from bff.schemas import Blueprint
 
 P = ParamSpec("P")

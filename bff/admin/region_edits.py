@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import marshmallow as ma
-from flask import g
+from flask import g, url_for
 
 from app.ids import Kind, Ref
 from app.people.permissions import Permission as Allow
@@ -122,7 +122,8 @@ def add_region(body: dict[str, Any]) -> Any:
         official_code=body["official_code"],
         acting_user=g.staff.actor,
     )
-    return region_out(region, parent.int if parent else None), 201
+    # The tree is where a region is to be seen: it has no page of its own.
+    return region_out(region, parent.int if parent else None), 201, {"Location": url_for(".region_tree")}
 
 
 @blp.route("/regions/<ref(com):region_id>/move", methods=["POST"])

@@ -403,7 +403,7 @@ class ReporterIn(Schema):
 
 
 class TicketIn(Schema):
-    channel = f.Enum(Channel, by_value=True, required=True)
+    channel = f.Enum(Channel, by_value=True, required=True, metadata={"enum": sorted(BY_PEOPLE)})
     reporter = f.Nested(ReporterIn, load_default=dict)
     location = f.Nested(LocationIn, allow_none=True, load_default=None)
     estate_id = WireId(Kind.ESTATE, allow_none=True, load_default=None)

@@ -21,11 +21,10 @@ from bff.admin.auth import (
     cookie_name,
     csrf_of,
     is_https,
-    open_to_all,
     requires,
     while_setting_up,
 )
-from bff.http import reads
+from bff.http import open_to_all, reads
 from bff.schemas import Blueprint
 
 blp = Blueprint("staff-session", __name__, url_prefix="/admin/api/v1", description="Login")

@@ -15,12 +15,6 @@ from app.people.errors import BadToken
 View = TypeVar("View", bound=Callable[..., object])
 
 
-def open_to_all(view: View) -> View:
-    """Mark a view that needs no login."""
-    view._open_to_all = True  # type: ignore[attr-defined]  # read by `authenticate` and by the structure tests
-    return view
-
-
 def asks_itself(view: View) -> View:
     """Mark a view that asks by itself whether the login still holds, on the connection it needs anyway."""
     view._asks_itself = True  # type: ignore[attr-defined]  # read by `authenticate`

@@ -50,6 +50,7 @@ def _head_of(estate: Ref) -> bytes | None:
 @revalidated
 @reads
 @blp.arguments(_SUMMARY, location="query")
+@blp.alt_response(409, description="nothing_published")
 @blp.response(200, shown.RevenueSummaryOut)
 def revenue_summary(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """Opening, income, cost, net, distribution and closing of a range, by month, quarter or year, and by category."""
@@ -133,6 +134,7 @@ def revenue_budgets(ref: Ref) -> dict[str, Any]:
 @blp.route("/estates/<ref(est):ref>/revenue/my-share", methods=["GET"])
 @reads
 @blp.arguments(RevenueShareQuery, location="query")
+@blp.alt_response(409, description="nothing_published")
 @blp.response(200, shown.RevenueShareOut)
 def my_share(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """What of a period falls to my houses by area, in fen; the shares of all houses sum to the whole."""

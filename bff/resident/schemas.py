@@ -120,6 +120,9 @@ class EstateList(Schema):
 
 
 class PhotoIn(ma.Schema):
+    class Meta:
+        unknown = ma.EXCLUDE  # WeChat's upload may bring fields of its own
+
     file = Upload(required=True)
 
 

@@ -20,9 +20,8 @@ from app.people.models import ConsentKey, Resident
 from app.people.queries import mask_phone
 from app.tickets import service as tickets
 from bff import limits
-from bff.http import Versioned, reads, versioned, wanted_version, writes
+from bff.http import Versioned, open_to_all, reads, versioned, wanted_version, writes
 from bff.resident import schemas as s
-from bff.resident.auth import open_to_all
 from bff.schemas import Blueprint
 
 blp = Blueprint("session", __name__, url_prefix="/bff/v1", description="Login and profile")

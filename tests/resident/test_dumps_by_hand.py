@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import orjson
 from hypothesis import HealthCheck, given, settings
@@ -15,18 +17,21 @@ from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, Home
 from app.ids import Kind, Ref
 from app.memberships.models import Relation
 from app.notices.models import Topic
+from app.own_ticket import OwnTicket
 from app.places.coordinates import Point
 from app.tickets import queries as tickets
 from app.tickets.lines import Line
 from app.tickets.models import TicketStatus
+from app.tickets.moves import Move
+from app.tickets.queries import Event
 from app.voting.models import Decision, DecisionKind, DecisionStatus, LegalMode
 from app.voting.own_heads import MyBallot
 from bff.http import dumped
 from bff.resident.home import home_out
 from bff.resident.home_schemas import HomeOut
 from bff.resident.lines import line_out
-from bff.resident.schemas import TicketOut, TicketRow
-from bff.resident.views import ticket_out
+from bff.resident.schemas import TicketList, TicketOut, TicketRow
+from bff.resident.views import _Whole, _whole_out, own_ticket_out, ticket_out
 from tests.conftest import House, Person, Town
 from tests.resident.test_following import closed, rate
 
@@ -209,6 +214,99 @@ def test_the_first_screen(house: House, home: Home) -> None:
     for part in ("estates", "memberships", "open_tickets", "open_decisions", "notices"):
         for hand, schema in zip(by_hand[part], by_schema[part], strict=True):
             same(hand, schema)
+
+
+@given(st.lists(lines, max_size=3), some)
+def test_a_page_of_a_list(found: list[Line], after: str | None) -> None:
+    by_hand = {"items": [line_out(line) for line in found], "next_cursor": after}
+    said = {"items": [line_said(line) for line in found], "next_cursor": after}
+    same(by_hand, TicketList().dump(said))
+
+
+def own_ticket(line: Line, events: list[Event], photos: list[Any], **said: Any) -> OwnTicket:
+    """As it is read: what the line says as well is the same."""
+    ticket: Any = SimpleNamespace(
+        community_id=line.ref.community_id,
+        id=line.ref.id,
+        status=line.status,
+        accept_by=line.accept_by,
+        dispatch_by=line.dispatch_by,
+        due_at=line.due_at,
+        contact_phone_sealed=None,
+        referred_community=None,
+        referred_to=None,
+        **said,
+    )
+    for event in events:
+        event.row.community_id = ticket.community_id
+    for photo in photos:
+        photo.community_id = ticket.community_id
+    named = {e.row.org_id for e in events} | {ticket.org_id}
+    orgs = {org_id: f"单位{org_id.hex[:3]}" for org_id in named if org_id is not None}
+    return OwnTicket(ticket, line, events, photos, orgs)
+
+
+moments = st.none() | times
+MOMENTS = (
+    *("accepted_at", "dispatched_at", "started_at", "resolved_at", "verified_at", "closed_at", "ended_at"),
+    *("rated_at", "last_urged_at", "standing_since", "standing_until"),
+)
+orgs = st.none() | st.sampled_from([UUID(int=1), UUID(int=2)])
+reporter = UUID(int=3)
+moves = st.sampled_from([m.value for m in Move])
+states = st.sampled_from([s.value for s in TicketStatus])
+events = st.builds(
+    Event,
+    st.builds(
+        SimpleNamespace,
+        seq=numbers,
+        at=times,
+        kind=moves,
+        from_status=st.none() | states,
+        to_status=states,
+        actor_kind=st.sampled_from(["resident", "staff", "system"]),
+        actor_id=st.sampled_from([None, reporter, UUID(int=4)]),
+        org_id=orgs,
+    ),
+    some,
+)
+photos = st.builds(
+    SimpleNamespace,
+    id=st.uuids(),
+    status=st.sampled_from(["processing", "ready"]),
+    stage=st.sampled_from(["before", "after"]),
+)
+own_tickets = st.builds(
+    own_ticket,
+    lines.map(lambda line: line._replace(is_own=True)),
+    st.lists(events, max_size=2),
+    st.lists(photos, max_size=2),
+    reporter_id=st.just(reporter),
+    me_too=st.integers(0, 2),
+    supervised=st.integers(0, 2),
+    version=numbers,
+    is_anonymous=st.booleans(),
+    answers=st.dictionaries(words, st.booleans() | words, max_size=2),
+    lng=st.none() | st.floats(100, 110),
+    lat=st.none() | st.floats(20, 30),
+    accuracy_m=st.none() | st.floats(0, 100),
+    address=some,
+    rating_stars=st.none() | st.integers(1, 5),
+    rating_solved=st.none() | st.booleans(),
+    merged_into=st.none() | st.uuids(),
+    org_id=orgs,
+    **dict.fromkeys(MOMENTS, moments),
+)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(own_tickets)
+def test_her_own_ticket_whatever_stands_in_it(house: House, own: OwnTicket) -> None:
+    line = own.line
+    row = {name: value for name, value in line_said(line).items() if name in TicketRow().fields}
+    whole = _Whole(own.ticket, row, own.events, own.orgs, own.photos, objection=None)
+    with house.app.test_request_context():
+        same(own_ticket_out(own), TicketOut().dump(_whole_out(whole)))
 
 
 def test_her_own_ticket_at_every_step(resident: Callable[..., Person], town: Town, house: House) -> None:

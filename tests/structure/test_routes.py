@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app import ids
+from app import db, ids
 from app.ids import OF_COMMUNITY, Kind, Ref
 from app.people.models import Role
 from app.people.permissions import GRANTS, Permission
@@ -133,6 +134,13 @@ OWN_TRANSACTIONS = {
 # Reads that write: that somebody took a copy of her data, or a table of tickets; that an owner opened a vote, where
 # that is proof.
 RECORDED_READS = {"export_me", "read_decision", "audited_openings", "export_tickets"}
+# Plain questions, each a transaction by itself and read-only by what it says; what is rare is asked in `db.reading()`.
+# That they write nothing, and let nobody in whose login has ended, is shown below by asking them.
+PLAIN_READS = {
+    ("resident/home.py", "home"),
+    ("resident/tickets.py", "my_tickets"),
+    ("resident/tickets.py", "ticket"),
+}
 # Pages that ask the database nothing.
 OF_FILES = {"login", "asset"}
 # What is checked first is read on its own, and then written page by page while it is sent.
@@ -209,6 +217,21 @@ def test_a_token_of_one_face_opens_nothing_of_the_other(
                 assert answer.status_code == 401, f"{endpoint.method} {endpoint.rule.rule}"
 
 
+def test_a_login_that_has_ended_opens_nothing(house: House, resident: Callable[..., Person]) -> None:
+    """Also where the view asks by itself whether the login holds, on the connection that it needs anyway."""
+    wang = resident()
+    assert wang.delete("/session").status_code == 204
+    themselves = 0
+    for endpoint in endpoints(house.app):
+        if endpoint.rule.rule.startswith("/bff/") and not is_open(endpoint):
+            themselves += getattr(endpoint.view, "_asks_itself", False)
+            path = endpoint.path(SOMETHING).removeprefix("/bff/v1")
+            good: dict[str, Any] = {"json": {"choices": {}}} if endpoint.method == "PUT" else {}
+            answer = wang.call(endpoint.method, path, **good)
+            assert answer.status_code == 401, f"{endpoint.method} {endpoint.rule.rule}: {answer.status_code}"
+    assert themselves >= len(PLAIN_READS)
+
+
 # --- what they may do ------------------------------------------------------------------------------------
 
 
@@ -259,18 +282,42 @@ def test_every_write_is_one_transaction_and_every_read_is_read_only() -> None:
             continue
         if where.startswith(("public/", "callbacks/")) or view.name in STREAMED | IN_A_HELPER | OF_FILES:
             continue
-        if (
-            reading
-            and "asks_itself" in decorators
-            and any(d.startswith("blp.described(") for d in decorators)
-        ):
-            # Plain questions, each by itself; what is rare is asked in `db.reading()`.
-            assert "transaction()" not in ast.unparse(view), f"{where}: {view.name}"
+        if (where, view.name) in PLAIN_READS:
+            assert reading, f"{where}: {view.name}"
+            assert "asks_itself" in decorators, f"{where}: {view.name}"
             continue
         # A witnessed read writes its audit row in the same transaction.
         entries = {"reads", "witnessed"} if reading else {"writes"}
         assert entries & set(decorators), f"{where}: {view.name}"
     assert seen > 35
+
+
+WRITES = re.compile(r"\b(insert|update|delete|merge|truncate|nextval|setval|lock)\b", re.IGNORECASE)
+
+
+def test_what_asks_plain_questions_writes_nothing(
+    town: Town, resident: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang, li = resident(), resident()
+    own, other = (str(one.report(town.a.estate_id)["ticket_id"]) for one in (wang, li))
+    asked: list[str] = []
+    rows = db.Plain.rows
+
+    def recorded(self: db.Plain, values: Any) -> Any:
+        asked.append(self.sql)
+        return rows(self, values)
+
+    def no_transaction() -> None:
+        raise AssertionError("a read that opens a transaction")
+
+    monkeypatch.setattr(db.Plain, "rows", recorded)
+    monkeypatch.setattr(db, "transaction", no_transaction)
+    said = [
+        wang.get(path).status_code for path in ("/home", "/tickets", f"/tickets/{own}", f"/tickets/{other}")
+    ]
+    assert said == [200, 200, 200, 404]
+    assert len(asked) >= len(PLAIN_READS)
+    assert [sql for sql in asked if not re.match(r"\s*(SELECT|WITH)\b", sql) or WRITES.search(sql)] == []
 
 
 def test_views_hold_no_sql() -> None:

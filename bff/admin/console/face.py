@@ -33,9 +33,10 @@ from app.messaging import staff as messages
 from app.people.errors import SetUpFirst
 from app.people.permissions import ROLE_NAMES
 from bff import errors, limits
-from bff.admin.auth import authenticate, open_to_all
+from bff.admin.auth import authenticate
 from bff.admin.console import areas, assets, clocks, devices, menu, words
 from bff.admin.console.words import say
+from bff.http import open_to_all
 
 blp = Blueprint("console", __name__, url_prefix="/admin", template_folder="templates")
 blp.before_request(authenticate)

@@ -16,14 +16,14 @@ from app.ids import Kind
 from app.people.permissions import Permission as Allow
 from app.places import queries as places
 from bff.admin import displays, wall
-from bff.admin.auth import open_to_all, requires
+from bff.admin.auth import requires
 from bff.admin.console import areas
 from bff.admin.console.areas import Area
 from bff.admin.console.face import blp, fragment, is_fragment, page
 from bff.admin.console.wall_views import picture
 from bff.admin.display_schemas import DisplayList
 from bff.admin.wall_schemas import WallOut
-from bff.http import reads
+from bff.http import open_to_all, reads
 
 MOST_ROWS = 6  # of a list: nobody scrolls a wall
 MOST_GRIDS = 9

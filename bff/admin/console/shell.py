@@ -21,12 +21,12 @@ from bff.admin import inbox, me
 from bff.admin import inbox_schemas as notices
 from bff.admin import schemas as s
 from bff.admin import staff_schemas as logins
-from bff.admin.auth import open_to_all, requires, while_setting_up
+from bff.admin.auth import requires, while_setting_up
 from bff.admin.console.face import blp, page, query
 from bff.admin.console.ticket_words import status_name
 from bff.admin.session import staff_out
 from bff.admin.views import rows_out
-from bff.http import reads
+from bff.http import open_to_all, reads
 from bff.schemas import PageQuery, Query, Text
 
 MOST_FOUND = 20
