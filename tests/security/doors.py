@@ -65,8 +65,13 @@ def _below(place: Place, field: ma.fields.Field[Any]) -> Iterator[Member]:
 
 
 def is_text(member: Member) -> bool:
-    """Does it take words? Phones, dates and ids don't."""
-    return isinstance(member.field, ma.fields.String) and not isinstance(member.field, Phone)
+    """Does it take words? Phones, dates, ids and one word out of a list don't."""
+    field = member.field
+    return (
+        isinstance(field, ma.fields.String)
+        and not isinstance(field, Phone)
+        and not any(isinstance(v, ma.validate.OneOf | ma.validate.Equal) for v in field.validators)
+    )
 
 
 def kinds_of(field: ma.fields.Field[Any]) -> tuple[Kind, ...]:

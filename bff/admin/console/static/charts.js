@@ -15,6 +15,8 @@
     if (unit === "元") return `${(value / 100).toLocaleString("zh-CN", { minimumFractionDigits: 2 })} 元`;
     return `${value.toLocaleString("zh-CN")}${unit ? ` ${unit}` : ""}`;
   };
+  // A tooltip of our own making is written as markup, and names are what somebody typed.
+  const plain = (name) => echarts.format.encodeHTML(name);
   const short = (value, unit) => {
     const number = unit === "元" ? value / 100 : value;
     return Math.abs(number) >= 10000 ? `${number / 10000} 万` : String(number);
@@ -40,7 +42,7 @@
           formatter: (name) => `${name} ${Number(part.get(name).toFixed(2))}%`,
           textStyle: { ...words, width: width - 6 * size, overflow: "truncate" },
         },
-        tooltip: { confine: true, formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
+        tooltip: { confine: true, formatter: (one) => `${plain(one.name)}：${text(one.value, unit)}（${one.percent}%）` },
         series: [{
           type: "pie", radius: [3 * size, 5.8 * size], center: ["50%", (RING * size) / 2], label: { show: false },
           data: labels.map((name, place) => ({ name, value: series[0].values[place] })),
@@ -50,7 +52,7 @@
     if (kind === "share") {
       return {
         ...base,
-        tooltip: { formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
+        tooltip: { formatter: (one) => `${plain(one.name)}：${text(one.value, unit)}（${one.percent}%）` },
         series: [{
           type: "pie", radius: ["36%", "62%"], center: ["50%", "58%"],
           // At the edge, where long names have the most room; what still is too long goes on in a second line.
