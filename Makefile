@@ -17,7 +17,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench \
-        format lock clean dev shots test-long backup restore doctor
+        format lock clean dev shots test-long backup restore doctor sbom upgrade-test
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -81,6 +81,12 @@ doctor: dev ## What is wrong with this installation, or with the `make run` goin
 bench: dev ## A side-by-side measurement (NAME=photo, N= for larger sizes)
 	@test -n '$(NAME)' || { echo 'Which one? make bench NAME=photo'; exit 2; }
 	@$(VENV)/python -m bench.$(subst -,_,$(NAME)) $(ARGS)
+
+upgrade-test: dev ## The next version's migrations on a full street while this one serves it (ARGS=--share=0.1 for less)
+	@$(VENV)/python -m bench.upgrade $(ARGS)
+
+sbom: dev ## What the software is made of, as CycloneDX, into var/sbom.json (TO=)
+	@$(VENV)/python -m tools.sbom $(if $(TO),--to '$(TO)')
 
 format: dev ## Put the code into shape
 	@$(VENV)/ruff check --fix .

@@ -1,8 +1,8 @@
 """`make sbom`: what the software is made of, as CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/).
 
-Every package of requirements.lock with its version, package URL, SHA-256 hashes (of all files that may be installed) and
-the licence that its own metadata states; where a package isn't installed on this machine (it is for another one), the
-licence is left out. The same lock gives the same file, byte for byte. What npm brings for the console comes from
+Every package of requirements.lock with its version, package URL, SHA-256 hashes (of all files that may be installed)
+and the licence that its own metadata states; where a package isn't installed on this machine (it is for another one),
+the licence is left out. The same lock gives the same file, byte for byte. What npm brings for the console comes from
 package-lock.json in the same way.
 """
 

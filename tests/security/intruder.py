@@ -40,7 +40,9 @@ class Intruder:
         door = doors.door(self.app, method, path)
         if door is None or door.name in self.left_alone:
             return send(path, method=method, **more)
-        found = [one for one in self._replaced(door, path, more) if (door.name, one[0]) not in self.open_to_all]
+        found = [
+            one for one in self._replaced(door, path, more) if (door.name, one[0]) not in self.open_to_all
+        ]
         answers = [(where, send(other, method=method, **changed)) for where, other, changed in found]
         honest = send(path, method=method, **more)
         for where, answer in answers:

@@ -21,14 +21,17 @@ from tests.security.doors import Member, Place
 # `javascript:` for what becomes an address, then out of an attribute, markup, a script, and two languages of templates.
 PRODUCT = "36863"
 PAYLOADS = (
-    "javascript:window.xss={n}//\"'><xss-{n} onxss=1><img src=x onerror=window.xss={n}></script>"
-    "<script>window.xss={n}</script><svg onload=window.xss={n}>a{{{{191*193}}}}z${{191*193}}z",
+    (
+        "javascript:window.xss={n}//\"'><xss-{n} onxss=1><img src=x onerror=window.xss={n}></script>"
+        "<script>window.xss={n}</script><svg onload=window.xss={n}>a{{{{191*193}}}}z${{191*193}}z"
+    ),
     "javascript:xss={n}//'\"><img src=x onerror=xss={n}><xss-{n} onx=1>",
     "'\"><img src=x onerror=xss={n}>",
     "'\"><xss-{n} onx=1>",
     '"<xss-{n}>',
     "<xss>",
 )
+SCRIPT = re.compile(r"\s*(javascript|data|vbscript)\s*:", re.IGNORECASE)
 MARK = re.compile(r"xss(?:-|=)(\d+)")
 ID = re.compile(r'"([a-z]{3}_[a-z2-7]{26,32})"')
 Send = Callable[..., TestResponse]
@@ -49,6 +52,7 @@ class Poison:
     kept: set[tuple[str, str]] = field(default_factory=set)  # (endpoint, member)
     refused: set[tuple[str, str]] = field(default_factory=set)
     made: dict[str, list[str]] = field(default_factory=dict)  # ids that answers named, by their kind
+    seen: set[int] = field(default_factory=set)  # numbers that stood in a page
     left_alone: frozenset[str] = frozenset()
 
     def number(self, where: str) -> int:
@@ -56,8 +60,8 @@ class Poison:
         return len(self.where) + 100
 
     def opened(self, send: Send, path: str, method: str, more: dict[str, Any]) -> TestResponse:
-        """The answer to a request with as many payloads in it as the endpoint takes; to the request as it was meant when
-        it takes none.
+        """The answer to a request with as many payloads in it as the endpoint takes; to the request as it was meant
+        when it takes none.
         """
         door = doors.door(self.app, method, path)
         if door is None or method == "GET" or door.name in self.left_alone:
@@ -83,57 +87,8 @@ class Poison:
     def _with_texts(
         self, send: Send, path: str, method: str, more: dict[str, Any], door: str, texts: list[Member]
     ) -> TestResponse:
-        meant = more["json"]
-        of = {slot: member for member in texts for slot in doors.slots(meant, member.place)}
-        numbers = {slot: self.number(f"{door} {of[slot].name}") for slot in of}
-        levels = dict.fromkeys(of, 0)
-
-        def tried(slots: set[Place]) -> TestResponse:
-            body = copy.deepcopy(meant)
-            for slot in slots:
-                doors.put(body, slot, self._payload(of[slot], numbers[slot], levels[slot]))
-            answer = send(path, method=method, **(more | {"json": body}))
-            if answer.status_code < 400:
-                self.kept |= {(door, of[slot].name) for slot in slots}
-                self.refused |= {(door, of[slot].name) for slot in set(of) - slots}
-            return answer
-
-        slots = {slot for slot in of if self._payload(of[slot], 0, 0) is not None}
-        while slots:
-            answer = tried(slots)
-            if answer.status_code < 400:
-                return answer
-            if answer.status_code != 422:
-                # Not for its words: it isn't its time, or a code names nothing.
-                words = {slot for slot in slots if isinstance(of[slot].field, Text)}
-                if words == slots or (answer := tried(words)).status_code >= 400:
-                    break
-                return answer
-            blamed = {slot for slot in slots if _is_blamed(answer, slot)}
-            for slot in blamed:
-                levels[slot] += 1
-                if self._payload(of[slot], 0, levels[slot]) is None:
-                    self.refused.add((door, of[slot].name))
-                    slots.discard(slot)
-            if blamed:
-                continue
-            # Nobody says which. One by one first; then what is no words, or wasn't asked for, goes for good.
-            doubtful = sorted(
-                slots, key=lambda s: (isinstance(of[s].field, Text), doors.value_at(meant, s) is not None)
-            )
-            for slot in doubtful:
-                levels[slot] += 2  # without the braces of templates
-                if self._payload(of[slot], 0, levels[slot]) and (answer := tried(slots)).status_code < 400:
-                    return answer
-                levels[slot] -= 2
-                if len(slots) > 1 and (answer := tried(slots - {slot})).status_code < 400:
-                    return answer
-            slots.discard(doubtful[0])
-        return send(path, method=method, **more)
-
-    @staticmethod
-    def _payload(member: Member, number: int, level: int) -> str | None:
-        return payload(number or 100, doors.longest(member.field), level=level)
+        attempt = Attempt(self, send, path, method, more, door, texts)
+        return attempt.best() or send(path, method=method, **more)
 
     def _with_names(
         self, send: Send, path: str, method: str, more: dict[str, Any], door: str
@@ -144,6 +99,89 @@ class Poison:
         data = re.sub(rb'filename="[^".]*', b'filename="' + name, more["data"]).replace("李四".encode(), cell)
         answer = send(path, method=method, **(more | {"data": data}))
         return answer if answer.status_code < 400 else send(path, method=method, **more)
+
+
+class Attempt:
+    """One request, with payloads in as many of its places as it takes."""
+
+    def __init__(
+        self,
+        poison: Poison,
+        send: Send,
+        path: str,
+        method: str,
+        more: dict[str, Any],
+        door: str,
+        texts: list[Member],
+    ) -> None:
+        self.poison, self.door, self.meant = poison, door, more["json"]
+        self.send = lambda body: send(path, method=method, **(more | {"json": body}))
+        self.of = {slot: member for member in texts for slot in doors.slots(self.meant, member.place)}
+        self.numbers = {slot: poison.number(f"{door} {member.name}") for slot, member in self.of.items()}
+        self.levels = dict.fromkeys(self.of, 0)
+
+    def text_at(self, slot: Place) -> str | None:
+        return payload(self.numbers[slot], doors.longest(self.of[slot].field), level=self.levels[slot])
+
+    def names(self, slots: set[Place]) -> set[tuple[str, str]]:
+        return {(self.door, self.of[slot].name) for slot in slots}
+
+    def tried(self, slots: set[Place]) -> TestResponse | None:
+        """The answer with payloads in these places, where it is a good one."""
+        answer = self.asked(slots)
+        return answer if answer.status_code < 400 else None
+
+    def asked(self, slots: set[Place]) -> TestResponse:
+        body = copy.deepcopy(self.meant)
+        for slot in slots:
+            doors.put(body, slot, self.text_at(slot))
+        answer = self.send(body)
+        if answer.status_code < 400:
+            self.poison.kept |= self.names(slots)
+            self.poison.refused |= self.names(set(self.of) - slots)
+        return answer
+
+    def best(self) -> TestResponse | None:
+        """The first good answer to as much as possible; None when no payload gets in."""
+        slots = {slot for slot in self.of if self.text_at(slot) is not None}
+        while slots:
+            answer = self.asked(slots)
+            if answer.status_code < 400:
+                return answer
+            if answer.status_code != 422:
+                # Not for its words: it isn't its time, or a code names nothing.
+                words = {slot for slot in slots if isinstance(self.of[slot].field, Text)}
+                return self.tried(words) if words and words != slots else None
+            if blamed := {slot for slot in slots if _is_blamed(answer, slot)}:
+                self.milder(slots, blamed)
+                continue
+            # Nobody says which. What is no words goes first, and what wasn't asked for.
+            doubtful = sorted(slots, key=self.is_wanted)
+            if found := self.one_by_one(slots, doubtful):
+                return found
+            slots.discard(doubtful[0])
+        return None
+
+    def is_wanted(self, slot: Place) -> tuple[bool, bool]:
+        return isinstance(self.of[slot].field, Text), doors.value_at(self.meant, slot) is not None
+
+    def milder(self, slots: set[Place], blamed: set[Place]) -> None:
+        """The next payload for who was blamed; out of `slots` where there is none left."""
+        for slot in blamed:
+            self.levels[slot] += 1
+            if self.text_at(slot) is None:
+                self.poison.refused |= self.names({slot})
+                slots.discard(slot)
+
+    def one_by_one(self, slots: set[Place], doubtful: list[Place]) -> TestResponse | None:
+        for slot in doubtful:
+            self.levels[slot] += 2  # without the braces of templates
+            if self.text_at(slot) and (answer := self.tried(slots)):
+                return answer
+            self.levels[slot] -= 2
+            if len(slots) > 1 and (answer := self.tried(slots - {slot})):
+                return answer
+        return None
 
 
 def _is_blamed(answer: TestResponse, slot: Place) -> bool:
@@ -179,11 +217,9 @@ class Page(HTMLParser):
             said = value or ""
             if name.startswith("on") or name == "style":
                 self.wrong.append(f"{name}={said!r} on <{tag}>")
-            if name in self.ADDRESSES or name.startswith(("hx-get", "hx-post", "data-api", "data-pick")):
-                if re.match(
-                    r"\s*(javascript|data|vbscript)\s*:", said, re.IGNORECASE
-                ) and not said.startswith("data:image/"):
-                    self.wrong.append(f"{name}={said!r} on <{tag}>")
+            is_address = name in self.ADDRESSES or name.startswith(("hx-", "data-api", "data-pick"))
+            if is_address and SCRIPT.match(said) and not said.startswith("data:image/"):
+                self.wrong.append(f"{name}={said!r} on <{tag}>")
             if name in {"href", "hx-get"} and said.startswith("/admin/"):
                 self.links.append(said)
                 self.names |= set(parse_qs(urlsplit(said).query))

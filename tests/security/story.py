@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
@@ -22,12 +23,14 @@ from app.messaging import campaigns
 from app.people.models import Role
 from app.people.permissions import GRANTS
 from app.places import queries as places
+from app.places.identity import Party
 from app.queue import Queue
 from app.voting.models import LegalMode
 from tests.conftest import Caller, House, Person, Town, small_jpeg
+from tests.intake.conftest import Machine
 from tests.memberships.conftest import Estate, phone
 from tests.structure import test_permission_matrix as matrix
-from tests.structure.test_permission_matrix import Home, build_home, centre
+from tests.structure.test_permission_matrix import build_home, centre
 from tests.voting.conftest import MOTION
 from tests.voting.staging import Stage, staged
 from tests.voting.test_elections import ELECTION
@@ -72,11 +75,15 @@ def done(answer: TestResponse) -> dict[str, Any]:
 class Story:
     """The first community of a town, in which everything happens."""
 
-    def __init__(self, house: House, town: Town, work: Callable[..., int]) -> None:
-        self.house, self.town, self.work = house, town, work
+    def __init__(
+        self, house: House, town: Town, stage: Stage, words: Callable[[str], str] | None = None
+    ) -> None:
+        self.house, self.town, self.stage, self.work = house, town, stage, stage.work
         self.home = build_home(house, town, town.a, whole=True)
         self.estate = Estate(house, town, self.desk, self.resident)
         self.classes: list[str] = []
+        # What a machine writes instead of its words, by where it stands.
+        self.words: Callable[[str], str] = words or (lambda _: "")
 
     @property
     def desk(self) -> Caller:
@@ -96,7 +103,7 @@ class Story:
         client = self.house.app.test_client()
         return Person(who, done(client.post("/bff/v1/session", json={"code": f"demo-{who}"})), client)
 
-    def tell(self, stage: Stage) -> None:
+    def tell(self) -> None:
         """All of it."""
         self.rules_of_the_house()
         self.tickets()
@@ -105,7 +112,8 @@ class Story:
         self.members()
         self.messages()
         self.sweep()
-        self.votes(stage)
+        self.reported_by_a_machine()
+        self.votes(self.stage)
 
     # --- each call of the matrix -----------------------------------------------------------------------------
 
@@ -201,7 +209,6 @@ class Story:
         go(keeper, "start")
         worker = ids.encode(Kind.STAFF, matrix.acting(town.staff("property_worker")).id)
         go(keeper, "assign", {"staff_id": worker})
-        later = clock.rfc3339(clock.now() + timedelta(days=1))
         held = clock.rfc3339(clock.now())
         orgs = [town.a.property_id, town.a.desk_id]
         go(desk, "meetings", {"held_at": held, "orgs": orgs, "plan": "分工办理", "lead_org_id": orgs[0]})
@@ -354,8 +361,6 @@ class Story:
         """Who is bound, refused, ended, doubted."""
         estate, desk = self.estate, self.desk
         estate.desk = desk
-        from app.places.identity import Party
-
         his, hers = phone(), phone()
         flat = estate.flat("901", Party("张三", his), Party("李四", hers))
         zhang, li, wife = estate.person(his), estate.person(hers), estate.person()
@@ -404,16 +409,16 @@ class Story:
     def messages(self) -> None:
         """A template that is still a draft, and a campaign that is turned down."""
         text = {"name": "停气通知", "kind": "notice", "sign": "街道", "text": "您好，{when}停气"}
-        parts = {"parameters": [{"name": "when", "fill": "person", "most": 20}]}
-        template = self.street.post("/sms-templates", text | parts)
-        if template.status_code >= 400:
-            template = self.street.post("/sms-templates", text | {"text": "您好"})
-        named = done(template)["template_id"]
-        done(
-            self.street.patch(
-                f"/sms-templates/{named}", {"name": "停气检修", "text": "您好，停气"}, headers=ANY
-            )
-        )
+        parts = {"parameters": [{"name": "when", "longest": 30}]}
+        named = done(self.street.post("/sms-templates", text | parts))["template_id"]
+        done(self.street.patch(f"/sms-templates/{named}", {"name": "停气检修"} | parts, headers=ANY))
+        second = self.town.hire("street", self.town.a)
+        done(second.post(f"/sms-templates/{named}/approve"))
+        filled = matrix.campaign_body(self.home, self.town.a.estate_id) | {"template_id": named}
+        filled = done(self.desk.post("/campaigns", filled | {"params": {"when": "明天"}}))["campaign_id"]
+        change = {"params": {"when": "后天"}}
+        done(self.desk.patch(f"/campaigns/{filled}", change, headers=ANY))
+        done(self.desk.post(f"/campaigns/{filled}/preview"))
         body = matrix.campaign_body(self.home, self.town.a.estate_id)
         mapping = f"/sms-templates/{body['template_id']}/mappings/aliyun"
         done(self.street.call("PUT", mapping, json={"vendor_code": "SMS_1", "state": "approved"}))
@@ -430,6 +435,41 @@ class Story:
             "/recipient-lists", {"name": "名单", "community_id": matrix.community_id(self.home), "rows": rows}
         )
         jobs.drain(self.town.a.id, Queue.IMPORTS)
+
+    def reported_by_a_machine(self) -> None:
+        """A report of another system; a signature leaves no room to change it on its way: see `self.words`."""
+        body = {"source": f"src-{uuid4().hex[:12]}", "name": "热线", "channel": "hotline"}
+        body |= {"scope_org_id": self.home.org("street"), "desk_org_id": self.town.a.desk_id}
+        made = done(self.street.post("/api-keys", body))
+        client = self.house.app.test_client()
+        machine = Machine(
+            self.town,
+            client,
+            made["source"],
+            made["key_id"],
+            made["secret"],
+            made["api_key_id"],
+            made["version"],
+        )
+        said = {
+            "external_number": uuid4().hex,
+            "title": "热线",
+            "text": "灯不亮",
+            "address": "3栋",
+            "estate": "一期",
+        }
+        said |= {"community": "甲社区", "category": "noise", "reporter": {"name": "王"}}
+        here = {"location": centre(self.home) | {"address": "三栋"}}
+        words = {
+            name: self.words(f"intake {name}") or text for name, text in said.items() if isinstance(text, str)
+        }
+        words["external_number"] = words["external_number"][:60]
+        reporter = {"reporter": {"name": self.words("intake reporter.name")[:40] or "王"}}
+        here["location"]["address"] = self.words("intake location.address") or "三栋"
+        taken = machine.report(
+            **(words | reporter | here | {"category": "noise", "estate_id": self.town.a.estate_id})
+        )
+        done(taken)
 
     def votes(self, stage: Stage) -> None:
         """Petition, decision, election and the authority's result; the clock runs ahead."""
@@ -568,14 +608,15 @@ class Story:
 
 
 @contextmanager
-def told(house: House, town: Town, work: Callable[..., int], owner: Any) -> Iterator[Story]:
+def told(house: House, town: Town, words: Callable[[str], str] | None = None) -> Iterator[Story]:
     """The story, told; the clock of its votes runs ahead until the end, and what all tests share is put back."""
     with staged(house, town) as stage:
-        story = Story(house, town, work)
+        story = Story(house, town, stage, words)
         try:
-            story.tell(stage)
+            story.tell()
             yield story
         finally:
-            for code in story.classes:
-                owner.execute("DELETE FROM category_terms WHERE code = %s", [code])
-                owner.execute("DELETE FROM categories WHERE code = %s", [code])
+            with psycopg.connect(house.pg.url("owner", "house"), autocommit=True) as owner:
+                for code in story.classes:
+                    owner.execute("DELETE FROM category_terms WHERE code = %s", [code])
+                    owner.execute("DELETE FROM categories WHERE code = %s", [code])
