@@ -25,5 +25,5 @@ def test_the_next_migrations_run_while_this_version_serves() -> None:
     )
     assert done.stdout.strip(), done.stderr[-3000:]
     figures = json.loads(done.stdout.strip().splitlines()[-1])["figures"]
-    for name in ("answers", "failed", "ready_throughout", "held_up_s"):
+    for name in ("answers", "failed", "ready_throughout", "waited_in_vain"):
         assert figures[name]["ok"], (name, figures, done.stdout[-2000:])
