@@ -46,12 +46,13 @@ def licence_of(name: str) -> dict[str, Any] | None:
         said = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
-    if expression := said.get("License-Expression"):
+    for expression in said.get_all("License-Expression") or ():
         return {"expression": expression}
     classes = [
         one.rpartition(" :: ")[2] for one in said.get_all("Classifier") or () if one.startswith("License ::")
     ]
-    words = "; ".join(classes) or (said.get("License") or "").strip().partition("\n")[0]
+    stated = "".join(said.get_all("License") or ()).strip()
+    words = "; ".join(classes) or stated.partition("\n")[0]
     return {"license": {"name": words}} if words else None
 
 

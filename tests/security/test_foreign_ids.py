@@ -112,7 +112,7 @@ def tried(house: House, make_town: Callable[[], Town]) -> Iterator[Tried]:
 
 
 def test_a_foreign_id_is_refused_in_every_place_and_nothing_is_written(tried: Tried) -> None:
-    assert sorted(set(tried.intruder.let_in)) == []
+    assert not tried.intruder.let_in, "\n".join(sorted(set(tried.intruder.let_in)))
     after = rows_of(tried.owner, tried.theirs.where.id)
     assert [table for table, rows in after.items() if rows != tried.before[table]] == []
     named = [
@@ -138,7 +138,7 @@ def test_every_place_for_an_id_was_tried_or_is_named_here(tried: Tried) -> None:
     left = places - tried.intruder.tried - set(NOT_TRIED) - set(OPEN_TO_ALL)
     # Those in a path of the staff face are asked, with everything else right, by the matrix.
     left = {one for one in left if not (one[0].split()[1].startswith("/admin/") and one[1].startswith("<"))}
-    assert sorted(left) == []
+    assert not left, "\n".join(f"{door} {place}" for door, place in sorted(left))
 
 
 def test_a_foreign_id_in_a_query_shows_nothing_of_theirs(tried: Tried) -> None:
@@ -167,5 +167,5 @@ def test_a_foreign_id_in_a_query_shows_nothing_of_theirs(tried: Tried) -> None:
                 is_told = answer.status_code >= 500 or any(secret in shown for secret in secrets)
                 if is_told and (rule, member.name) not in FOR_EVERYBODY:
                     wrong.append(f"{rule}?{member.name}=: {answer.status_code} {shown[:120]}")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert asked > 40

@@ -169,12 +169,12 @@ def test_every_text_of_every_endpoint_was_written_or_refuses_markup(bad: Told) -
         for way in ways - given
         if way[0] not in NOT_TOLD and way[0] != BY_HAND and not way[1].endswith(tuple(f".{c}" for c in CODES))
     ]
-    assert sorted(left) == []
+    assert not left, "\n".join(" ".join(way) for way in sorted(left))
     assert len(bad.poison.kept) > 150
 
 
 def test_what_was_written_is_words_on_every_page_of_the_console(bad: Told) -> None:
-    assert bad.wrong == []
+    assert not bad.wrong, "\n".join(bad.wrong)
     # Most of it is shown to somebody; what isn't is kept for the record, or read by residents.
     shown = {bad.poison.where[number] for number in bad.poison.seen if number in bad.poison.where}
     assert len(shown) > 100
@@ -214,7 +214,7 @@ def test_what_an_address_says_is_words_on_its_page(bad: Told) -> None:
                 status, answer = read(bad.story, role, query)
                 assert status < 500, (rule, name)
                 wrong += [f"{rule} {name}: {one}" for one in Page(answer).wrong]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert asked > 300
 
 
@@ -241,4 +241,4 @@ def test_no_page_runs_what_was_written_in_a_browser(bad: Told) -> None:
                     found += [f"{address}: {one}" for one in wrong]
                     wrong.clear()
             context.close()
-    assert found == []
+    assert not found, "\n".join(found)
