@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from bff.http import RefConverter
 from bff.schemas import AnyWireId, Phone, Text, WireId
 
 EACH = "*"  # in the place of a member: each element of a list, each value of an object
-Place = tuple[str, ...]
+Place = tuple[str | int, ...]  # a number: which of a list
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Member:
 
     @property
     def name(self) -> str:
-        return ".".join(self.place)
+        return ".".join(str(key) for key in self.place)
 
 
 def schema_of(view: Callable[..., Any], location: str) -> ma.Schema | None:
@@ -98,12 +98,13 @@ def slots(body: Any, place: Place) -> Iterator[Place]:
 
 def _slots(body: Any, place: Place, before: Place) -> Iterator[Place]:
     first, rest = place[0], place[1:]
+    keys: Iterable[str | int]
     if first == EACH:
         keys = range(len(body)) if isinstance(body, list) else list(body) if isinstance(body, dict) else ()
     else:
         keys = [first] if isinstance(body, dict) else ()
     for key in keys:
-        here = (*before, key)  # type: ignore[arg-type]  # a list's key is a number
+        here: Place = (*before, key)
         if not rest:
             yield here
         elif isinstance(body, list) or key in body:

@@ -26,11 +26,12 @@ from app.places import queries as places
 from app.places.identity import Party
 from app.queue import Queue
 from app.voting.models import LegalMode
-from tests.conftest import Caller, House, Person, Town, small_jpeg
+from tests.conftest import Caller, House, Person, Town, acting, small_jpeg
 from tests.intake.conftest import Machine
 from tests.memberships.conftest import Estate, phone
 from tests.structure import test_permission_matrix as matrix
 from tests.structure.test_permission_matrix import build_home, centre
+from tests.structure.test_routes import Endpoint
 from tests.voting.conftest import MOTION
 from tests.voting.staging import Stage, staged
 from tests.voting.test_elections import ELECTION
@@ -50,20 +51,29 @@ NOT_TOLD = {
     "POST /admin/api/v1/me/totp/recovery-codes",
 }
 # What comes last, because it ends a thing that others still need.
-ENDINGS = (
-    "apply",
-    "cancel",
-    "close",
-    "end",
-    "merge",
-    "move",
-    "publish",
-    "refer",
-    "refuse",
-    "reject",
-    "reopen",
+ENDINGS = frozenset(
+    {
+        "apply",
+        "cancel",
+        "close",
+        "end",
+        "merge",
+        "move",
+        "publish",
+        "refer",
+        "refuse",
+        "reject",
+        "reopen",
+        "retire",
+        "retry",
+        "return",
+        "revoke",
+        "split",
+        "transfer",
+        "unmerge",
+        "withdraw",
+    }
 )
-ENDINGS += ("retire", "retry", "return", "revoke", "split", "transfer", "unmerge", "withdraw")
 
 
 def done(answer: TestResponse) -> dict[str, Any]:
@@ -120,7 +130,7 @@ class Story:
     def sweep(self) -> None:
         """Each write of the staff face as the first role that gets through; many can't, in this state."""
 
-        def when(endpoint: matrix.Endpoint) -> tuple[bool, bool]:
+        def when(endpoint: Endpoint) -> tuple[bool, bool]:
             return endpoint.method == "DELETE", endpoint.rule.rule.rpartition("/")[2] in ENDINGS
 
         asked = [e for e in matrix.asked_with_a_permission(self.house) if e.method != "GET"]
@@ -207,7 +217,7 @@ class Story:
         go(keeper, "return", {"reason": "不归我们管"})
         go(desk, "dispatch", {"org_id": town.a.property_id})
         go(keeper, "start")
-        worker = ids.encode(Kind.STAFF, matrix.acting(town.staff("property_worker")).id)
+        worker = ids.encode(Kind.STAFF, acting(town.staff("property_worker")).id)
         go(keeper, "assign", {"staff_id": worker})
         held = clock.rfc3339(clock.now())
         orgs = [town.a.property_id, town.a.desk_id]
@@ -248,7 +258,7 @@ class Story:
         town = self.town
         workers = [town.hire("property_worker", town.a) for _ in range(2)]
         turns = [
-            {"staff_id": ids.encode(Kind.STAFF, matrix.acting(w).id), "from": "00:00", "to": "24:00"}
+            {"staff_id": ids.encode(Kind.STAFF, acting(w).id), "from": "00:00", "to": "24:00"}
             for w in workers
         ]
         place = {"community_id": matrix.community_id(self.home), "org_id": town.a.property_id}
@@ -301,7 +311,7 @@ class Story:
         }
         point = done(desk.post("/patrol/points", body))["point_id"]
         code = done(desk.get(f"/patrol/points/{point}/code"))["payload"]
-        who = ids.encode(Kind.STAFF, matrix.acting(walker).id)
+        who = ids.encode(Kind.STAFF, acting(walker).id)
         plan = {
             "name": "日巡",
             "estate_id": self.town.a.estate_id,
@@ -451,24 +461,17 @@ class Story:
             made["api_key_id"],
             made["version"],
         )
-        said = {
-            "external_number": uuid4().hex,
-            "title": "热线",
-            "text": "灯不亮",
-            "address": "3栋",
-            "estate": "一期",
+        place = centre(self.home) | {"address": self.words("intake location.address") or "三栋"}
+        fields: dict[str, Any] = {
+            "external_number": self.words("intake external_number")[:60] or uuid4().hex,
+            "category": "noise",
+            "estate_id": self.town.a.estate_id,
+            "location": place,
+            "reporter": {"name": self.words("intake reporter.name")[:40] or "王"},
         }
-        said |= {"community": "甲社区", "category": "noise", "reporter": {"name": "王"}}
-        here = {"location": centre(self.home) | {"address": "三栋"}}
-        words = {
-            name: self.words(f"intake {name}") or text for name, text in said.items() if isinstance(text, str)
-        }
-        words["external_number"] = words["external_number"][:60]
-        reporter = {"reporter": {"name": self.words("intake reporter.name")[:40] or "王"}}
-        here["location"]["address"] = self.words("intake location.address") or "三栋"
-        taken = machine.report(
-            **(words | reporter | here | {"category": "noise", "estate_id": self.town.a.estate_id})
-        )
+        for name in ("title", "text", "address", "estate", "community"):
+            fields[name] = self.words(f"intake {name}") or "热线"
+        taken = machine.report(**fields)
         done(taken)
 
     def votes(self, stage: Stage) -> None:

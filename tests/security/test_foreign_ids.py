@@ -29,12 +29,18 @@ OPEN_TO_ALL = {
     ("POST /bff/v1/tickets/<ref(tkt):ref>/join", "<ref>"): "who sees the same joins a report that is public",
     ("POST /bff/v1/memberships", "house_id"): "who says that she lives there is matched, or looked at there",
     (
+        "POST /admin/api/v1/duty-rosters/<ref(dut):ref>/hand-over",
+        "staff_id",
+    ): "what she was given at this very post moves: of a stranger, nothing",
+    (
         "POST /admin/api/v1/orgs/<ref(org):org_id>/responsibilities",
         "<org_id>",
     ): "a company works for many communities: the desk of each names it, and shares its own tickets alone",
 }
 # Lists that residents of every estate read.
-FOR_EVERYBODY: dict[tuple[str, str], str] = {}
+FOR_EVERYBODY = {
+    ("/bff/v1/notices", "estate_id"): "what an estate publishes, everybody may read",
+}
 # Places where the story has no honest request to put a foreign id into, and what refuses it there.
 NOT_TRIED: dict[tuple[str, str], str] = {}
 
