@@ -14,7 +14,8 @@ from app.ids import Kind
 from tests.security import doors
 
 Send = Callable[..., TestResponse]
-HIDDEN = {403, 404, 422}
+# Not hers, not there, not right, or refused for what else is wrong with it.
+HIDDEN = {403, 404, 409, 422}
 # What names no thing of a community: one list for the whole street, or for the whole installation.
 SHARED = frozenset({Kind.SMS_TEMPLATE})
 

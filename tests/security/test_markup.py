@@ -47,6 +47,11 @@ NOT_GIVEN = {
     ("PATCH /admin/api/v1/patrol/points/<ref(pnt):ref>", "location.address"): "LocationIn, as of POST points",
     ("POST /admin/api/v1/routing-rules/try", "location.address"): "asked and not kept",
     ("POST /admin/api/v1/queues/<name>/retry", "job_ids.*"): "ids of jobs, looked up",
+    ("POST /admin/api/v1/campaigns", "params.*"): "the same words as of PATCH campaigns",
+    (
+        "PUT /admin/api/v1/sms-templates/<ref(tpl):ref>/mappings/<provider>",
+        "parameters.*",
+    ): "names of blanks, held to a form",
     ("PATCH /bff/v1/me", "consents.*.key"): "a key, looked up",
 }
 # Hours, codes and ids of the schemas: what they take is a form of letters and digits.
@@ -186,7 +191,7 @@ def test_what_was_written_is_words_on_every_page_of_the_console(bad: Told) -> No
         "POST /admin/api/v1/orgs name",
         "POST /admin/api/v1/decisions title",
         "POST /admin/api/v1/decisions motions.*.text",
-        "POST /admin/api/v1/campaigns params.*",
+        "PATCH /admin/api/v1/campaigns/<ref(cmp):ref> params.*",
         "POST /admin/api/v1/estates/<ref(est):ref>/revenue/entries note",
         "POST /admin/api/v1/registry/imports file name",
         "intake text",
