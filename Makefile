@@ -22,7 +22,7 @@ TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run smoke test check lint types contracts tables permissions migrations openapi-unchanged tests openapi bench load \
-        chaos fuzz format lock clean dev shots test-long backup restore doctor
+        chaos fuzz upgrade-test format lock clean dev shots test-long backup restore doctor sbom
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name what; \
@@ -96,6 +96,12 @@ load: dev ## The worst evening of a street against the production server (USERS=
 
 chaos: dev ## Break everything on purpose while people use it, and count (ARGS="--only redis-empty,kill-web"; ALLOW_SKIP=1)
 	@$(VENV)/python -m bench.chaos $(ARGS)
+
+upgrade-test: dev ## The next version's migrations on a full street while this one serves it (ARGS=--share=0.1 for less)
+	@$(VENV)/python -m bench.upgrade $(ARGS)
+
+sbom: dev ## What the software is made of, as CycloneDX, into var/sbom.json (TO=)
+	@$(VENV)/python -m tools.sbom $(if $(TO),--to '$(TO)')
 
 format: dev ## Put the code into shape
 	@$(VENV)/ruff check --fix .

@@ -18,19 +18,24 @@ _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 @cache
-def head() -> str | None:
-    """The newest migration that this code knows."""
+def _older() -> frozenset[str]:
+    """The migrations that this code knows, but for the newest."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
-    return ScriptDirectory.from_config(config).get_current_head()
+    script = ScriptDirectory.from_config(config)
+    return frozenset(r.revision for r in script.walk_revisions()) - {script.get_current_head() or ""}
 
 
-def _at_head() -> bool:
+def _is_migrated() -> bool:
+    """At the newest migration of this code, or further: while an upgrade runs, the version before it serves on a
+    database that is ahead of it (expand, then contract), and no load balancer may take it away.
+    """
     try:
         with db.engine().connect() as connection:
-            return connection.scalar(text("SELECT version_num FROM alembic_version")) == head()
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
     except ProgrammingError:
         return False  # before the first migration there is no such table, or no right to read it
+    return found is not None and found not in _older()
 
 
 def _answer(status: int, body: dict[str, object]) -> Response:
@@ -52,7 +57,7 @@ def init_app(app: Flask) -> None:
         """200 when the database answers and is migrated; Redis away is degraded, because nothing is lost by it."""
         if not db.answers():
             return _answer(503, {"status": "unavailable", "missing": ["database"]})
-        if not _at_head():
+        if not _is_migrated():
             return _answer(503, {"status": "unavailable", "missing": ["migrations"]})
         degraded = [] if queue.answers() else ["redis"]
         return _answer(200, {"status": "ok", "degraded": degraded})

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy.exc import OperationalError
 
 from app.settings import environment, read_database_url
 from app.tables import metadata
 
 target_metadata = metadata()
+
+# Who comes while a migration waits for its lock waits behind it: a second at most. Then everybody passes, and the
+# migration asks again, until the long transaction in its way is over.
+LOCK_TIMEOUT = "1s"
+PAUSE_S = 2.0
+PATIENCE_S = 120.0
 
 
 def _url() -> str:
@@ -29,25 +39,41 @@ def run_offline() -> None:
 
 
 def run_online() -> None:
-    """Migrate. A lock that isn't had in 4 s is given up: better a failed deploy than a queue behind it."""
+    """Migrate. A lock that isn't had in a second is asked for again, for two minutes: better a failed deploy than a
+    queue behind it. What went through stays, since each migration is a transaction of its own.
+    """
     engine = create_engine(_url(), poolclass=pool.NullPool)
     with engine.connect() as connection:
-        connection.execute(text("SET lock_timeout = '4s'"))
         connection.execute(text("SET statement_timeout = '60s'"))
         # Two deploys at once: the second waits for the first. Only migrations use an advisory lock.
         connection.execute(text("SELECT pg_advisory_lock(727272)"))
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.commit()
-        # One transaction a migration: those that build indexes concurrently end theirs on the way.
-        context.configure(
-            connection=connection,
-            target_metadata=target_metadata,
-            compare_type=True,
-            transaction_per_migration=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
+        give_up_at = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                _migrate(connection)
+                break
+            except OperationalError as e:
+                if not isinstance(e.orig, LockNotAvailable) or time.monotonic() > give_up_at:
+                    raise
+                connection.rollback()
+                context.config.print_stdout("A lock isn't free; asking again.")
+                time.sleep(PAUSE_S)
         connection.execute(text("SELECT pg_advisory_unlock(727272)"))
         connection.commit()
+
+
+def _migrate(connection: Connection) -> None:
+    """One transaction a migration: those that build indexes concurrently end theirs on the way."""
+    context.configure(
+        connection=connection,
+        target_metadata=target_metadata,
+        compare_type=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 if context.is_offline_mode():

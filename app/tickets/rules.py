@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, false, or_, select
+from sqlalchemy import delete, or_, select
 
 from app import audit, clock, db, ids
 from app.duty import queries as duty
@@ -88,7 +88,7 @@ def rules(
 ) -> list[RoutingRule]:
     """The rules of her communities that hold on a day, else those that hold or will; newest first."""
     mine = _communities(staff)
-    if not mine:
+    if not mine or (community_id is not None and community_id not in mine):
         return []
     day = on or places.today()
     held = select(RoutingTerm.rule_id).where(
@@ -100,7 +100,7 @@ def rules(
         held = held.where(RoutingTerm.valid_from <= day)
     query = select(RoutingRule).where(RoutingRule.community_id.in_(mine), held.exists())
     if community_id is not None:
-        query = query.where(RoutingRule.community_id == community_id if community_id in mine else false())
+        query = query.where(RoutingRule.community_id == community_id)
     if before is not None:
         query = query.where(RoutingRule.id < before)
     return list(db.session().scalars(query.order_by(RoutingRule.id.desc()).limit(limit)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -275,3 +276,10 @@ def test_rules_come_page_by_page(office: Office, later: Callable[..., Any]) -> N
     first = office.desk.get(f"{PATH}?limit=2").json
     second = office.desk.get(f"{PATH}?limit=2&cursor={first['next_cursor']}").json
     assert [r["name"] for r in first["items"] + second["items"]] == ["other", "dogs", "noise"]
+
+
+def test_the_rules_of_a_community_that_is_not_hers_are_none(town: Town) -> None:
+    """An empty list, by a statement that still names its communities."""
+    other = ids.encode(Kind.COMMUNITY, UUID(int=town.b.id))
+    answer = town.staff("community").get("/routing-rules", query_string={"community_id": other})
+    assert (answer.status_code, answer.json["items"]) == (200, [])

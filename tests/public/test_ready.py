@@ -32,3 +32,22 @@ def test_a_database_before_its_first_migration_is_not_ready(
     monkeypatch.setattr(db, "engine", lambda: empty_database)
     answer = visitor.get("/readyz")
     assert (answer.status_code, answer.json["missing"]) == (503, ["migrations"])
+
+
+@pytest.mark.parametrize(("revision", "status"), [("0001", 503), ("9999", 200)])
+def test_a_house_serves_on_while_its_database_is_ahead_of_it_and_not_while_it_is_behind(
+    visitor: Caller,
+    house: House,
+    empty_database: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    revision: str,
+    status: int,
+) -> None:
+    """Migrations run while the old version serves: it stays ready when they are done."""
+    house.pg.sql(
+        "CREATE TABLE alembic_version (version_num text); GRANT SELECT ON alembic_version TO jiayuan_app;"
+        f" INSERT INTO alembic_version VALUES ('{revision}')",
+        database="never_migrated",
+    )
+    monkeypatch.setattr(db, "engine", lambda: empty_database)
+    assert visitor.get("/readyz").status_code == status

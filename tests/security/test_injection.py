@@ -256,6 +256,22 @@ def test_a_request_that_can_be_read_in_two_ways_is_answered_once_at_most(port: i
     assert said.count(b"HTTP/1.1 ") <= 1, said
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 200,
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 20_000 + b"\r\n",
+        b"GET /?" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Fold: a\r\n" + b" b\r\n" * 500,
+    ],
+    ids=["many", "long", "address", "folded"],
+)
+def test_a_flood_of_headers_is_refused_before_the_application_sees_it(port: int, head: bytes) -> None:
+    said = exchange(port, head + b"\r\n")
+    assert not said.startswith(b"HTTP/1.1 200"), said[:200]
+    assert said.startswith(b"HTTP/1.1 4") or said == b"", said[:200]
+
+
 def test_two_honest_requests_on_one_line_are_answered_twice(port: int) -> None:
     said = exchange(port, SECOND + SECOND)
     assert said.count(b"HTTP/1.1 200") == 2, said

@@ -232,6 +232,24 @@ def test_a_folder_that_somebody_else_put_there_is_not_trusted(
         postgres_server._own_folder("jiayuan-planted")
 
 
+def test_another_version_is_taken_where_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """POSTGRES_BIN: the programs of that folder, or a sentence why not."""
+
+    def program(version: str) -> None:
+        (tmp_path / "postgres").write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")
+        (tmp_path / "postgres").chmod(0o755)
+
+    monkeypatch.setenv("POSTGRES_BIN", str(tmp_path))
+    with pytest.raises(servers.ServerError, match="where there is no postgres"):
+        postgres_server.find_postgres()
+    program("14.9")
+    with pytest.raises(servers.ServerError, match="names PostgreSQL 14; it takes 15 or newer"):
+        postgres_server.find_postgres()
+    program("15.18 (Debian 15.18-0+deb12u1)")
+    found = postgres_server.find_postgres()
+    assert (found.bin, found.major, found.libraries) == (tmp_path, 15, None)
+
+
 def test_data_of_another_version_is_refused_with_a_sentence(home: Path) -> None:
     server = servers.Postgres(home, fast=True).start()
     server.stop()

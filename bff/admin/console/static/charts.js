@@ -15,6 +15,9 @@
     if (unit === "元") return `${(value / 100).toLocaleString("zh-CN", { minimumFractionDigits: 2 })} 元`;
     return `${value.toLocaleString("zh-CN")}${unit ? ` ${unit}` : ""}`;
   };
+  // Drawn into the picture: as elements they would be markup with names in it that somebody typed, and with styles that
+  // the content policy of the page refuses.
+  const TIP = { renderMode: "richText", confine: true };
   const short = (value, unit) => {
     const number = unit === "元" ? value / 100 : value;
     return Math.abs(number) >= 10000 ? `${number / 10000} 万` : String(number);
@@ -40,7 +43,7 @@
           formatter: (name) => `${name} ${Number(part.get(name).toFixed(2))}%`,
           textStyle: { ...words, width: width - 6 * size, overflow: "truncate" },
         },
-        tooltip: { confine: true, formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
+        tooltip: { ...TIP, formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
         series: [{
           type: "pie", radius: [3 * size, 5.8 * size], center: ["50%", (RING * size) / 2], label: { show: false },
           data: labels.map((name, place) => ({ name, value: series[0].values[place] })),
@@ -50,7 +53,7 @@
     if (kind === "share") {
       return {
         ...base,
-        tooltip: { formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
+        tooltip: { ...TIP, formatter: (one) => `${one.name}：${text(one.value, unit)}（${one.percent}%）` },
         series: [{
           type: "pie", radius: ["36%", "62%"], center: ["50%", "58%"],
           // At the edge, where long names have the most room; what still is too long goes on in a second line.
@@ -67,7 +70,7 @@
     return {
       ...base,
       grid: { top: series.length > 1 ? words.fontSize * 2.8 : 16, left: 8, right: 24, bottom: 8, containLabel: true },
-      tooltip: { trigger: "axis", confine: true, valueFormatter: (value) => text(value, unit) },
+      tooltip: { ...TIP, trigger: "axis", valueFormatter: (value) => text(value, unit) },
       xAxis: across ? amounts : names,
       yAxis: across ? { ...names, inverse: true } : amounts,
       series: series.map(({ name, values, stack }) => ({

@@ -1,0 +1,236 @@
+"""Ids of another street's things (IDOR), in every place where an id can be written: each is refused, and nothing is
+written.
+
+The places are read from the schemas and paths of the endpoints, so that a new one is tried or named here. The ids in
+the paths of the staff face are asked as every role in tests/structure/test_permission_matrix.py as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+
+from app import ids
+from app.ids import OF_COMMUNITY, Kind
+from tests.conftest import Caller, House, Town
+from tests.security import doors
+from tests.security.intruder import Intruder, ids_in
+from tests.security.story import NOT_TOLD, Story, told
+from tests.structure.test_permission_matrix import Home, build_home
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200), pytest.mark.xdist_group("foreign")]
+# Places that take the id of anything in the city, and why.
+OPEN_TO_ALL = {
+    (
+        "POST /bff/v1/notices/<ref(ntc):ref>/read",
+        "<ref>",
+    ): "what is published anybody reads; a stranger isn't counted",
+    (
+        "POST /admin/api/v1/tickets/<ref(tkt):ref>/refer",
+        "community_id",
+    ): "a report that belongs elsewhere goes to where it belongs, in whichever street",
+    ("POST /bff/v1/tickets", "estate_id"): "who stands before a broken lamp reports it, wherever she lives",
+    ("POST /bff/v1/tickets/<ref(tkt):ref>/join", "<ref>"): "who sees the same joins a report that is public",
+    ("POST /bff/v1/memberships", "house_id"): "who says that she lives there is matched, or looked at there",
+    (
+        "POST /admin/api/v1/duty-rosters/<ref(dut):ref>/hand-over",
+        "staff_id",
+    ): "what she was given at this very post moves: of a stranger, nothing",
+    (
+        "POST /admin/api/v1/orgs/<ref(org):org_id>/responsibilities",
+        "<org_id>",
+    ): "a company works for many communities: the desk of each names it, and shares its own tickets alone",
+}
+# Lists that residents of every estate read.
+FOR_EVERYBODY = {
+    ("/bff/v1/notices", "estate_id"): "what an estate publishes, everybody may read",
+}
+# Places that the story doesn't reach yet: no honest request of it names such a thing (or the other street has none of
+# its kind to be written there). A new place is no line of this list: tell it in the story.
+NOT_TRIED = {
+    tuple(line.rsplit(" ", 1))
+    for line in (
+        "PATCH /admin/api/v1/areas/<ref(est):ref> governed_by",
+        "PATCH /admin/api/v1/campaigns/<ref(cmp):ref> template_id",
+        "PATCH /admin/api/v1/decisions/<ref(dec):ref> previous_id",
+        "PATCH /admin/api/v1/duty-rosters/<ref(dut):ref> days.*.comes_id",
+        "PATCH /admin/api/v1/duty-rosters/<ref(dut):ref> turns.*.staff_id",
+        "PATCH /admin/api/v1/grids/<ref(grd):ref> covers.*.building_id",
+        "PATCH /admin/api/v1/grids/<ref(grd):ref> covers.*.estate_id",
+        "PATCH /admin/api/v1/notices/<ref(ntc):ref> area_ids.*",
+        "PATCH /admin/api/v1/notices/<ref(ntc):ref> drop_file_ids.*",
+        "PATCH /admin/api/v1/notices/<ref(ntc):ref> file_ids.*",
+        "PATCH /admin/api/v1/patrol/plans/<ref(pln):ref> org_id",
+        "PATCH /admin/api/v1/revenue/entries/<ref(rev):ref> category_id",
+        "PATCH /admin/api/v1/revenue/entries/<ref(rev):ref> contract_id",
+        "PATCH /admin/api/v1/revenue/entries/<ref(rev):ref> decision_id",
+        "PATCH /admin/api/v1/revenue/entries/<ref(rev):ref> file_ids.*",
+        "PATCH /admin/api/v1/routing-rules/<ref(rul):ref> grid_id",
+        "PATCH /admin/api/v1/staff/<ref(stf):staff_id> org_id",
+        "POST /admin/api/v1/campaigns template_id",
+        "POST /admin/api/v1/decisions motions.*.motion_id",
+        "POST /admin/api/v1/decisions previous_id",
+        "POST /admin/api/v1/decisions/<ref(dec):ref>/candidates/carry-over motion_id",
+        "POST /admin/api/v1/decisions/<ref(dec):ref>/paper-ballots proxy_id",
+        "POST /admin/api/v1/decisions/<ref(dec):ref>/posted-notices file_ids.*",
+        "POST /admin/api/v1/decisions/<ref(dec):ref>/posted-notices head_ids.*",
+        "POST /admin/api/v1/delivery-entries/<ref(dlv):ref>/content file_id",
+        "POST /admin/api/v1/duty-rosters days.*.comes_id",
+        "POST /admin/api/v1/estates/<ref(est):ref>/procedure-rules file_ids.*",
+        "POST /admin/api/v1/estates/<ref(est):ref>/revenue/budgets decision_id",
+        "POST /admin/api/v1/estates/<ref(est):ref>/revenue/entries decision_id",
+        "POST /admin/api/v1/estates/<ref(est):ref>/voting-mode file_ids.*",
+        "POST /admin/api/v1/grids covers.*.building_id",
+        "POST /admin/api/v1/inbox/read ids.*",
+        "POST /admin/api/v1/orgs/<ref(org):org_id>/responsibilities estate_id",
+        "POST /admin/api/v1/owners/<ref(own):ref>/split house_ids.*",
+        "POST /admin/api/v1/proxies/<ref(prx):ref>/content file_id",
+        "POST /admin/api/v1/regions parent_id",
+        "POST /admin/api/v1/roles community_id",
+        "POST /admin/api/v1/roles grid_id",
+        "POST /admin/api/v1/routing-rules grid_id",
+        "POST /admin/api/v1/tickets/<ref(tkt):ref>/dispatch staff_id",
+        "POST /bff/v1/decisions/<ref(dec):ref>/objections head_id",
+        "POST /bff/v1/inbox/read ids.*",
+        "POST /bff/v1/petitions/<ref(pet):ref>/sign <ref>",
+        "POST /bff/v1/petitions/<ref(pet):ref>/withdraw <ref>",
+        "POST /callbacks/intake/<string:source> estate_id",
+        "PUT /bff/v1/houses/<ref(hou):ref>/voter resident",
+    )
+}
+
+
+def ids_of(home: Home) -> dict[Kind, list[str]]:
+    """Every id of a home by its kind."""
+    found: dict[Kind, list[str]] = {}
+    for (kind, _), text in home.things.items():
+        found.setdefault(kind, []).append(text)
+    return found
+
+
+def rows_of(owner: psycopg.Connection[Any], community_id: int) -> dict[str, str]:
+    """A digest of the rows of a community by table."""
+    tables = owner.execute(
+        "SELECT table_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND column_name = 'community_id'"
+    ).fetchall()
+    found = {}
+    for (table,) in tables:
+        sql = (
+            f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM \"{table}\" t WHERE community_id = %s"
+        )
+        (found[table],) = owner.execute(sql, [community_id]).fetchone() or ("",)
+    return found
+
+
+def naming(owner: psycopg.Connection[Any], community_id: int, words: str) -> list[str]:
+    """The tables in which a row of the community holds one of these words (a pattern)."""
+    return [
+        table
+        for table in rows_of(owner, community_id)
+        if owner.execute(
+            f'SELECT 1 FROM "{table}" t WHERE community_id = %s AND t::text ~ %s LIMIT 1',
+            [community_id, words],
+        ).fetchone()
+    ]
+
+
+class Tried(NamedTuple):
+    """A street in which an intruder went before every honest request, and the street whose ids it wrote."""
+
+    story: Story
+    intruder: Intruder
+    theirs: Home
+    owner: psycopg.Connection[Any]
+    before: dict[str, str]  # their rows
+
+
+@pytest.fixture(scope="module")
+def tried(house: House, make_town: Callable[[], Town]) -> Iterator[Tried]:
+    far = make_town()
+    theirs = build_home(house, far, far.a)
+    intruder = Intruder(
+        house.app, ids_of(theirs), left_alone=frozenset(NOT_TOLD), open_to_all=frozenset(OPEN_TO_ALL)
+    )
+    plain = FlaskClient.open
+
+    def opened(client: FlaskClient, path: Any, *args: Any, **more: Any) -> Any:
+        if args or not isinstance(path, str):
+            return plain(client, path, *args, **more)
+        method = more.pop("method", "GET")
+        return intruder.opened(lambda *a, **k: plain(client, *a, **k), path, method, more)
+
+    patch = pytest.MonkeyPatch()
+    with psycopg.connect(house.pg.url("owner", "house"), autocommit=True) as owner:
+        before = rows_of(owner, far.a.id)
+        patch.setattr(FlaskClient, "open", opened)
+        try:
+            with told(house, make_town()) as story:
+                patch.undo()
+                yield Tried(story, intruder, theirs, owner, before)
+        finally:
+            patch.undo()
+
+
+def test_a_foreign_id_is_refused_in_every_place_and_nothing_is_written(tried: Tried) -> None:
+    assert not tried.intruder.let_in, "\n".join(sorted(set(tried.intruder.let_in)))
+    after = rows_of(tried.owner, tried.theirs.where.id)
+    assert [table for table, rows in after.items() if rows != tried.before[table]] == []
+    named = [
+        word
+        for kind, texts in tried.intruder.theirs.items()
+        for text in texts
+        for word in (
+            text,
+            str(ids.decode_ref(kind, text).id if kind in OF_COMMUNITY else ids.decode_id(kind, text)),
+        )
+        # A community's own number is too short to look for.
+        if kind is not Kind.COMMUNITY
+    ]
+    town = tried.story.town
+    for community in (town.a, town.b):
+        assert naming(tried.owner, community.id, "|".join(named)) == []
+
+
+def test_every_place_for_an_id_was_tried_or_is_named_here(tried: Tried) -> None:
+    places = {(door, place) for door, place, _ in ids_in(tried.story.house.app) if door not in NOT_TOLD}
+    assert len(places) > 200
+    assert NOT_TRIED | set(OPEN_TO_ALL) <= places, "lines for places that are not there"
+    left = places - tried.intruder.tried - NOT_TRIED - set(OPEN_TO_ALL)
+    # Those in a path of the staff face are asked, with everything else right, by the matrix.
+    left = {one for one in left if not (one[0].split()[1].startswith("/admin/") and one[1].startswith("<"))}
+    assert not left, "\n".join(f"{door} {place}" for door, place in sorted(left))
+
+
+def test_a_foreign_id_in_a_query_shows_nothing_of_theirs(tried: Tried) -> None:
+    """Each id that a list or a page can be asked for, by the desk and by a resident."""
+    story, wrong, asked = tried.story, [], 0
+    secrets = tried.theirs.named()
+    resident = story.resident()
+    for door in doors.all_doors(story.house.app):
+        schema = door.query()
+        rule = door.rule.rule
+        if door.method != "GET" or schema is None or door.rule.arguments:
+            continue
+        caller: Caller = story.desk if rule.startswith("/admin/") else resident
+        for member in doors.members(schema):
+            kinds = doors.kinds_of(member.field) or (
+                (Kind.ESTATE, Kind.COMMUNITY) if member.name == "area" else ()
+            )
+            for kind in kinds:
+                if (foreign := tried.intruder.one(kind)) is None:
+                    continue
+                asked += 1
+                answer = Caller(caller.client, "", caller.token).get(
+                    rule, query_string={member.name: foreign}
+                )
+                shown = answer.get_data().decode(errors="replace").replace(foreign, "")
+                is_told = answer.status_code >= 500 or any(secret in shown for secret in secrets)
+                if is_told and (rule, member.name) not in FOR_EVERYBODY:
+                    wrong.append(f"{rule}?{member.name}=: {answer.status_code} {shown[:120]}")
+    assert not wrong, "\n".join(wrong)
+    assert asked > 40

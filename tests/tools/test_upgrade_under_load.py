@@ -1,0 +1,29 @@
+"""The next version's migrations while this one serves; `make upgrade-test` does the same on a full street."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import TOP
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_the_next_migrations_run_while_this_version_serves() -> None:
+    """Expand, contract, and one migration that a transaction holds up; how fast is the measurement's to say."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.upgrade", "--share", "0.01"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=800,
+    )
+    assert done.stdout.strip(), done.stderr[-3000:]
+    figures = json.loads(done.stdout.strip().splitlines()[-1])["figures"]
+    for name in ("answers", "failed", "ready_throughout", "waited_in_vain"):
+        assert figures[name]["ok"], (name, figures, done.stdout[-2000:])
