@@ -44,8 +44,16 @@ def wait_settled(dsn: str, patience_s: float) -> tuple[float, dict[str, int]]:
             left = {name: _one(connection, question) for name, question in _OPEN.items()}
             left = {name: count for name, count in left.items() if count}
             if not left or time.monotonic() - began > patience_s:
-                return time.monotonic() - began, left
+                return time.monotonic() - began, left | _promises(connection)
             time.sleep(0.5)
+
+
+def _promises(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """What is still promised, by its kind."""
+    rows = connection.execute(
+        "SELECT kind, count(*) FROM outbox WHERE state = 'open' AND not_before <= now() GROUP BY kind"
+    ).fetchall()
+    return {f"of these {kind}": many for kind, many in rows}
 
 
 def _one(connection: psycopg.Connection[Any], question: LiteralString) -> int:
