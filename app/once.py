@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
 from app import meters
@@ -51,7 +51,7 @@ class Once(Generic[K, V]):
                 found = self._kept.get(key)
                 if (
                     found is not None
-                    and time.monotonic() - found.began_at < self._good_for_s
+                    and monotonic() - found.began_at < self._good_for_s
                     and (is_good is None or is_good(found.value))
                 ):
                     self._kept.move_to_end(key)
@@ -71,7 +71,7 @@ class Once(Generic[K, V]):
         return found.value
 
     def _made(self, key: K, making: Future[V], make: Callable[[], V]) -> V:
-        began_at = time.monotonic()
+        began_at = monotonic()
         try:
             value = make()
             weight = self._weigh(value)

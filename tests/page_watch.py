@@ -50,8 +50,8 @@ def _look(session: Session, *_: Any) -> None:
             session.info.setdefault(_SEEN, set()).add(name)
 
 
-def _is_announced(session: Session, row: db.Base) -> bool:
-    if type(row) is Decision:
+def _is_announced(session: Session, row: Decision | Candidate | Motion) -> bool:
+    if isinstance(row, Decision):
         decision = row
     else:
         with session.no_autoflush:

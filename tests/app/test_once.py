@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app import once
 from app.once import Once
 
 MOST = 8
@@ -45,7 +44,7 @@ def test_of_many_who_ask_at_once_one_makes_it_and_the_others_wait() -> None:
 
 def test_it_is_made_anew_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
     at = 100.0
-    monkeypatch.setattr(once.time, "monotonic", lambda: at)
+    monkeypatch.setattr("app.once.monotonic", lambda: at)
     kept: Once[str, float] = Once("test", good_for_s=1, most=MOST)
     assert kept.get("time", lambda: at) == 100
     at = 100.9
@@ -56,7 +55,7 @@ def test_it_is_made_anew_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_age_counts_from_when_its_making_began(monkeypatch: pytest.MonkeyPatch) -> None:
     at = 100.0
-    monkeypatch.setattr(once.time, "monotonic", lambda: at)
+    monkeypatch.setattr("app.once.monotonic", lambda: at)
     kept: Once[str, str] = Once("test", good_for_s=1, most=MOST)
 
     def slow() -> str:

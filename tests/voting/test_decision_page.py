@@ -14,7 +14,7 @@ from flask import g
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app import clock, crypto, db, ids, once, own_decision
+from app import clock, crypto, db, ids, own_decision
 from app.ids import Kind, Ref
 from app.memberships.models import Level, Membership, Review
 from app.once import Once
@@ -81,7 +81,7 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         nonlocal at
         at += seconds
 
-    monkeypatch.setattr(once.time, "monotonic", lambda: at)
+    monkeypatch.setattr("app.once.monotonic", lambda: at)
     return grow
 
 
