@@ -4,14 +4,17 @@ pages list and is no permission.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
 from flask import g, request
+from markupsafe import Markup
 
 from app import ids
 from app.ids import Kind
 from app.places import queries as places
+from bff.admin.console.words import say
 from bff.admin.places import is_my_grid, my_estates
 
 COOKIE = "jiayuan_area"
@@ -60,3 +63,25 @@ def chosen(among: list[Area]) -> Area | None:
     """The one that she looks at; None: everything. A cookie that names something else is nothing."""
     value = request.cookies.get(COOKIE, "")
     return next((area for area in among if area.value == value), None)
+
+
+def options(among: list[Area]) -> Markup:
+    """The lines of the switcher below 全部范围, the one she looks at selected. Every page has them, a street's a
+    hundred: they are written once for as long as they are the same.
+    """
+    area = chosen(among)
+    kinds = {area.kind: "" if area.kind == "社区" else f"（{say(area.kind)}）" for area in among}
+    return _written(tuple(among), area.value if area is not None else "", tuple(kinds.items()))
+
+
+@lru_cache(maxsize=256)
+def _written(among: tuple[Area, ...], chosen: str, kinds: tuple[tuple[str, str], ...]) -> Markup:
+    said = dict(kinds)
+    line = Markup('<option value="{}"{}>{}{}{}</option>')
+    selected = Markup(" selected")
+    return Markup("").join(
+        line.format(
+            one.value, selected if one.value == chosen else "", "　" * one.level, one.name, said[one.kind]
+        )
+        for one in among
+    )
