@@ -62,6 +62,7 @@ def test_every_test_against_an_attack_is_named_in_the_threat_model() -> None:
     honest = {
         "test_two_honest_requests_on_one_line_are_answered_twice",
         "test_a_secret_may_lie_in_a_file",
+        "test_a_token_of_ours_says_who_carries_it",
         "test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_shown",
         "test_a_secret_that_is_given_twice_is_refused",
         "test_a_production_refuses_one_key_for_two_things",
