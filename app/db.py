@@ -204,7 +204,7 @@ def _begins(connection: Connection, *_: Any) -> None:
 
 def _ends(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
     took = time.perf_counter() - connection.info.pop("began", float("inf"))
-    if took >= _slow_s:
+    if _slow_s and took >= _slow_s:
         _tell_slow(statement, took)
 
 
