@@ -23,6 +23,7 @@ from sqlalchemy import (
     Engine,
     LargeBinary,
     MetaData,
+    Row,
     create_engine,
     event,
     text,
@@ -321,6 +322,14 @@ class Plain:
                 raise
         engine().dispose()  # the others broke with it
         return self.row(values)
+
+    def within(self, values: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """All its rows, as a part of the unit of work that is open, with what was changed in it so far."""
+        current = session()
+        if current.autoflush:
+            current.flush()
+        given = {name: values[name] for name in self._names}
+        return current.connection().exec_driver_sql(self.sql, given).all()
 
     def row(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Its first row. Not inside transaction() or reading(). Raises DBAPIError."""

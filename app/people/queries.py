@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 from uuid import UUID
 
+import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, tuple_
 
@@ -246,25 +247,62 @@ def communities_of(resident_id: UUID) -> set[int]:
     return set(rows)
 
 
+# The account behind a login, and its roles of today with the communities that a region holds.
+_WHO = db.Plain(
+    f"""
+    SELECT s.id, s.mode, s.created_at, s.expires_at, s.ended_at, s.seen_at,
+        a.id, a.account, a.name, a.status, a.created_at, a.must_change, a.password_at, a.totp_sealed,
+        (SELECT json_agg(
+             json_build_array(
+                 g.role, g.org_id, g.region_id, g.grid_community_id, g.grid_id,
+                 CASE WHEN g.region_id IS NOT NULL THEN {places.under_as_sql("g.region_id")} END
+             ) ORDER BY g.valid_from, g.id)
+         FROM staff_roles AS g
+         WHERE g.staff_id = a.id AND g.valid_from <= :today AND (g.valid_to IS NULL OR g.valid_to > :today))::text
+    FROM staff_sessions AS s
+    JOIN staff AS a ON a.id = s.staff_id
+    WHERE s.token_hash = :token_hash
+    """  # noqa: S608  names of this program alone
+)
+
+
+class _Session(NamedTuple):
+    """Of a login what it is judged by; stands for its model."""
+
+    id: UUID
+    mode: str
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    seen_at: datetime | None
+
+
+class _Account(NamedTuple):
+    """Of an account what it is judged by; stands for its model."""
+
+    id: UUID
+    account: str
+    name: str
+    status: str
+    created_at: datetime
+    must_change: bool
+    password_at: datetime | None
+    totp_sealed: bytes | None
+
+
 def staff_by_token(token_hash: bytes, policy: StaffPolicy) -> StaffActor:
     """Who carries this staff token, with roles and reach as of today, and what the policy asks for before they
     count. Raises StaffTokenRefused.
     """
-    row = (
-        db.session()
-        .execute(
-            select(StaffSession, Staff)
-            .join(Staff, Staff.id == StaffSession.staff_id)
-            .where(StaffSession.token_hash == token_hash)
-        )
-        .one_or_none()
-    )
-    if row is None:
+    found = _WHO.within({"token_hash": token_hash, "today": places.today()})
+    if not found:
         raise StaffTokenRefused
-    session, staff = row
-    if not policy.is_open(session) or staff.status != StaffStatus.ACTIVE:
+    row = found[0]
+    cut = len(_Session._fields)
+    session, staff = _Session(*row[:cut]), _Account(*row[cut:-1])
+    if not policy.is_open(cast(StaffSession, session)) or staff.status != StaffStatus.ACTIVE:
         raise StaffTokenRefused
-    grants = tuple(grants_of(staff.id))
+    grants = tuple(grant for role in orjson.loads(row[-1] or "[]") if (grant := _granted(*role)) is not None)
     return StaffActor(
         id=staff.id,
         account=staff.account,
@@ -277,8 +315,20 @@ def staff_by_token(token_hash: bytes, policy: StaffPolicy) -> StaffActor:
             expires_at=session.expires_at,
             seen_at=session.seen_at or session.created_at,
             has_totp=staff.totp_sealed is not None,
-            needs=policy.needs(staff, [grant.role for grant in grants]),
+            needs=policy.needs(cast(Staff, staff), [grant.role for grant in grants]),
         ),
+    )
+
+
+def _granted(
+    role: str, org_id: str, region: int | None, grid_in: int | None, grid: str | None, under: list[int] | None
+) -> Grant | None:
+    return reach(
+        Role(role),
+        UUID(org_id),
+        region_id=region,
+        grid=Ref(grid_in, UUID(grid)) if grid_in and grid else None,
+        communities=under,
     )
 
 
@@ -287,29 +337,26 @@ def holds_today(on: date) -> ColumnElement[bool]:
     return and_(StaffRole.valid_from <= on, or_(StaffRole.valid_to.is_(None), StaffRole.valid_to > on))
 
 
-def grants_of(staff_id: UUID) -> list[Grant]:
-    """The roles of today with their reach."""
-    rows = db.session().scalars(
-        select(StaffRole).where(StaffRole.staff_id == staff_id, holds_today(places.today()))
-    )
-    found = (
-        reach(
-            Role(row.role),
-            row.org_id,
-            region_id=row.region_id,
-            grid=Ref(row.grid_community_id, row.grid_id) if row.grid_community_id and row.grid_id else None,
-        )
-        for row in rows
-    )
-    return [grant for grant in found if grant is not None]
-
-
-def reach(role: Role, org_id: UUID, *, region_id: int | None = None, grid: Ref | None = None) -> Grant | None:
-    """How far the role reaches today; None where what it would reach over isn't named."""
+def reach(
+    role: Role,
+    org_id: UUID,
+    *,
+    region_id: int | None = None,
+    grid: Ref | None = None,
+    communities: Collection[int] | None = None,
+) -> Grant | None:
+    """How far the role reaches today; None where what it would reach over isn't named. `communities`: those under the
+    region, for who knows them already.
+    """
     if role in BY_REGION and region_id is not None:
-        communities = frozenset(places.communities_under(region_id))
-        estates = frozenset(places.governed_estates(communities))
-        return Grant(role, org_id, communities=communities, estates=estates, region_id=region_id)
+        under = frozenset(places.communities_under(region_id) if communities is None else communities)
+        return Grant(
+            role,
+            org_id,
+            communities=under,
+            estates=frozenset(places.governed_estates(under)),
+            region_id=region_id,
+        )
     if role in BY_GRID and grid is not None:
         return Grant(role, org_id, grid=grid)
     if role in BY_ORG:
@@ -331,12 +378,15 @@ def open_sessions_of(staff_id: UUID, policy: StaffPolicy) -> list[StaffSession]:
     return [row for row in rows if policy.is_open(row)]
 
 
+_STAFF_NAMES = db.Plain("SELECT id, name FROM staff WHERE id = ANY(:ids)")
+
+
 def staff_names(staff_ids: Iterable[UUID | None]) -> dict[UUID, str]:
     """Names of staff, for colleagues, in one query."""
     wanted = {s for s in staff_ids if s is not None}
     if not wanted:
         return {}
-    return dict(db.session().execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted))).all())
+    return dict(_STAFF_NAMES.within({"ids": list(wanted)}))
 
 
 class Post(NamedTuple):

@@ -120,13 +120,21 @@ def estates(refs: Iterable[Ref]) -> dict[Ref, Estate]:
     return {Ref(e.community_id, e.id): e for e in rows}
 
 
+_ESTATE_NAMES = db.Plain(
+    """
+    SELECT e.community_id, e.id, e.name FROM estates AS e
+    WHERE e.community_id = ANY(:communities) AND e.id = ANY(:ids)
+    """
+)
+
+
 def estate_names(refs: Iterable[Ref]) -> dict[Ref, str]:
     """The names of those of the named estates that exist, in one query, without their outlines."""
     refs = set(refs)
-    rows = db.session().execute(
-        select(Estate.community_id, Estate.id, Estate.name).where(
-            Estate.community_id.in_({r.community_id for r in refs}), Estate.id.in_({r.id for r in refs})
-        )
+    if not refs:
+        return {}
+    rows = _ESTATE_NAMES.within(
+        {"communities": sorted({r.community_id for r in refs}), "ids": [r.id for r in refs]}
     )
     return {Ref(community_id, id_): name for community_id, id_, name in rows}
 
@@ -290,19 +298,32 @@ class RegionTree:
         return sorted(self.within(region_id) & self._communities)
 
 
+def under_as_sql(region: str) -> str:
+    """`communities_under` of what an SQL expression names, as an array of ids, for a statement that knows `:today`."""
+    return f"""ARRAY(
+        WITH RECURSIVE below (id) AS (
+            SELECT {region}
+            UNION
+            SELECT t.region_id FROM region_terms AS t JOIN below ON t.parent_id = below.id
+            WHERE t.valid_from <= :today AND (t.valid_to IS NULL OR t.valid_to > :today)
+        )
+        SELECT r.id FROM below JOIN regions AS r USING (id) WHERE r.kind = '{RegionKind.COMMUNITY}' ORDER BY r.id
+    )"""  # noqa: S608  names of this program alone
+
+
 def region_tree() -> RegionTree:
-    """The whole tree, in two queries."""
-    communities = db.session().scalars(select(Region.id).where(Region.kind == RegionKind.COMMUNITY))
-    return RegionTree(_children(), list(communities))
-
-
-def _children() -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for child, parent in db.session().execute(
-        select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today()))
+    """The whole tree, in one query."""
+    above = and_(RegionTerm.region_id == Region.id, _valid(RegionTerm, today()))
+    children: dict[int, list[int]] = {}
+    communities = set()
+    for region_id, kind, parent in db.session().execute(
+        select(Region.id, Region.kind, RegionTerm.parent_id).outerjoin(RegionTerm, above)
     ):
-        found.setdefault(parent, []).append(child)
-    return found
+        if kind == RegionKind.COMMUNITY:
+            communities.add(region_id)
+        if parent is not None:
+            children.setdefault(parent, []).append(region_id)
+    return RegionTree(children, communities)
 
 
 def communities_under(region_id: int) -> list[int]:
@@ -312,7 +333,7 @@ def communities_under(region_id: int) -> list[int]:
 
 def regions_within(region_id: int) -> set[int]:
     """The region and everything below it, as the tree stands today."""
-    return RegionTree(_children(), ()).within(region_id)
+    return region_tree().within(region_id)
 
 
 def is_top(region_id: int) -> bool:
@@ -356,6 +377,48 @@ def grid_names(community_ids: Iterable[int]) -> dict[Ref, str]:
     return {Ref(community_id, id_): name for community_id, id_, name in rows}
 
 
+class AreaNames(NamedTuple):
+    """What areas are called: the whole tree's regions by id, estates and grids by ref, the grids by code."""
+
+    regions: dict[int, str]
+    estates: dict[Ref, str]
+    grids: dict[Ref, str]
+
+
+_AREA_NAMES = db.Plain(
+    """
+    SELECT 'region', r.id, NULL::uuid, r.name, '' FROM regions AS r
+    UNION ALL
+    SELECT 'estate', e.community_id, e.id, e.name, '' FROM estates AS e
+    WHERE e.community_id = ANY(:estates_in) AND e.id = ANY(:estates)
+    UNION ALL
+    SELECT 'grid', g.community_id, g.id, g.name, g.code FROM grids AS g WHERE g.community_id = ANY(:grids_in)
+    ORDER BY 2, 5
+    """
+)
+
+
+def area_names(estates: Iterable[Ref], grids_of: Iterable[int]) -> AreaNames:
+    """The names of all regions, of those of the named estates that exist, and of these communities' grids, in one
+    query.
+    """
+    refs = set(estates)
+    rows = _AREA_NAMES.within(
+        {
+            "estates_in": sorted({r.community_id for r in refs}),
+            "estates": [r.id for r in refs],
+            "grids_in": sorted(set(grids_of)),
+        }
+    )
+    found = AreaNames({}, {}, {})
+    for kind, community_id, id_, name, _ in rows:
+        if kind == "region":
+            found.regions[community_id] = name
+        else:
+            (found.estates if kind == "estate" else found.grids)[Ref(community_id, id_)] = name
+    return found
+
+
 def orgs() -> list[Org]:
     """All active organisations."""
     return list(db.session().scalars(select(Org).where(Org.is_active).order_by(Org.kind, Org.name, Org.id)))
@@ -366,12 +429,15 @@ def org(org_id: UUID) -> Org | None:
     return db.session().get(Org, org_id)
 
 
+_ORG_NAMES = db.Plain("SELECT id, name FROM orgs WHERE id = ANY(:ids)")
+
+
 def org_names(org_ids: Iterable[UUID | None]) -> dict[UUID, str]:
     """Names of organisations, in one query."""
     wanted = {o for o in org_ids if o is not None}
     if not wanted:
         return {}
-    return dict(db.session().execute(select(Org.id, Org.name).where(Org.id.in_(wanted))).all())
+    return dict(_ORG_NAMES.within({"ids": list(wanted)}))
 
 
 def orgs_answering_in(community_id: int) -> set[UUID]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from app.places.models import OrgKind
 from app.tickets.errors import BadAnswers, BadClass, ClassCycle, UnknownParent
@@ -175,12 +175,24 @@ def _refuse_cycle(code: str, parents: Mapping[str, str | None]) -> None:
         above = parents.get(above)
 
 
-def in_order(terms: Iterable[CategoryTerm]) -> list[CategoryTerm]:
+class ClassName(NamedTuple):
+    """What a list to choose from shows of a class; stands for its term."""
+
+    code: str
+    parent_code: str | None
+    sort: int
+    name: str
+
+
+C = TypeVar("C", CategoryTerm, ClassName)
+
+
+def in_order(terms: Iterable[C]) -> list[C]:
     """The terms of one day from the top down, each class before those below it."""
-    below: dict[str | None, list[CategoryTerm]] = {}
+    below: dict[str | None, list[C]] = {}
     for term in sorted(terms, key=lambda t: (t.sort, t.code)):
         below.setdefault(term.parent_code, []).append(term)
-    found: list[CategoryTerm] = []
+    found: list[C] = []
 
     def walk(parent: str | None) -> None:
         for term in below.get(parent, ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -34,7 +35,7 @@ from app.places import queries as places
 from app.places.coordinates import Point, distance_m
 from app.places.models import OrgKind
 from app.tickets import suggest
-from app.tickets.classes import in_order
+from app.tickets.classes import C, ClassName, in_order
 from app.tickets.clocks import Calendar, DayKind
 from app.tickets.models import (
     CalendarDay,
@@ -89,8 +90,12 @@ def categories(*, for_staff: bool = False) -> list[CategoryTerm]:
 
 
 def _choosable(tree: list[CategoryTerm], *, for_staff: bool) -> list[CategoryTerm]:
+    return [term for term in _leaves(tree) if for_staff or term.for_residents]
+
+
+def _leaves(tree: list[C]) -> list[C]:
     above = {term.parent_code for term in tree}
-    return [term for term in tree if term.code not in above and (for_staff or term.for_residents)]
+    return [term for term in tree if term.code not in above]
 
 
 def categories_by_group(
@@ -101,16 +106,43 @@ def categories_by_group(
     A group is the top of the tree; it is its own choice when nothing stands below it.
     """
     today = classes_on(places.today())
-    tree = {term.code: term for term in today}
-    groups: dict[str, CategoryTerm] = {}
-    chosen: dict[str, list[CategoryTerm]] = {}
-    for term in _choosable(today, for_staff=for_staff):
+    return _by_group(today, _choosable(today, for_staff=for_staff))
+
+
+def _by_group(tree: list[C], choosable: list[C]) -> tuple[list[C], dict[str, list[C]]]:
+    named = {term.code: term for term in tree}
+    groups: dict[str, C] = {}
+    chosen: dict[str, list[C]] = {}
+    for term in choosable:
         top = term
         while top.parent_code is not None:
-            top = tree[top.parent_code]
+            top = named[top.parent_code]
         groups[top.code] = top
         chosen.setdefault(top.code, []).append(term)
     return list(groups.values()), chosen
+
+
+_CLASS_NAMES = db.Plain(
+    """
+    SELECT code, parent_code, sort, name FROM category_terms
+    WHERE valid_from <= :today AND (valid_to IS NULL OR valid_to > :today)
+    ORDER BY code
+    """
+)
+
+
+def class_names_by_group() -> tuple[list[ClassName], dict[str, list[ClassName]]]:
+    """`categories_by_group` of the staff by names alone; the same object for as long as the tree is the same. Not to be
+    changed.
+    """
+    rows = _CLASS_NAMES.within({"today": places.today()})
+    return _named(tuple(ClassName(*row) for row in rows))
+
+
+@functools.lru_cache(maxsize=8)
+def _named(terms: tuple[ClassName, ...]) -> tuple[list[ClassName], dict[str, list[ClassName]]]:
+    tree = in_order(terms)
+    return _by_group(tree, _leaves(tree))
 
 
 def category(code: str) -> CategoryTerm | None:
@@ -148,18 +180,22 @@ def class_parents() -> dict[str, str | None]:
     return dict(rows.all())
 
 
+# The term that began last comes last and wins; those yet to begin come before all others.
+_CATEGORY_NAMES = db.Plain(
+    """
+    SELECT code, name FROM category_terms WHERE code = ANY(:codes)
+    ORDER BY code, valid_from <= :today, valid_from
+    """
+)
+
+
 def category_names(codes: Iterable[str | None]) -> dict[str, str]:
     """Names by code as they are today, or were last, in one query."""
     wanted = {c for c in codes if c is not None}
     if not wanted:
         return {}
-    rows = db.session().execute(
-        select(CategoryTerm.code, CategoryTerm.name)
-        .where(CategoryTerm.code.in_(wanted))
-        # The term that began last comes last and wins; those yet to begin come before all others.
-        .order_by(CategoryTerm.code, CategoryTerm.valid_from <= places.today(), CategoryTerm.valid_from)
-    )
-    return dict(rows.all())
+    rows = _CATEGORY_NAMES.within({"codes": sorted(wanted), "today": places.today()})
+    return dict(rows)
 
 
 class Suggested(NamedTuple):

@@ -19,7 +19,6 @@ from app.people.queries import mask_phone
 from app.people.scopes import StaffActor
 from app.places import queries as places
 from app.places.coordinates import Point
-from app.places.models import Estate
 from app.sources import queries as sources
 from app.tickets import giving
 from app.tickets import queries as tickets
@@ -43,12 +42,11 @@ def _row(
     ticket: Ticket,
     *,
     names: dict[str, str],
-    estates: dict[Ref, Estate],
+    estates: dict[Ref, str],
     orgs: dict[UUID, str],
     staff: dict[UUID, str],
     photos: dict[UUID, list[Photo]],
 ) -> dict[str, Any]:
-    estate = estates.get(Ref(ticket.community_id, ticket.estate_id)) if ticket.estate_id else None
     first = next((p for p in photos.get(ticket.id, ()) if media.is_shown(p)), None)
     return {
         "ticket_id": Ref(ticket.community_id, ticket.id),
@@ -59,7 +57,7 @@ def _row(
         "category_name": names.get(ticket.category_code or ""),
         "text": ticket.text,
         "urgent": ticket.is_urgent,
-        "estate_name": estate.name if estate else None,
+        "estate_name": estates.get(Ref(ticket.community_id, ticket.estate_id)) if ticket.estate_id else None,
         "address": ticket.address,
         "org": orgs.get(ticket.org_id) if ticket.org_id else None,
         "handler": staff.get(ticket.handler_id) if ticket.handler_id else None,
@@ -78,7 +76,7 @@ def _row(
 def rows_out(found: Sequence[Ticket]) -> list[dict[str, Any]]:
     """Tickets for the board; a fixed number of queries however many there are."""
     names = tickets.category_names(t.category_code for t in found)
-    estates = places.estates(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
+    estates = places.estate_names(Ref(t.community_id, t.estate_id) for t in found if t.estate_id is not None)
     orgs = places.org_names(t.org_id for t in found)
     staff = people.staff_names(t.handler_id for t in found)
     photos = tickets.photos_of(found)
@@ -104,7 +102,7 @@ def ticket_out(ticket: Ticket, asking: StaffActor) -> dict[str, Any]:
         **_row(
             ticket,
             names=names,
-            estates=places.estates(refs),
+            estates=places.estate_names(refs),
             orgs=orgs,
             staff=staff,
             photos=photos,

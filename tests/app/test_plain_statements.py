@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app import db
+from app.places.models import Region, RegionKind
 from tests.conftest import House
 
 SUM = "SELECT :a::int + :b::int, 'at 08:00, 100 %'"
@@ -30,6 +31,18 @@ def test_it_answers_with_its_first_row(plain: db.Plain) -> None:
 def test_it_is_no_part_of_a_unit_of_work(plain: db.Plain) -> None:
     with db.transaction(), pytest.raises(RuntimeError):
         plain.row({"a": 1, "b": 2})
+
+
+def test_inside_a_unit_of_work_it_sees_what_was_changed_there(house: House) -> None:
+    names = db.Plain("SELECT name FROM regions WHERE id = :id")
+    db.Plain.made.remove(names)
+
+    with db.transaction() as session:
+        session.add(Region(id=4294967295, kind=RegionKind.CITY, name="尚未提交的市"))
+        found = names.within({"id": 4294967295})
+        session.rollback()
+
+    assert found == [("尚未提交的市",)]
 
 
 def test_a_refused_statement_leaves_a_connection_that_works_and_shows_no_value(plain: db.Plain) -> None:

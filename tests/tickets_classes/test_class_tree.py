@@ -12,6 +12,7 @@ import pytest
 from app import db
 from app.audit import SYSTEM
 from app.tickets import catalogue
+from app.tickets import queries as tickets
 from tests.conftest import Town
 from tests.tickets_classes.conftest import Classes, in_days
 
@@ -52,6 +53,18 @@ def test_every_class_comes_after_the_one_above_it(classes: Classes) -> None:
     for code, row in classes.on().items():
         assert row["parent"] in seen, code
         seen.add(code)
+
+
+def test_the_names_to_choose_from_are_those_of_the_classes_to_choose_from(classes: Classes) -> None:
+    classes.add(name="新类一", parent=classes.add(name="新组", parent="local")["code"])
+    with db.reading():
+        groups, inside = tickets.categories_by_group(for_staff=True)
+        shown, below = tickets.class_names_by_group()
+
+    assert [(one.code, one.name) for one in shown] == [(one.code, one.name) for one in groups]
+    assert {top: [(one.code, one.name) for one in rows] for top, rows in below.items()} == {
+        top: [(one.code, one.name) for one in rows] for top, rows in inside.items()
+    }
 
 
 def test_a_change_from_a_day_on_leaves_the_days_before_as_they_were(classes: Classes) -> None:

@@ -38,11 +38,10 @@ def mine() -> list[Area]:
 
 
 def _read() -> list[Area]:
-    regions = places.region_names()
-    estates = places.estate_names(my_estates())
     communities = {community for grant in g.staff.grants for community in grant.communities}
     homes = {community for grant in g.staff.grants for community in grant.homes}
-    grids = [(ref, name) for ref, name in places.grid_names(homes).items() if is_my_grid(ref)]
+    regions, estates, every_grid = places.area_names(my_estates(), homes)
+    grids = [(ref, name) for ref, name in every_grid.items() if is_my_grid(ref)]
     found: list[Area] = []
     around = {ref.community_id for ref in estates} | {ref.community_id for ref, _ in grids} | communities
     for community in sorted(around, key=lambda c: regions.get(c, "")):

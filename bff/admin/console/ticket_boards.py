@@ -21,7 +21,7 @@ from bff.admin import schemas as s
 from bff.admin.auth import requires
 from bff.admin.console import areas, ticket_moves
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
-from bff.admin.console.ticket_pages import classes, move_values
+from bff.admin.console.ticket_pages import class_options, move_values
 from bff.admin.console.ticket_words import status_name
 from bff.admin.console.words import language, say
 from bff.admin.tickets import board_of
@@ -98,7 +98,7 @@ def ticket_board() -> str:
     return page(
         "tickets/board.html",
         here="board",
-        classes=classes(),
+        class_options=class_options(given.get("category")),
         me=ids.encode(Kind.STAFF, g.staff.id),
         **values,
     )

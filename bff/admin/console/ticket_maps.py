@@ -14,7 +14,7 @@ from app.tickets.moves import OPEN
 from bff.admin.auth import requires
 from bff.admin.console import areas, clocks, ticket_drawing
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
-from bff.admin.console.ticket_pages import classes
+from bff.admin.console.ticket_pages import class_options
 from bff.admin.console.ticket_words import STATES, status_name
 from bff.admin.ticket_plans import PlanOut, PlanQuery, planned
 from bff.http import reads
@@ -66,5 +66,9 @@ def ticket_map() -> str:
     if is_fragment():
         return fragment("tickets/_map.html", **values)
     return page(
-        "tickets/map.html", here="map", classes=classes(), me=ids.encode(Kind.STAFF, g.staff.id), **values
+        "tickets/map.html",
+        here="map",
+        class_options=class_options(given.get("category")),
+        me=ids.encode(Kind.STAFF, g.staff.id),
+        **values,
     )

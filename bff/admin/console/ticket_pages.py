@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from flask import g, request
+from markupsafe import Markup
 
 from app import ids
 from app.errors import NotFound
@@ -104,7 +106,7 @@ def ticket_list() -> str:
         here="tickets",
         states=STATES,
         open_states=",".join(state for state in STATES if state in OPEN),
-        classes=classes(),
+        class_options=class_options(given.get("category")),
         me=ids.encode(Kind.STAFF, g.staff.id),
         **values,
     )
@@ -114,12 +116,38 @@ def _address(given: dict[str, str], path: str = "/admin/tickets") -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def classes() -> list[tuple[str, list[Choice]]]:
+Classes = tuple[tuple[str, tuple[Choice, ...]], ...]
+
+
+def classes() -> Classes:
     """Today's classes that a ticket can be given, by their group."""
-    groups, inside = tickets.categories_by_group(for_staff=True)
-    return [
-        (group.name, [Choice(one.code, one.name) for one in inside.get(group.code, [])]) for group in groups
-    ]
+    groups, inside = tickets.class_names_by_group()
+    return tuple(
+        (group.name, tuple(Choice(one.code, one.name) for one in inside.get(group.code, ())))
+        for group in groups
+    )
+
+
+def class_options(chosen: str | None) -> Markup:
+    """The lines of a list of classes to choose from, below 全部. Written once for as long as the tree is the same."""
+    found = classes()
+    known = any(one.value == chosen for _, inside in found for one in inside)
+    return _written(found, chosen if known else None)
+
+
+@lru_cache(maxsize=256)
+def _written(found: Classes, chosen: str | None) -> Markup:
+    line, group = Markup('<option value="{}"{}>{}</option>'), Markup('<optgroup label="{}">{}</optgroup>')
+    selected = Markup(" selected")
+    return Markup("").join(
+        group.format(
+            name,
+            Markup("").join(
+                line.format(one.value, selected if one.value == chosen else "", one.text) for one in inside
+            ),
+        )
+        for name, inside in found
+    )
 
 
 # --- one ticket --------------------------------------------------------------------------------------------
