@@ -36,6 +36,7 @@ import bff
 from app import create_app, db, ids
 from app.ids import Kind, Ref
 from app.people import tokens as people_tokens
+from app.queue import Queue
 from app.settings import Settings
 from bench import bff_town, harness, load, revenue_town, vote
 from bench.bff_town import Town
@@ -179,7 +180,7 @@ def photo_worker(environment: Mapping[str, str], folder: Path) -> Iterator[None]
     """The process that makes the renditions."""
     with (folder / "photos.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "--queue", "photos"],
+            [sys.executable, "-m", "workers", "--queue", Queue.MEDIA],
             cwd=harness.ROOT,
             env=dict(environment),
             stdout=log,
@@ -187,6 +188,8 @@ def photo_worker(environment: Mapping[str, str], folder: Path) -> Iterator[None]
         )
     try:
         yield
+        if process.poll() is not None:
+            raise RuntimeError("the photo worker ended before the bench did")
     finally:
         process.terminate()
         process.wait(30)

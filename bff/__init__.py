@@ -15,6 +15,7 @@ from flask.json.provider import JSONProvider
 from app import logs
 from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident
 from bff.http import RefConverter
+from bff.uploads import UploadRequest
 
 MAX_BODY = 11 * 1024 * 1024  # a photo of 10 MB in its multipart wrapping
 MAX_JSON = 256 * 1024
@@ -38,6 +39,7 @@ class OrjsonProvider(JSONProvider):
 def init_app(app: Flask) -> None:
     """Add all faces, their documents, health and the handling of errors to the application."""
     app.json = OrjsonProvider(app)
+    app.request_class = UploadRequest
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_PARTS"] = 20
     app.url_map.converters["ref"] = RefConverter

@@ -126,9 +126,11 @@ _INDEX = db.Plain(
 _LINES = db.Plain(
     f"""
     SELECT json_agg(json_build_array(w.place, {LINE}))::text
-    FROM unnest(:communities::bigint[], :tickets::uuid[]) WITH ORDINALITY AS w(community_id, id, place)
+    FROM unnest((SELECT :communities::bigint[]), (SELECT :tickets::uuid[]))
+         WITH ORDINALITY AS w(community_id, id, place)
     JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
-    WHERE t.community_id = ANY(:communities::bigint[]) AND t.status = ANY(:statuses) AND {CONCERNS}
+    WHERE t.community_id = ANY((SELECT :communities::bigint[])::bigint[])
+      AND t.status = ANY((SELECT :statuses::text[])::text[]) AND {CONCERNS}
     """  # noqa: S608  as above
 )
 _FIRST = ("infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff")

@@ -11,7 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app import db
+from app.ids import new_id
+from app.places import queries as places
 from app.places.models import Region, RegionKind
+from app.tickets import lines
 from tests.conftest import House
 
 SUM = "SELECT :a::int + :b::int, 'at 08:00, 100 %'"
@@ -108,3 +111,25 @@ def test_a_server_that_is_away_is_something_that_passes(
         asked.row({})
 
     assert db.is_passing(away.value)
+
+
+def test_the_lines_of_a_list_are_planned_once_and_not_at_each_request(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that the planner can see makes each plan look better than the one for all values, and it plans anew."""
+    asked = {
+        "resident_id": new_id(),
+        "today": places.today(),
+        "communities": [1, 2],
+        "tickets": "{" + ",".join(str(new_id()) for _ in range(2)) + "}",
+        "statuses": ["received", "accepted"],
+    }
+    with another_pool(str(house.settings.database_url), monkeypatch):
+        for _ in range(20):
+            lines._LINES.rows(asked)
+        with db.statements() as connection:
+            planned = connection.exec_driver_sql(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%w.place%%'"
+            ).one()
+
+    assert planned == (10, 5)

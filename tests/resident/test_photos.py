@@ -101,6 +101,21 @@ def test_a_photo_above_ten_megabytes_is_refused(resident: Callable[..., Person])
     assert (answer.status_code, answer.json["code"]) == (422, "photo_too_large")
 
 
+def test_a_photo_that_comes_in_lies_in_no_temporary_file(
+    resident: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a picture with its position was written to a temporary file")
+
+    monkeypatch.setattr("werkzeug.formparser.default_stream_factory", refuse)
+    monkeypatch.setattr("werkzeug.wrappers.request.default_stream_factory", refuse)
+    large = pictures.jpeg(pictures.scene(lit=False), pictures.exif())
+    assert len(large) > 1_000_000
+
+    taken = resident().upload("/photos", large)
+    assert taken.status_code == 201, taken.text
+
+
 def test_a_post_without_a_file_says_so(resident: Callable[..., Person]) -> None:
     wang = resident()
     for answer in (
