@@ -19,6 +19,7 @@ from psycopg import sql
 from sqlalchemy import (
     BigInteger,
     Connection,
+    CursorResult,
     DateTime,
     Engine,
     LargeBinary,
@@ -325,11 +326,18 @@ class Plain:
 
     def within(self, values: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
         """All its rows, as a part of the unit of work that is open, with what was changed in it so far."""
+        return self._within(values).all()
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Carry out what gives no rows, as a part of the unit of work that is open."""
+        self._within(values)
+
+    def _within(self, values: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
         current = session()
         if current.autoflush:
             current.flush()
         given = {name: values[name] for name in self._names}
-        return current.connection().exec_driver_sql(self.sql, given).all()
+        return current.connection().exec_driver_sql(self.sql, given)
 
     def row(self, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Its first row. Not inside transaction() or reading(). Raises DBAPIError."""

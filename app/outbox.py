@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Index, SmallInteger, String, UniqueConstraint, bindparam, delete, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock, db, ids, logs, queue
@@ -73,6 +73,15 @@ class Leased(NamedTuple):
 _REQUEST = "_request_id"  # beside what the handler reads
 
 
+_PUT = db.Plain(
+    """
+    INSERT INTO outbox (community_id, id, queue, kind, payload, idem, not_before, created_at)
+    VALUES (:community_id, :id, :queue, :kind, :payload::jsonb, :idem, :not_before, :created_at)
+    ON CONFLICT (community_id, idem) DO NOTHING
+    """
+)
+
+
 def put(
     *,
     community_id: int,
@@ -84,21 +93,19 @@ def put(
 ) -> None:
     """Promise `kind` in this transaction, at most once for `idem` in the community, and ring after the commit."""
     now = clock.now()
-    db.session().execute(
-        insert(Outbox)
-        .values(
-            community_id=community_id,
-            id=ids.new_id(),
-            queue=on.value,
-            kind=kind,
-            payload=payload
-            if (request := logs.request_id()) is None
-            else payload | {_REQUEST: logs.scrub(request)},
-            idem=idem,
-            not_before=not_before or now,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["community_id", "idem"])
+    request = logs.request_id()
+    told = payload if request is None else payload | {_REQUEST: logs.scrub(request)}
+    _PUT.write(
+        {
+            "community_id": community_id,
+            "id": ids.new_id(),
+            "queue": on.value,
+            "kind": kind,
+            "payload": orjson.dumps(told).decode(),
+            "idem": idem,
+            "not_before": not_before or now,
+            "created_at": now,
+        }
     )
     if not_before is None or not_before <= now:
         queue.enqueue_after_commit(on, queue.Job.DRAIN, community_id, on.value)

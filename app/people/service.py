@@ -35,7 +35,6 @@ from app.people.models import (
     MarkKind,
     PersonKey,
     Resident,
-    ResidentIndex,
     ResidentSession,
     Role,
     Staff,
@@ -326,20 +325,25 @@ def _set_consent(resident_id: UUID, change: ConsentChange, me: Actor) -> None:
     )
 
 
+_REMEMBER = db.Plain(
+    """
+    INSERT INTO resident_index (resident_id, kind, community_id, object_id, updated_at)
+    VALUES (:resident_id, :kind, :community_id, :object_id, :now)
+    ON CONFLICT (resident_id, kind, community_id, object_id) DO UPDATE SET updated_at = excluded.updated_at
+    """
+)
+
+
 def remember(*, resident_id: UUID, kind: str, ref: Ref) -> None:
     """Note in the resident's index that this object is hers and has just changed."""
-    row = insert(ResidentIndex).values(
-        resident_id=resident_id,
-        kind=kind,
-        community_id=ref.community_id,
-        object_id=ref.id,
-        updated_at=clock.now(),
-    )
-    db.session().execute(
-        row.on_conflict_do_update(
-            index_elements=["resident_id", "kind", "community_id", "object_id"],
-            set_={"updated_at": row.excluded.updated_at},
-        )
+    _REMEMBER.write(
+        {
+            "resident_id": resident_id,
+            "kind": kind,
+            "community_id": ref.community_id,
+            "object_id": ref.id,
+            "now": clock.now(),
+        }
     )
 
 

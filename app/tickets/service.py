@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, crypto, db, ids, outbox
@@ -118,8 +118,8 @@ def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Open
     claimed = db.session().scalar(
         token.on_conflict_do_nothing(index_elements=["resident_id", "token"]).returning(ClientToken.ticket_id)
     )
-    row = db.session().get_one(ClientToken, (acting_user, client_token))
     if claimed is None:
+        row = db.session().get_one(ClientToken, (acting_user, client_token))
         if row.community_id is None:
             raise RuntimeError("a client token points to no ticket")
         return Opened(queries.ticket_for(acting_user, Ref(row.community_id, row.ticket_id)), fresh=False)
@@ -132,7 +132,12 @@ def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Open
         text_check=TextCheck.PENDING if report.text else TextCheck.NONE,
         photo_owner=acting_user,
     )
-    row.community_id = ticket.community_id
+    db.session().execute(
+        update(ClientToken)
+        .where(ClientToken.resident_id == acting_user, ClientToken.token == client_token)
+        .values(community_id=ticket.community_id)
+        .execution_options(synchronize_session=False)
+    )
     if report.text:
         outbox.put(
             community_id=ticket.community_id,

@@ -168,7 +168,9 @@ def _follow(ticket: Ticket, move: Move, actor: Actor, row: TicketEvent, words: s
         )
     if row.from_status is not None and (move in CLOCK_KINDS or row.from_status != ticket.status):
         _reclock(ticket)
-    if move not in stints.UNCOUNTED:
+    if row.seq == 1:
+        stints.begin(ticket, row)
+    elif move not in stints.UNCOUNTED:
         stints.keep(ticket)
 
 
@@ -176,7 +178,8 @@ def _tell_sources(ticket: Ticket, row: TicketEvent, words: str | None) -> None:
     """Owe the systems that handed in the ticket, or one merged into it, its new status; what is internal stays so."""
     note = words if row.visibility == Visibility.REPORTER else None
     told = [(ticket, note)]
-    if from_elsewhere := queries.merged_into(ticket):
+    is_new = row.seq == 1  # nothing can have been merged into it
+    if not is_new and (from_elsewhere := queries.merged_into(ticket)):
         # What the reporter of this one wrote is not for who handed in another; nor is anything said in private.
         is_theirs = row.actor_kind != ActorKind.RESIDENT and queries.tells_followers(ticket)
         told += [(other, note if is_theirs else None) for other in from_elsewhere]
