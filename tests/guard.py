@@ -73,7 +73,10 @@ def complaint(statement: str, tables: dict[str, str]) -> str | None:
         if not re.search(scoped, statement, re.IGNORECASE):
             return f"{verb.upper()} {table} without {column}"
         # Tables may name one another, but somewhere a value must say which community it is.
-        given = rf"\b{column}\s*(=\s*(ANY\s*\()?(\(SELECT\s+)?(%\(|\d|-\d|')|IN\s*\()|\bunnest\([^;]*?\) AS \w+\({column}\b"
+        given = (
+            rf"\b{column}\s*(=\s*(ANY\s*\()?(\(SELECT\s+)?(%\(|\d|-\d|')|IN\s*\()"
+            rf"|\bunnest\([^;]*?\) AS \w+\({column}\b"
+        )
         if not re.search(given, statement, re.IGNORECASE):
             return f"{verb.upper()} {table} with no value for {column}"
     return None
