@@ -151,6 +151,33 @@ def test_the_settings_name_what_the_server_was_started_with_and_no_secret(
     assert "DATABASE_URL" not in clerk("street").get("/admin/settings").text
 
 
+def test_a_history_that_is_cut_says_so(
+    clerk: Callable[..., Clerk], town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, said = town.staff("community"), "更早的请审计员在“操作记录”里查"
+    page = clerk("community")
+    settings = "/admin/settings"
+    monkeypatch.setattr("bff.admin.console.system_rules.HISTORY", 2)
+    for minutes in (60, 90):
+        assert desk.post("/patrol/settings", {"shift_cap_minutes": minutes}).status_code < 300
+    whole = page.get(settings, part=True).text
+    assert said not in whole
+    assert desk.post("/patrol/settings", {"shift_cap_minutes": 120}).status_code < 300
+    cut = page.get(settings, part=True).text
+    assert "只列最近的 2 条" in cut
+    assert said in cut
+    assert ("= 60" in whole, "= 60" in cut, "= 90" in cut) == (True, False, True)
+    monkeypatch.setattr("bff.admin.console.system_staff.HISTORY", 1)
+    me, security = desk.get("/me").get_json()["staff_id"], clerk("security_admin")
+    account = f"/admin/staff/{me}/detail"
+    assert said not in security.get(account).text
+    given = {"staff_id": me, "role": "property", "org_id": town.a.property_id}
+    assert town.staff("security_admin").post("/roles", given).status_code == 201
+    roles = security.get(account).text
+    assert "只列最近的 1 条" in roles
+    assert said in roles
+
+
 def test_work_that_failed_is_named_without_what_it_was_given_and_gets_another_try(
     clerk: Callable[..., Clerk], town: Town
 ) -> None:

@@ -113,6 +113,27 @@ def test_each_metric_of_the_assessment_leads_to_as_many_tickets(
     assert "不予受理" in left
 
 
+def test_the_tickets_that_a_rate_lacks_are_listed(
+    town: Town, clerk: Callable[..., Clerk], report: Callable[..., dict[str, Any]]
+) -> None:
+    done, still = report(category="noise"), report(category="noise")
+    town.bring(done["ticket_id"], *DONE)
+    town.bring(still["ticket_id"], "accept")
+    desk = clerk("community")
+    page = desk.get("/admin/assessment").text
+    links = [html.unescape(link) for link in re.findall(r'href="(/admin/assessment/items[^"]+)"', page)]
+    lacking = next(link for link in links if "metric=closed&share=missed" in link)
+    listed = desk.get(lacking).text
+    assert "data-count>1<" in listed
+    assert still["number"] in listed
+    assert done["number"] not in listed
+    assert "没做到的" in listed
+    # A mean is made of all that it counts: nothing is missing from it, and no button says so.
+    mean = desk.get("/admin/assessment/items?metric=handling_time&share=denominator").text
+    assert "share=missed" not in mean
+    assert "没做到的" not in mean
+
+
 def test_units_are_ranked_as_the_face_ranks_them(
     town: Town, clerk: Callable[..., Clerk], report: Callable[..., dict[str, Any]], monkeypatch: Any
 ) -> None:

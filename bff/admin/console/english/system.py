@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "只列最近的": "Only the latest",
+    "条；更早的请审计员在“操作记录”里查。": "are listed; an auditor finds earlier ones in the Audit log.",
     "0 到 100；两家各 50 就是各发一半。": "0 to 100; 50 each is half each.",
     "12345 热线平台、摄像头、传感器等系统凭密钥把问题交进来。密钥只在生成时显示一次。": (
         "The 12345 hotline, cameras and sensors hand reports in with a key. A key is shown once, "
