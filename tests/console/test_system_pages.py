@@ -168,7 +168,7 @@ def test_a_history_that_is_cut_says_so(
     assert said in cut
     assert ("= 60" in whole, "= 60" in cut, "= 90" in cut) == (True, False, True)
     monkeypatch.setattr("bff.admin.console.system_staff.HISTORY", 1)
-    me, security = desk.get("/me").get_json()["staff_id"], clerk("security_admin")
+    me, security = desk.get("/me").get_json()["id"], clerk("security_admin")
     account = f"/admin/staff/{me}/detail"
     assert said not in security.get(account).text
     given = {"staff_id": me, "role": "property", "org_id": town.a.property_id}
