@@ -99,6 +99,30 @@ def test_every_act_of_the_log_has_words() -> None:
     assert {act for act in acts() if not system_words.is_known(act)} == set()
 
 
+def facts() -> Iterator[str]:
+    """Every fact that the code notes beside an act under a name of its own."""
+    for path in (TOP / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"audit.record", "_record"}:
+                yield from (given.arg for given in node.keywords if given.arg)
+
+
+def test_every_fact_of_the_log_has_words() -> None:
+    said_elsewhere = {"community_id", "object_kind", "object_id"}
+    assert {name for name in facts() if system_words.detail_name(name) == name} - said_elsewhere == set()
+
+
+def test_a_word_of_the_program_is_said_in_the_log_as_the_pages_say_it(
+    clerk: Callable[..., Clerk], town: Town
+) -> None:
+    desk = town.staff("community")
+    draft = {"kind": "outage", "title": "明早停水", "text": "八点到十二点。", "area_ids": [town.a.estate_id]}
+    assert desk.post("/notices", draft).status_code == 201
+    page = clerk("auditor").get("/admin/audit?action=notice.drafted").text
+    assert "停水停电" in page
+    assert "outage" not in page
+
+
 def test_the_log_is_searched_by_person_act_thing_and_day(clerk: Callable[..., Clerk], town: Town) -> None:
     changed = town.staff("community").patch(
         f"/areas/{town.a.estate_id}",

@@ -86,6 +86,8 @@ def opt_outs_page() -> str:
 def sms_template_list() -> str:
     """The texts of one's street, the newest first, and whether a vendor carries them."""
     found = s.SmsTemplateList().dump(face.listed(query(PageQuery)))
+    for row in found["items"]:
+        row["parts"] = _parts(row["text"], said.blanks_called(row["parameters"]))
     return page(
         "sms/templates.html",
         here="sms-templates",
