@@ -111,7 +111,9 @@ def span_label(label: str) -> str:
     year, part, number = label[:4], label[4:5], label[5:]
     if language() == "en" or part not in {"Q", "H"}:
         return label
-    return f"{year}年第{number}季度" if part == "Q" else f"{year}年{'上' if number == '1' else '下'}半年"
+    if part == "Q":
+        return f"{year}年第{number}季度"
+    return f"{year}年上半年" if number == "1" else f"{year}年下半年"
 
 
 WORDS = {

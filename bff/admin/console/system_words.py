@@ -723,6 +723,11 @@ def about_name(kind: str) -> str:
     return say(word) if word is not None else kind
 
 
+def has_word(detail: str) -> bool:
+    """Is there a word for what this fact beside an act is called?"""
+    return detail in _DETAILS
+
+
 def detail_name(name: str) -> str:
     """What a fact beside an act is called; a name of the program where it has no word."""
     return say(_DETAILS[name]) if name in _DETAILS else name

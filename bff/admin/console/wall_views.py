@@ -42,7 +42,8 @@ def picture(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _heat(grids: list[dict[str, Any]]) -> dict[str, Any]:
     """`heat`: the grids that have an outline as one picture (ticket_drawing.Plan), None where none has; `heat_rows`:
-    what is said in it, by the grid's wire id; `hottest`: the same, what is most overdue first; `undrawn`: the other grids; `warmth`: of each grid, in the order given.
+    what is said in it, by the grid's wire id; `hottest`: the same, what
+    is most overdue first; `undrawn`: the other grids; `warmth`: of each grid, in the order given.
     """
     warmth = _warmth(grids)
     outlined = [one for one in grids if one["outline"] is not None]
