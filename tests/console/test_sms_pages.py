@@ -395,6 +395,19 @@ def test_a_blank_is_called_what_its_writer_called_it(clerk: Callable[..., Clerk]
     assert "您好，<mark>空白 1</mark>。" in street.get(f"/admin/sms-templates/{other}").text
 
 
+def test_the_list_of_templates_shows_the_blanks_as_people_call_them(
+    clerk: Callable[..., Clerk], mail: Mailroom
+) -> None:
+    blanks = [
+        {"name": "estate", "longest": 20, "fill": "estate"},
+        {"name": "p1", "longest": 9, "title": "时间"},
+    ]
+    mail.street.post("/sms-templates", mail.template_body(text="{estate}{p1}停水。", parameters=blanks))
+    page = clerk("street").get("/admin/sms-templates").text
+    assert "<mark>小区名</mark><mark>时间</mark>停水。" in page
+    assert "{p1}" not in page
+
+
 def test_blanks_that_a_changed_text_no_longer_has_are_gone(mail: Mailroom) -> None:
     drafted = mail.street.post("/sms-templates", mail.template_body()).get_json()
     path, tag = f"/sms-templates/{drafted['template_id']}", {"If-Match": f'"{drafted["version"]}"'}

@@ -68,6 +68,10 @@ def test_the_heat_of_grids_is_a_plan_with_figures_and_what_they_are_counted_of(
     assert 'class="heat"' not in drawn
     wall = desk.get("/admin/screens/preview").text
     assert f"<title>{said}</title>" in wall
+    # Nobody reads a name within the plan from five metres: it stands beside it, as large as everything else.
+    assert "heat-plan-name" in drawn
+    assert "heat-plan-name" not in wall
+    assert f'<span class="line-name">{name}</span><span class="line-n"><b class="">0</b> / 2</span>' in wall
     assert "<a" not in wall.partition('class="heat-plan"')[2].partition("</svg>")[0]
 
 

@@ -13,6 +13,7 @@ from app.messaging.templates import Fill
 from bff.admin.console.system_words import PROVIDERS
 from bff.admin.console.words import say
 
+_BY_ITSELF = {Fill.ESTATE: "小区名", Fill.ROOM: "房号"}
 _NUMBERED = re.compile(r"p\d+\Z")
 
 STATES = {
@@ -271,12 +272,14 @@ def yuan(fen: int) -> str:
 
 def blanks_called(parameters: Sequence[Mapping[str, Any]]) -> list[str]:
     """What each blank of a template is called, in the order of the text: as its writer called it, else by its number,
-    with the name in the text where that says something (the page itself writes p1, p2, … for a new one).
+    with the name in the text where that says something (the page itself writes p1, p2, … for a new one). One that is
+    filled in by itself is called by what it is filled with.
     """
     called = []
     for number, one in enumerate(parameters, 1):
         own = "" if _NUMBERED.match(one["name"]) else f"（{one['name']}）"
-        called.append(one.get("title") or f"{say('空白')} {number}{own}")
+        by_itself = _BY_ITSELF.get(one["fill"])
+        called.append(one.get("title") or (say(by_itself) if by_itself else f"{say('空白')} {number}{own}"))
     return called
 
 
