@@ -68,6 +68,8 @@ def test_the_heat_of_grids_is_a_plan_with_figures_and_what_they_are_counted_of(
     assert 'class="heat"' not in drawn
     wall = desk.get("/admin/screens/preview").text
     assert f"<title>{said}</title>" in wall
+    assert 'title="已超期 0 · 共 2 件未办结"' in wall  # each figure says on hover what it is counted of
+    assert f'title="{name}：超期 0 / 未办结 2"' in wall
     # Nobody reads a name within the plan from five metres: it stands beside it, as large as everything else.
     assert "heat-plan-name" in drawn
     assert "heat-plan-name" not in wall
