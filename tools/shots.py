@@ -129,13 +129,13 @@ def _to_send(page: Any) -> None:
 def _text_written(page: Any) -> None:
     page.locator('[name="audience.ids"]').first.check()
     page.get_by_label("短信模板").select_option(label="停水停电通知（通知）")
-    for number, words in enumerate(("1栋", "周四9:00至12:00", "停水"), 1):
-        page.get_by_label(f"空白 {number}").fill(words)
+    for blank, words in (("哪里", "1栋"), ("什么时候", "周四9:00至12:00"), ("停水还是停电", "停水")):
+        page.locator("[data-params]").get_by_label(blank).fill(words)
 
 
 def _text_refused(page: Any) -> None:
     _text_written(page)
-    page.get_by_label("空白 3").fill("见 www.a.cn")
+    page.get_by_label("停水还是停电").fill("见 www.a.cn")
     page.get_by_role("button", name="保存，去核对人数和费用").click()
     page.locator("[data-params] .field-error").wait_for()
 
@@ -154,7 +154,7 @@ def _texted(page: Any) -> None:
         page.goto("/admin/campaigns/new?type=decision_not_voted")
         page.locator('[name="audience.ids"]').first.check()
         page.get_by_label("短信模板").select_option(label="请参加业主表决（提醒）")
-        page.get_by_label("空白 2").fill("1栋电梯更新改造")
+        page.get_by_label("表决的名称").fill("1栋电梯更新改造")
         page.get_by_label("这次通知叫什么").fill("提醒还没投票的业主")
         page.get_by_role("button", name="保存，去核对人数和费用").click()
         page.locator("[data-recipients]").wait_for()

@@ -151,7 +151,7 @@ class SmsProviderCap(db.Base):
 
 
 class SmsTemplate(db.Base):
-    """A text that may be sent. `parameters`: [{"name", "longest", "fill"}], in the order of the text.
+    """A text that may be sent. `parameters`: [{"name", "longest", "fill", "title"}], in the order of the text.
 
     `fill`: `campaign` (one value for everybody), or `estate`, `room`, `list`: of each recipient.
     """

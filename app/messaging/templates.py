@@ -55,11 +55,12 @@ class Fill(StrEnum):
 
 
 class Parameter(NamedTuple):
-    """A blank of a template: at most `longest` characters."""
+    """A blank of a template: at most `longest` characters. `title`: what people call it, if anything."""
 
     name: str
     longest: int
     fill: Fill
+    title: str | None = None
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def mappings_of(template_id: UUID) -> list[SmsTemplateMapping]:
 
 def parameters_of(row: SmsTemplate) -> list[Parameter]:
     """Its parameters in the order of the text."""
-    return [Parameter(p["name"], p["longest"], Fill(p["fill"])) for p in row.parameters]
+    return [Parameter(p["name"], p["longest"], Fill(p["fill"]), p.get("title")) for p in row.parameters]
 
 
 def blanks_in(text: str) -> list[tuple[int, int, str]]:

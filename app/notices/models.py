@@ -26,10 +26,11 @@ from app import db
 
 
 class Topic(StrEnum):
-    """三务公开 · 政策 · 施工维护 · 紧急 · 学习（普法）."""
+    """三务公开 · 政策 · 停水停电 · 施工维护 · 紧急 · 学习（普法）."""
 
     OPEN_AFFAIRS = "open_affairs"
     POLICY = "policy"
+    OUTAGE = "outage"
     WORKS = "works"
     EMERGENCY = "emergency"
     STUDY = "study"
@@ -38,6 +39,7 @@ class Topic(StrEnum):
 TOPIC_NAMES = {
     Topic.OPEN_AFFAIRS: "公开事项",
     Topic.POLICY: "政策通知",
+    Topic.OUTAGE: "停水停电",
     Topic.WORKS: "施工通知",
     Topic.EMERGENCY: "紧急通知",
     Topic.STUDY: "学习通知",

@@ -15,7 +15,7 @@ from app.people.scopes import StaffActor
 from app.tickets import queries
 from app.tickets.figure_errors import NoSuchGroup
 from app.tickets.figure_models import Out, Stint
-from app.tickets.figure_rules import MOMENTS, RULES, TICKET_REASONS, Metric, Share, codes, counted
+from app.tickets.figure_rules import MOMENTS, RULES, TICKET_REASONS, Metric, Share, codes, outcomes_of
 from app.tickets.figures import Wanted, concerning, reader_of, within
 from app.tickets.models import TicketEvent
 from app.tickets.moves import Move
@@ -51,8 +51,7 @@ def items(
     if share is Share.LEFT_OUT:
         chosen = _left_out(outcome, rule.left, reason)
     else:
-        wants = rule.numerator if share is Share.NUMERATOR else counted(rule)
-        chosen = and_(Stint.out == Out.COUNTED.value, outcome.in_(sorted(wants)))
+        chosen = and_(Stint.out == Out.COUNTED.value, outcome.in_(sorted(outcomes_of(rule, share))))
     if not staff.grants:
         return Listed([], 0, now)
     condition = and_(

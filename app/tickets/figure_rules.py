@@ -214,6 +214,9 @@ class Share(StrEnum):
 
     NUMERATOR = "numerator"
     DENOMINATOR = "denominator"
+    MISSED = (
+        "missed"  # in the denominator and not in the numerator: of a rate that should be high, what it lacks
+    )
     LEFT_OUT = "left_out"
 
 
@@ -228,3 +231,19 @@ def all_codes(part: Part) -> frozenset[int]:
 def counted(rule: Rule) -> frozenset[int]:
     """The outcomes that make the denominator."""
     return all_codes(rule.part) - frozenset().union(*rule.left.values())
+
+
+def has_missed(rule: Rule) -> bool:
+    """Is there something between numerator and denominator? Not of a mean, which is made of all, nor where the
+    numerator is counted by a moment of its own and so is no part of the denominator.
+    """
+    return rule.seconds is None and rule.apart is None
+
+
+def outcomes_of(rule: Rule, share: Share) -> frozenset[int]:
+    """The outcomes that make this share; of LEFT_OUT by its reasons instead."""
+    if share is Share.NUMERATOR:
+        return rule.numerator
+    if share is Share.MISSED:
+        return counted(rule) - rule.numerator if has_missed(rule) else frozenset()
+    return counted(rule)

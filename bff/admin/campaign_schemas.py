@@ -24,6 +24,12 @@ class SmsParameter(Schema):
         validate=v.OneOf([x.value for x in Fill]),
         metadata={"description": "campaign: one value for all; estate, room, list: of each recipient"},
     )
+    title = Text(
+        most=12,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "what people call it, as whoever fills it in reads it"},
+    )
 
 
 def _parameters(**more: object) -> f.List:

@@ -126,7 +126,10 @@ def units(args: dict[str, Any]) -> dict[str, Any]:
 @blp.arguments(s.ItemQuery, location="query")
 @blp.response(200, s.ItemList)
 def items(args: dict[str, Any]) -> dict[str, Any]:
-    """The very tickets that a figure counts: its numerator, its denominator, or what it leaves out."""
+    """The very tickets that a figure counts: its numerator, its denominator, or what it leaves out.
+
+    `missed`: those of the denominator that aren't in the numerator; none of a mean, nor of repeated reports.
+    """
     return listed(args, wanted_of(args), g.staff)
 
 

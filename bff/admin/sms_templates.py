@@ -47,7 +47,8 @@ def template_out(row: SmsTemplate) -> dict[str, Any]:
     """A template with what vendors call it, for this face and its pages."""
     return {
         "template_id": row.id,
-        **{name: getattr(row, name) for name in ("name", "kind", "sign", "text", "parameters", "state")},
+        **{name: getattr(row, name) for name in ("name", "kind", "sign", "text", "state")},
+        "parameters": [p._asdict() for p in templates.parameters_of(row)],
         **{name: getattr(row, name) for name in ("version", "created_at", "approved_at")},
         "mappings": [
             {
@@ -63,7 +64,7 @@ def template_out(row: SmsTemplate) -> dict[str, Any]:
 
 
 def _parameters(body: list[dict[str, Any]]) -> list[Parameter]:
-    return [Parameter(p["name"], p["longest"], Fill(p["fill"])) for p in body]
+    return [Parameter(p["name"], p["longest"], Fill(p["fill"]), p["title"]) for p in body]
 
 
 @blp.route("/sms-templates", methods=["GET"])

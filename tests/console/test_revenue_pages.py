@@ -200,7 +200,7 @@ def test_charts_have_their_figures_as_a_table(kept: dict[str, str], clerk: Calla
     assert page.count("data-chart>") >= 2
     assert "<th scope=row>2023</th>" in page
     quarters = clerk("community").get(f"{kept['home']}/charts").text
-    assert "<th scope=row>2023Q2</th>" in quarters
+    assert "<th scope=row>2023年第2季度</th>" in quarters
     assert "还没有公布的账" in clerk("community").get(f"{kept['home']}/charts?from=2030-01-01").text
 
 

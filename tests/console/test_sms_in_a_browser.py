@@ -157,6 +157,8 @@ def test_a_template_is_written_approved_by_another_and_entered_as_the_vendor_cal
     page.keyboard.type("停电。")
     page.get_by_label("最多几个字").fill("20")
     assert page.locator("[data-text]").inner_text() == "【寸滩街道】您好，空白 1停电。"
+    page.get_by_label("这处空白叫什么").fill("停电时间")
+    assert page.locator("[data-text]").inner_text() == "【寸滩街道】您好，停电时间停电。"
     page.get_by_role("button", name="保存，等另一人审核").click()
     page.get_by_text("须由另一位同事审核").wait_for()
     template = page.url.rpartition("/")[2]
@@ -170,7 +172,8 @@ def test_a_template_is_written_approved_by_another_and_entered_as_the_vendor_cal
     desk = window("community")
     desk.goto("/admin/campaigns/new?type=estates")
     desk.get_by_label("短信模板").select_option(template)
-    desk.get_by_label("空白 1").fill("今晚")
+    desk.get_by_text("【寸滩街道】您好，停电时间停电。").wait_for()
+    desk.get_by_label("停电时间").fill("今晚")
     desk.get_by_text("【寸滩街道】您好，今晚停电。").wait_for()
 
 

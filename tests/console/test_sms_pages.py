@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -358,7 +359,7 @@ def test_a_template_shows_its_blanks_its_vendors_and_who_may_approve_it(
     street = clerk("street")
     own = f"/admin/sms-templates/{drafted}"
     page = street.get(own)
-    assert "<mark>空白 1</mark>" in page.text
+    assert "<mark>空白 1（what）</mark>" in page.text
     assert "没有登记在这家的模板代码" in page.text
     assert "须由另一位同事审核" in page.text
     assert f"POST /admin/api/v1/sms-templates/{drafted}/approve" not in page.text
@@ -369,6 +370,42 @@ def test_a_template_shows_its_blanks_its_vendors_and_who_may_approve_it(
     assert seen.status_code == 200
     assert "/mappings/" not in seen.text
     assert desk.get("/admin/sms-templates/new").status_code == 403
+
+
+def test_a_blank_is_called_what_its_writer_called_it(clerk: Callable[..., Clerk], mail: Mailroom) -> None:
+    named = [{"name": "p1", "longest": 20, "title": "停电时间"}]
+    body = mail.template_body(text="您好，{p1}停电。", parameters=named)
+    made = mail.street.post("/sms-templates", body).json
+    assert made["parameters"] == [{"name": "p1", "longest": 20, "fill": "campaign", "title": "停电时间"}]
+    own = f"/admin/sms-templates/{made['template_id']}"
+    street = clerk("street")
+    assert "您好，<mark>停电时间</mark>停电。" in street.get(own).text
+    begun = re.search(r'id="blanks">(.*?)</script>', street.get(f"{own}/edit").text)
+    assert begun is not None
+    assert json.loads(begun[1]) == made["parameters"]
+    # Somebody who changes another word of it doesn't lose the name.
+    changed = mail.street.patch(
+        own.replace("/admin", "", 1), {"name": "停电的通知"}, headers={"If-Match": '"1"'}
+    ).json
+    assert changed["parameters"][0]["title"] == "停电时间"
+    # One that nobody named is told apart by its number; what the page itself wrote into the text says nothing.
+    other = mail.street.post(
+        "/sms-templates", mail.template_body(text="您好，{p1}。", parameters=[{"name": "p1", "longest": 20}])
+    ).json["template_id"]
+    assert "您好，<mark>空白 1</mark>。" in street.get(f"/admin/sms-templates/{other}").text
+
+
+def test_the_list_of_templates_shows_the_blanks_as_people_call_them(
+    clerk: Callable[..., Clerk], mail: Mailroom
+) -> None:
+    blanks = [
+        {"name": "estate", "longest": 20, "fill": "estate"},
+        {"name": "p1", "longest": 9, "title": "时间"},
+    ]
+    mail.street.post("/sms-templates", mail.template_body(text="{estate}{p1}停水。", parameters=blanks))
+    page = clerk("street").get("/admin/sms-templates").text
+    assert "<mark>小区名</mark><mark>时间</mark>停水。" in page
+    assert "{p1}" not in page
 
 
 def test_blanks_that_a_changed_text_no_longer_has_are_gone(mail: Mailroom) -> None:

@@ -99,6 +99,29 @@ def test_every_act_of_the_log_has_words() -> None:
     assert {act for act in acts() if not system_words.is_known(act)} == set()
 
 
+def facts() -> Iterator[str]:
+    """Every fact that the code notes beside an act under a name of its own."""
+    for path in (TOP / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"audit.record", "_record"}:
+                yield from (given.arg for given in node.keywords if given.arg)
+
+
+def test_every_fact_of_the_log_has_words() -> None:
+    assert {name for name in facts() if not system_words.has_word(name)} == set()
+
+
+def test_a_word_of_the_program_is_said_in_the_log_as_the_pages_say_it(
+    clerk: Callable[..., Clerk], town: Town
+) -> None:
+    desk = town.staff("community")
+    draft = {"kind": "outage", "title": "明早停水", "text": "八点到十二点。", "area_ids": [town.a.estate_id]}
+    assert desk.post("/notices", draft).status_code == 201
+    page = clerk("auditor").get("/admin/audit?action=notice.drafted").text
+    assert "停水停电" in page
+    assert "outage" not in page
+
+
 def test_the_log_is_searched_by_person_act_thing_and_day(clerk: Callable[..., Clerk], town: Town) -> None:
     changed = town.staff("community").patch(
         f"/areas/{town.a.estate_id}",
@@ -149,6 +172,33 @@ def test_the_settings_name_what_the_server_was_started_with_and_no_secret(
     for secret in (chosen.secret_key, chosen.wechat_secret, chosen.database_url, chosen.redis_url):
         assert secret not in page
     assert "DATABASE_URL" not in clerk("street").get("/admin/settings").text
+
+
+def test_a_history_that_is_cut_says_so(
+    clerk: Callable[..., Clerk], town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, said = town.staff("community"), "更早的请审计员在“操作记录”里查"
+    page = clerk("community")
+    settings = "/admin/settings"
+    monkeypatch.setattr("bff.admin.console.system_rules.HISTORY", 2)
+    for minutes in (60, 90):
+        assert desk.post("/patrol/settings", {"shift_cap_minutes": minutes}).status_code < 300
+    whole = page.get(settings, part=True).text
+    assert said not in whole
+    assert desk.post("/patrol/settings", {"shift_cap_minutes": 120}).status_code < 300
+    cut = page.get(settings, part=True).text
+    assert "只列最近的 2 条" in cut
+    assert said in cut
+    assert ("= 60" in whole, "= 60" in cut, "= 90" in cut) == (True, False, True)
+    monkeypatch.setattr("bff.admin.console.system_staff.HISTORY", 1)
+    me, security = desk.get("/me").get_json()["id"], clerk("security_admin")
+    account = f"/admin/staff/{me}/detail"
+    assert said not in security.get(account).text
+    given = {"staff_id": me, "role": "property", "org_id": town.a.property_id}
+    assert town.staff("security_admin").post("/roles", given).status_code == 201
+    roles = security.get(account).text
+    assert "只列最近的 1 条" in roles
+    assert said in roles
 
 
 def test_work_that_failed_is_named_without_what_it_was_given_and_gets_another_try(

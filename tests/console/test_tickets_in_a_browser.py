@@ -83,6 +83,40 @@ def test_the_overdue_ones_are_found_from_the_workbench_the_most_pressing_first(
     assert "超时" in rows.first.inner_text()
 
 
+def test_several_are_supervised_at_once_with_the_same_words(
+    window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
+) -> None:
+    first, second, over = report(), report(), report()
+    town.bring(over["ticket_id"], "reject")
+    page = window("street")
+    page.goto("/admin/tickets")
+    for one in (first, second, over):
+        page.get_by_label(f"选择 {one['number']}").check()
+    page.locator("[data-batch]").get_by_role("button", name="督办").click()
+    box = page.get_by_role("dialog", name="督办：3 件工单")
+    box.get_by_role("button", name="确定督办").click()
+    assert box.locator(".field-error").inner_text() == "请填写督办意见。"
+    box.get_by_label("督办意见").fill("今天之内回话")
+    box.get_by_role("button", name="确定督办").click()
+    said = page.locator("#batch-box [data-batch-rows]")
+    said.get_by_text(f"{second['number']}：成功").wait_for()
+    # What can't be done to one of them is said of that one, and it stays chosen.
+    said.locator(".badly", has_text=over["number"]).wait_for()
+    page.get_by_role("button", name="关闭").click()
+    assert page.locator("[data-chosen]").inner_text() == "1"
+    desk = town.staff("community")
+    for one in (first, second):
+        told = desk.get(f"/tickets/{one['ticket_id']}").json["timeline"][-1]
+        assert (told["kind"], told["text"]) == ("supervise", "今天之内回话")
+
+
+def test_who_may_not_supervise_is_not_offered_it(window: Callable[..., Any]) -> None:
+    page = window("property")
+    page.goto("/admin/tickets")
+    assert page.locator("[data-batch-path=start]").count() == 1
+    assert page.locator("[data-batch-path=supervise]").count() == 0
+
+
 def test_a_dot_of_the_map_opens_its_ticket(
     window: Callable[..., Any], report: Callable[..., dict[str, Any]], town: Town
 ) -> None:

@@ -129,6 +129,10 @@ def test_a_screen_is_hung_shows_figures_and_says_when_it_is_revoked(
     desk.locator("#screens").get_by_role("button", name="撤销").click()
     desk.locator("dialog[open]").get_by_role("button", name="确定").click()
     desk.locator("#screens").get_by_text("已撤销").wait_for()
+    assert desk.locator(
+        "#made"
+    ).is_hidden()  # an address that opens nothing any more isn't offered for copying
+    assert token not in desk.content()
     wall.clock.run_for(25_000)
     wall.locator("[data-lost]").get_by_text("授权已失效").wait_for()
     assert wall.locator(".big-value").count() == 0

@@ -68,6 +68,12 @@ def test_the_heat_of_grids_is_a_plan_with_figures_and_what_they_are_counted_of(
     assert 'class="heat"' not in drawn
     wall = desk.get("/admin/screens/preview").text
     assert f"<title>{said}</title>" in wall
+    assert 'title="已超期 0 · 共 2 件未办结"' in wall  # each figure says on hover what it is counted of
+    assert f'title="{name}：超期 0 / 未办结 2"' in wall
+    # Nobody reads a name within the plan from five metres: it stands beside it, as large as everything else.
+    assert "heat-plan-name" in drawn
+    assert "heat-plan-name" not in wall
+    assert f'<span class="line-name">{name}</span><span class="line-n"><b class="">0</b> / 2</span>' in wall
     assert "<a" not in wall.partition('class="heat-plan"')[2].partition("</svg>")[0]
 
 
@@ -111,6 +117,27 @@ def test_each_metric_of_the_assessment_leads_to_as_many_tickets(
             assert int(count[1]) == one[share], (one["metric"], share)
     left = desk.get("/admin/assessment/items?metric=accept_on_time&share=left_out&reason=rejected").text
     assert "不予受理" in left
+
+
+def test_the_tickets_that_a_rate_lacks_are_listed(
+    town: Town, clerk: Callable[..., Clerk], report: Callable[..., dict[str, Any]]
+) -> None:
+    done, still = report(category="noise"), report(category="noise")
+    town.bring(done["ticket_id"], *DONE)
+    town.bring(still["ticket_id"], "accept")
+    desk = clerk("community")
+    page = desk.get("/admin/assessment").text
+    links = [html.unescape(link) for link in re.findall(r'href="(/admin/assessment/items[^"]+)"', page)]
+    lacking = next(link for link in links if "metric=closed&share=missed" in link)
+    listed = desk.get(lacking).text
+    assert "data-count>1<" in listed
+    assert still["number"] in listed
+    assert done["number"] not in listed
+    assert "没做到的" in listed
+    # A mean is made of all that it counts: nothing is missing from it, and no button says so.
+    mean = desk.get("/admin/assessment/items?metric=handling_time&share=denominator").text
+    assert "share=missed" not in mean
+    assert "没做到的" not in mean
 
 
 def test_units_are_ranked_as_the_face_ranks_them(

@@ -133,6 +133,8 @@ def test_the_list_behind_a_figure_is_as_long_as_the_figure_says(
                     numerator = figure.denominator if is_mean else figure.numerator
                     assert listed(wanted, metric, Share.NUMERATOR) == numerator
                     assert listed(wanted, metric, Share.DENOMINATOR) == figure.denominator
+                    missed = figure.denominator - numerator if RULES[metric].apart is None else 0
+                    assert listed(wanted, metric, Share.MISSED) == missed
                     assert listed(wanted, metric, Share.LEFT_OUT) == sum(figure.left_out.values())
                     for reason, n in figure.left_out.items():
                         assert listed(wanted, metric, Share.LEFT_OUT, reason) == n

@@ -56,6 +56,8 @@ def test_a_notice_of_the_street_reaches_every_community_in_its_areas(board: Boar
     assert listed(zhang, board.town.a.estate_id) == [notice]
     assert listed(li, board.town.b.estate_id, kind="emergency") == [notice]
     assert listed(li, board.town.b.estate_id, kind="study") == []
+    cut = board.out(community(board.town.street), by=board.street, title="今晚停水", kind="outage")
+    assert listed(li, board.town.b.estate_id, kind="outage") == [cut]
     # The desk of one community reads of its own houses, and can't change what is the street's.
     there = board.town.staff("community", board.town.b)
     assert board.see(notice, there)["reach"]["houses"] == 1

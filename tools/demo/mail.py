@@ -36,27 +36,27 @@ TEXTS = (
         TemplateKind.NOTICE,
         "您好，{where}{when}{what}，请提前做好准备。",
         (
-            Parameter("where", 12, Fill.CAMPAIGN),
-            Parameter("when", 20, Fill.CAMPAIGN),
-            Parameter("what", 10, Fill.CAMPAIGN),
+            Parameter("where", 12, Fill.CAMPAIGN, "哪里"),
+            Parameter("when", 20, Fill.CAMPAIGN, "什么时候"),
+            Parameter("what", 10, Fill.CAMPAIGN, "停水还是停电"),
         ),
     ),
     Text(
         "请参加业主表决",
         TemplateKind.REMINDER,
         "{estate}业主您好，“{title}”正在表决，请打开小程序或到社区投票。",
-        (Parameter("estate", 20, Fill.ESTATE), Parameter("title", 20, Fill.CAMPAIGN)),
+        (Parameter("estate", 20, Fill.ESTATE), Parameter("title", 20, Fill.CAMPAIGN, "表决的名称")),
     ),
     Text("请看小区通知", TemplateKind.NOTICE, "您好，小区有新通知“{title}”，请打开小程序查看。",
-         (Parameter("title", 20, Fill.CAMPAIGN),)),
+         (Parameter("title", 20, Fill.CAMPAIGN, "通知的标题"),)),
     Text("志愿者排班", TemplateKind.NOTICE, "您好，您的志愿巡逻排在{day}，请准时到岗。",
-         (Parameter("day", 12, Fill.LIST),)),
+         (Parameter("day", 12, Fill.LIST, "哪天值班"),)),
 )  # fmt: skip
 WAITING = Text(
     "暴雨紧急通知",
     TemplateKind.EMERGENCY,
     "暴雨{level}预警：请不要外出，低洼处住户按社区安排转移。",
-    (Parameter("level", 4, Fill.CAMPAIGN),),
+    (Parameter("level", 4, Fill.CAMPAIGN, "预警级别"),),
 )
 VOLUNTEERS = 240  # more than one person may write to alone
 DAYS = ("周一晚上", "周三晚上", "周六上午")

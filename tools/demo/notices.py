@@ -56,7 +56,7 @@ NOTICES = (
         4,
         "community1",
         ("pearl",),
-        Topic.WORKS,
+        Topic.OUTAGE,
         "1栋二次供水水箱清洗停水",
         "本周三 9:00 至 12:00 清洗水箱，1栋停水，请提前储水。",
     ),

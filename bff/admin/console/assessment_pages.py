@@ -14,7 +14,7 @@ from flask import g, request
 from app.people.permissions import Permission as Allow
 from app.places import queries as places
 from app.tickets import assessments, figures
-from app.tickets.figure_rules import MIN_SAMPLE, RULES, Metric, Share
+from app.tickets.figure_rules import MIN_SAMPLE, RULES, Metric, Share, has_missed
 from app.tickets.figures import By, Made, Wanted
 from bff.admin import figure_schemas as s
 from bff.admin import figure_views, wall
@@ -41,6 +41,13 @@ CHIEF = (
     Metric.RETURNED,
     Metric.REWORK,
 )
+
+
+def missed_called(metric: Metric) -> str:
+    """What is said of those in the denominator and not in the numerator; "" where there are none by its nature."""
+    if not has_missed(RULES[metric]):
+        return ""
+    return "没做到的" if RULES[metric].more_is_better else "没有这种情况的"
 
 
 class AssessmentQuery(s.RankQuery):
@@ -136,6 +143,7 @@ def assessment_board() -> str:
         metrics=[(one.value, figure_views.METRICS[one][0]) for one in Metric],
         columns=[one.value for one in (Metric if args["all"] else CHIEF)],
         with_all=args["all"],
+        missed={one.value: missed_called(one) for one in Metric},
         periods=[(one.name, here(**_days(one)), _days(one) == days) for one in periods(places.today())],
         items=items,
         here_address=here,
@@ -209,7 +217,9 @@ def assessment_items() -> str:
         "shares": [
             (one.value, _address("/admin/assessment/items", **(given | {"share": one.value, "cursor": ""})))
             for one in Share
+            if one is not Share.MISSED or missed_called(args["metric"])
         ],
+        "missed": missed_called(args["metric"]),
         "reason": figure_views.REASONS.get(args["reason"] or ""),
         "reasons": figure_views.REASONS,
         "whose": [name for name in whose if name],

@@ -221,7 +221,12 @@ def _texts() -> list[dict[str, Any]]:
                 "kind": say(said.KINDS[row.kind]),  # type: ignore[index]  # a StrEnum's text
                 "sign": row.sign,
                 "text": row.text,
-                "parameters": row.parameters,
+                "parameters": [
+                    {"name": p.name, "longest": p.longest, "fill": p.fill.value, "called": called}
+                    for p, called in zip(
+                        templates.parameters_of(row), said.blanks_called(row.parameters), strict=True
+                    )
+                ],
                 "lacks": "；".join(why) if lacks else "",
             }
         )

@@ -27,7 +27,7 @@ from bff.admin import revenue_contract_schemas as cs
 from bff.admin import revenue_schemas as s
 from bff.admin.auth import requires
 from bff.admin.console.face import blp, fragment, page, query
-from bff.admin.console.revenue_words import KINDS, SPANS, WORDS, kind_name
+from bff.admin.console.revenue_words import KINDS, SPANS, WORDS, kind_name, span_label
 from bff.admin.revenue import category_out, draft_out, drafts_page
 from bff.admin.revenue_contracts import contracts_of_estate
 from bff.admin.revenue_papers import papers_of
@@ -436,7 +436,7 @@ def _flows(figures: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "bar",
         "unit": "元",
-        "labels": series["labels"],
+        "labels": [span_label(label) for label in series["labels"]],
         "series": [
             {"name": kind_name("use" if name == "uses" else name), "values": series[f"{name}_fen"]}
             for name in names

@@ -106,6 +106,16 @@ def span(first_day: str, last_day: str) -> str:
     return called[whole[0]]
 
 
+def span_label(label: str) -> str:
+    """A quarter or half year as figures name it (2025Q1, 2025H1), as people do; anything else as it is."""
+    year, part, number = label[:4], label[4:5], label[5:]
+    if language() == "en" or part not in {"Q", "H"}:
+        return label
+    if part == "Q":
+        return f"{year}年第{number}季度"
+    return f"{year}年上半年" if number == "1" else f"{year}年下半年"
+
+
 WORDS = {
     "kind_name": kind_name,
     "state_name": state_name,
@@ -114,6 +124,7 @@ WORDS = {
     "percent": percent,
     "day": day,
     "span": span,
+    "span_label": span_label,
     "named": named,
     "RHYTHMS": {str(key): value for key, value in RHYTHMS.items()},
     "ROUNDINGS": ROUNDINGS,

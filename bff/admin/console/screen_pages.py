@@ -27,6 +27,7 @@ from bff.http import open_to_all, reads
 
 MOST_ROWS = 6  # of a list: nobody scrolls a wall
 MOST_GRIDS = 9
+MOST_NAMED = 4  # grids beside their plan
 MOST_VOTES = 3
 
 
@@ -40,6 +41,7 @@ def _screen(shown: dict[str, Any], *, place: str, asks: str) -> str:
         "most_rows": MOST_ROWS,
         "most_grids": MOST_GRIDS,
         "most_votes": MOST_VOTES,
+        "most_named": MOST_NAMED,
     }
     if is_fragment():
         return fragment("screen/_figures.html", **values)

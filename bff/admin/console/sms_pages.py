@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -85,6 +86,8 @@ def opt_outs_page() -> str:
 def sms_template_list() -> str:
     """The texts of one's street, the newest first, and whether a vendor carries them."""
     found = s.SmsTemplateList().dump(face.listed(query(PageQuery)))
+    for row in found["items"]:
+        row["parts"] = _parts(row["text"], said.blanks_called(row["parameters"]))
     return page(
         "sms/templates.html",
         here="sms-templates",
@@ -131,7 +134,8 @@ def _template(row: SmsTemplate) -> dict[str, Any]:
     return {
         **said.HELPERS,
         "one": shown,
-        "parts": _parts(row.text),
+        "parts": _parts(row.text, called := said.blanks_called(row.parameters)),
+        "called": called,
         "routes": [
             {
                 "code": route.provider.code,
@@ -152,17 +156,17 @@ def _template(row: SmsTemplate) -> dict[str, Any]:
     }
 
 
-def _parts(text: str) -> list[tuple[str, int]]:
-    """The text cut at its blanks, each blank by its number from 1; 0 for what is fixed."""
-    found: list[tuple[str, int]] = []
+def _parts(text: str, called: Sequence[str]) -> list[tuple[str, bool]]:
+    """The text cut at its blanks, and whether a piece is one. `called`: what they are called, in their order."""
+    found: list[tuple[str, bool]] = []
     at, names = 0, []
     for begin, end, name in templates.blanks_in(text):
         if name not in names:
             names.append(name)
-        found += [(text[at:begin], 0), (name, names.index(name) + 1)]
+        found += [(text[at:begin], False), (called[names.index(name)], True)]
         at = end
-    found.append((text[at:], 0))
-    return [(piece, number) for piece, number in found if piece]
+    found.append((text[at:], False))
+    return [(piece, is_blank) for piece, is_blank in found if piece]
 
 
 @blp.route("/sms-templates/<ref(tpl):ref>", methods=["GET"])

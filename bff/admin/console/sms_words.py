@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.messaging.campaign_models import AsOf, AudienceType, CampaignState, ListState
@@ -10,6 +12,9 @@ from app.messaging.sms_models import MappingState, MessageState, OptOutSource, T
 from app.messaging.templates import Fill
 from bff.admin.console.system_words import PROVIDERS
 from bff.admin.console.words import say
+
+_BY_ITSELF = {Fill.ESTATE: "小区名", Fill.ROOM: "房号"}
+_NUMBERED = re.compile(r"p\d+\Z")
 
 STATES = {
     CampaignState.DRAFT: "草稿",
@@ -263,6 +268,19 @@ def duration(seconds: float) -> str:
 def yuan(fen: int) -> str:
     """Fen as yuan."""
     return f"{fen / 100:,.2f}"
+
+
+def blanks_called(parameters: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each blank of a template is called, in the order of the text: as its writer called it, else by its number,
+    with the name in the text where that says something (the page itself writes p1, p2, … for a new one). One that is
+    filled in by itself is called by what it is filled with.
+    """
+    called = []
+    for number, one in enumerate(parameters, 1):
+        own = "" if _NUMBERED.match(one["name"]) else f"（{one['name']}）"
+        by_itself = _BY_ITSELF.get(one["fill"])
+        called.append(one.get("title") or (say(by_itself) if by_itself else f"{say('空白')} {number}{own}"))
+    return called
 
 
 HELPERS: dict[str, Any] = {

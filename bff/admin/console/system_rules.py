@@ -157,6 +157,7 @@ def year() -> str:
         "unconfirmed": sum(not one["confirmed"] for one in found["days"]),
         "may_edit": g.staff.may(Allow.CALENDAR_EDIT),
         "history": _loaded(),
+        "most": HISTORY,
     }
     if is_fragment():
         return fragment("system/_year.html", **values)
@@ -184,7 +185,7 @@ def _cell(day: date, row: dict[str, Any] | None, today: date) -> Cell:
 
 
 def _loaded() -> list[dict[str, Any]]:
-    rows = tickets.calendar_versions(limit=HISTORY)
+    rows = tickets.calendar_versions(limit=HISTORY + 1)  # one more says that there are more
     names = people.staff_names(row.loaded_by for row in rows)
     return [
         {"at": row.loaded_at, "by": names.get(row.loaded_by) if row.loaded_by else None, "note": row.note}
@@ -216,11 +217,12 @@ def settings() -> str:
 def _patrol() -> dict[str, Any]:
     communities = g.staff.communities_with(Allow.PATROL_PLAN)
     names = {region.id: region.name for region in places.regions()}
-    rows = patrols.choices_of(communities, limit=HISTORY)
+    rows = patrols.choices_of(communities, limit=HISTORY + 1)  # one more says that there are more
     by = people.staff_names(row.actor_id for row in rows)
     return {
         "words": PATROL_NUMBERS,
         "spans": patrols.SETTINGS,
+        "most": HISTORY,
         "items": patrol_schemas.PatrolSettingsOut(many=True).dump(patrol_views.settings_out(g.staff)),
         "history": [
             {

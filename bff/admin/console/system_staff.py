@@ -69,12 +69,15 @@ def staff_one(staff_id: UUID) -> dict[str, Any]:
     """An account with its roles, those that are over as well, and what I may do with it."""
     row = roster.account(g.staff, staff_id, permission=Allow.STAFF_VIEW)
     shown = s.AccountOut().dump(face.account_out(row))
-    every = roster.assignments(g.staff, limit=HISTORY, staff_id=staff_id)
+    every = roster.assignments(
+        g.staff, limit=HISTORY + 1, staff_id=staff_id
+    )  # one more says that there are more
     is_me = staff_id == g.staff.id
     values = {
         "title": shown["name"],
         "account": shown,
-        "roles": s.RoleOut(many=True).dump(face.roles_out(every)),
+        "roles": s.RoleOut(many=True).dump(face.roles_out(every[:HISTORY])),
+        "most_roles": HISTORY if len(every) > HISTORY else 0,
         "today": places.today().isoformat(),
         "is_me": is_me,
         "may_edit": g.staff.may(Allow.STAFF_EDIT) and not is_me,

@@ -9,7 +9,9 @@ from flask import g, request
 
 from app import clock, ids, queue_watch
 from app.ids import Kind
+from app.notices.models import TOPIC_NAMES
 from app.people import roster
+from app.people.permissions import ROLE_NAMES
 from app.people.permissions import Permission as Allow
 from app.places import queries as places
 from app.queue import Queue
@@ -19,6 +21,7 @@ from bff.admin import staff_schemas
 from bff.admin.auth import requires
 from bff.admin.console.face import blp, fragment, is_fragment, page, query
 from bff.admin.console.lists import next_address
+from bff.admin.console.sms_words import AUDIENCES, KINDS
 from bff.admin.console.system_words import (
     ACTORS,
     JOBS,
@@ -33,6 +36,12 @@ from bff.http import reads
 from bff.schemas import Date, PageQuery, Query, Text
 
 MOST_PICKED = 12
+# What stands beside an act as a word of the program, by what it is called there.
+_VALUES: dict[str, dict[str, str]] = {
+    "audience": {str(kind): words[0] for kind, words in AUDIENCES.items()},
+    "kind": {str(key): words for key, words in (KINDS | TOPIC_NAMES).items()},
+    "role": {str(role): words for role, words in ROLE_NAMES.items()},
+}
 
 
 # --- the audit log -----------------------------------------------------------------------------------------
@@ -80,11 +89,11 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
         "what": act_name(row["action"]),
         "who": actor["name"] or say(ACTORS[actor["kind"]]),
         "about": about_name(kind),
-        "facts": [(detail_name(name), _plain(value)) for name, value in sorted(row["details"].items())],
+        "facts": [(detail_name(name), _plain(value, name)) for name, value in sorted(row["details"].items())],
     }
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, name: str = "") -> str:
     if value is None:
         return "—"
     if isinstance(value, bool):
@@ -93,10 +102,13 @@ def _plain(value: Any) -> str:
         return "、".join(detail_name(str(one)) for one in value) or "—"
     if isinstance(value, dict):
         return (
-            "；".join(": ".join([detail_name(name), _plain(one)]) for name, one in sorted(value.items()))
+            "；".join(
+                ": ".join([detail_name(inner), _plain(one, inner)]) for inner, one in sorted(value.items())
+            )
             or "—"
         )
-    return str(value)
+    named = _VALUES.get(name, {}).get(str(value))
+    return say(named) if named is not None else str(value)
 
 
 class PickQuery(Query):

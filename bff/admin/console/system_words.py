@@ -596,6 +596,63 @@ JOBS = {
 }
 PROVIDERS = {"aliyun": "阿里云短信", "tencent": "腾讯云短信"}
 _DETAILS = {
+    "about": "关于什么",
+    "assigned_to": "经办人",
+    "at": "时间",
+    "audience": "发给谁",
+    "basis": "依据",
+    "by_due": "按时限排序",
+    "callback_due": "待回访",
+    "category": "分类",
+    "category_code": "分类",
+    "community": "社区",
+    "community_id": "社区编号",
+    "estate": "小区",
+    "factor": "验证方式",
+    "files": "文件数",
+    "first": "第一天",
+    "good": "能用的行数",
+    "grid": "网格",
+    "had_resident": "有绑定的居民",
+    "head_id": "代表人编号",
+    "headings": "表头",
+    "hours": "小时数",
+    "houses": "房屋数",
+    "into": "并入",
+    "key": "密钥",
+    "kinds": "哪些类型",
+    "last": "最后一天",
+    "level": "核实程度",
+    "messages": "短信条数",
+    "most": "最多",
+    "object_id": "对象编号",
+    "object_kind": "对象类型",
+    "other": "另一位",
+    "overdue": "只看超期",
+    "owner_id": "业主编号",
+    "parent_id": "上级编号",
+    "parted": "拆成几户",
+    "relation": "与房屋的关系",
+    "reminded": "提醒人数",
+    "rev": "第几次",
+    "revision": "第几版",
+    "rows": "行数",
+    "sections": "哪些部分",
+    "sha256": "文件校验码",
+    "shown": "是否显示",
+    "size": "人数",
+    "skip_bad": "跳过有错的行",
+    "source": "来源",
+    "staff_id": "账号编号",
+    "table": "数据表",
+    "tag_id": "标签编号",
+    "tickets": "工单数",
+    "times": "次数",
+    "verdict": "结论",
+    "wants": "要什么",
+    "why": "原因",
+    "with_words": "含文字内容",
+    "zones": "网格数",
     "after": "改为",
     "region": "区划编号",
     "places": "发布处数",
@@ -664,6 +721,11 @@ def about_name(kind: str) -> str:
     """What kind of thing an act was done to; a name of the program where it has no word."""
     word = ABOUT.get(kind) or TOPICS.get(kind)
     return say(word) if word is not None else kind
+
+
+def has_word(detail: str) -> bool:
+    """Is there a word for what this fact beside an act is called?"""
+    return detail in _DETAILS
 
 
 def detail_name(name: str) -> str:

@@ -46,11 +46,14 @@ class Choice(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What can be done to many at once: one after another, through the same endpoint as alone."""
+    """What can be done to many at once: one after another, through the same endpoint as alone. `asks`: for words that
+    go with each, the label of their field; they are its `note`.
+    """
 
     path: str
     name: str
     needs: Allow
+    asks: str = ""
 
 
 BATCHES = (
@@ -58,6 +61,7 @@ BATCHES = (
     Batch("dispatch", "按规则派单", Allow.TICKET_DISPATCH),
     Batch("start", "开始处理", Allow.TICKET_HANDLE),
     Batch("close", "结案", Allow.TICKET_CLOSE),
+    Batch("supervise", "督办", Allow.TICKET_SUPERVISE, asks="督办意见"),
 )
 EXPORT = "/admin/api/v1/tickets/export"
 EXPORTED = frozenset(ExportQuery().fields)

@@ -10,6 +10,7 @@ from bff.admin.console.words import say
 
 WARMTHS = 4
 MOST_SHARES = 7
+ONE_LINE = 5  # letters of a name that a grid has room for
 
 
 def _day(iso: str) -> str:
@@ -41,7 +42,8 @@ def picture(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _heat(grids: list[dict[str, Any]]) -> dict[str, Any]:
     """`heat`: the grids that have an outline as one picture (ticket_drawing.Plan), None where none has; `heat_rows`:
-    what is said in it, by the grid's wire id; `undrawn`: the other grids; `warmth`: of each grid, in the order given.
+    what is said in it, by the grid's wire id; `hottest`: the same, what
+    is most overdue first; `undrawn`: the other grids; `warmth`: of each grid, in the order given.
     """
     warmth = _warmth(grids)
     outlined = [one for one in grids if one["outline"] is not None]
@@ -49,13 +51,29 @@ def _heat(grids: list[dict[str, Any]]) -> dict[str, Any]:
         {"id": one["area"], "kind": "grid", "name": one["name"], "outline": one["outline"], "centre": None}
         for one in outlined
     ]
-    rows = [one | {"warmth": warm} for one, warm in zip(grids, warmth, strict=True)]
+    rows = [
+        one | {"warmth": warm, "lines": _lines(one["name"])} for one, warm in zip(grids, warmth, strict=True)
+    ]
     return {
         "warmth": warmth,
         "heat": ticket_drawing.drawn({"areas": areas, "items": []}, tones={}, spread=False),
+        "hottest": sorted(
+            (one for one in rows if one["outline"] is not None),
+            key=lambda one: (-one["overdue"], -one["count"], one["name"]),
+        ),
         "heat_rows": {one["area"]: one for one in rows},
         "undrawn": [one for one in rows if one["outline"] is None],
     }
+
+
+def _lines(name: str) -> list[str]:
+    """A name that would be wider than its grid in two lines: 江岸社区 / 第一网格, others in the middle."""
+    if len(name) <= ONE_LINE:
+        return [name]
+    cut = name.find("社区") + 2
+    if not 2 < cut < len(name):
+        cut = -(-len(name) // 2)
+    return [name[:cut], name[cut:]]
 
 
 def _share(classes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -307,6 +307,7 @@ ENGLISH: dict[str, str] = {
     "文件第几行": "Row of the file",
     "新申请，系统没能自动核对上": "New, nothing proved it",
     "施工通知": "Works",
+    "停水停电": "Water or power cut",
     "是哪个小区的": "Of which estate",
     "是登记册里的哪一位业主": "Which owner of the register",
     "更换业主": "Change the owners",

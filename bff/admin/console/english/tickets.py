@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
+    "请填写督办意见。": "Write a note.",
+    "每一件都记同样的话。": "Each gets the same note.",
     "图上只画最急的": "The plan shows the most pressing",
     "。请按分类筛选，或点一个小区放大。": ". Narrow by class, or open an estate.",
     "这里列出最急的": "Listed here: the most pressing",

@@ -35,6 +35,8 @@ ENGLISH: dict[str, str] = {
     "其中暂停计时": "of which paused",
     "其余分类": "Other classes",
     "分子": "Numerator",
+    "没做到的": "Missed",
+    "没有这种情况的": "Not so",
     "分母": "Denominator",
     "分类占比": "Share of classes",
     "到（含当天）": "To (whole day)",

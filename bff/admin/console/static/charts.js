@@ -105,7 +105,7 @@
       seen.unobserve(target);
       draw(target.closest("[data-chart]"));
     }
-  });
+  }, { rootMargin: "2000px 0px" });  // before one gets there: a page that is printed shows them all
 
   function look() {
     for (const one of drawn) {

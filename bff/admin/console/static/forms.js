@@ -6,6 +6,8 @@
      data-refresh="#a, #b"      parts that are read anew afterwards
      data-then="/admin/x/{id}"  where to go afterwards; {…} are members of the answer
      data-show="#x"             shows members of the answer in the elements of #x that have data-value
+     data-hides="#x"            takes away what data-show showed there, when it was of the same thing: #x says by
+                                data-of="…" which member of the answer names it
      data-open="#y"             another form that comes next
      data-done="…"              what is said afterwards
      data-reset                 empties the form afterwards
@@ -365,6 +367,7 @@ const jiayuan = (() => {
       return;
     }
     if (form.dataset.show) show(document.querySelector(form.dataset.show), answer.data);
+    if (form.dataset.hides) hide(document.querySelector(form.dataset.hides), answer.data);
     if (form.dataset.open) document.querySelector(form.dataset.open).hidden = false;
     if (form.dataset.done) toast(form.dataset.done);
     form.dispatchEvent(new CustomEvent("jiayuan:done", { bubbles: true, detail: answer.data }));
@@ -379,11 +382,18 @@ const jiayuan = (() => {
 
   function show(box, data) {
     box.hidden = false;
+    box.shown = data[box.dataset.of];
     for (const place of box.querySelectorAll("[data-value]")) {
       const value = data[place.dataset.value];
       if (place.tagName === "IMG") { place.src = value; continue; }
       place.textContent = Array.isArray(value) ? value.join("  ") : value ?? say("没有登记");
     }
+  }
+
+  function hide(box, data) {
+    if (box.shown !== data[box.dataset.of]) return;
+    box.hidden = true;
+    for (const place of box.querySelectorAll("[data-value]")) place.textContent = "";
   }
 
   function refresh(parts) {

@@ -74,18 +74,18 @@
       show(text.sign, text.text, (name) => {
         const fill = fills.get(name);
         if (fill !== "campaign") return own[fill];
-        return campaign.elements[`params.${name}`]?.value.trim() || `${say("空白")} ${text.parameters.findIndex((one) => one.name === name) + 1}`;
+        return campaign.elements[`params.${name}`]?.value.trim() || text.parameters.find((one) => one.name === name).called;
       });
     };
     const choose = () => {
       for (const one of box.querySelectorAll("input")) kept[one.dataset.name] = one.value;
       const text = chosen();
-      const asked = (text?.parameters || []).map((one, place) => {
+      const asked = (text?.parameters || []).map((one) => {
         const id = `p-${one.name}`;
         if (one.fill !== "campaign") {
-          return hint(`${say("空白")} ${place + 1}：${one.fill === "list" ? `${say("从名单的这一列里取")}“${one.name}”` : `${say("系统自动填")}${own[one.fill]}`}`);
+          return hint(`${one.called}：${one.fill === "list" ? `${say("从名单的这一列里取")}“${one.name}”` : `${say("系统自动填")}${own[one.fill]}`}`);
         }
-        const line = field(id, `${say("空白")} ${place + 1}`, true);
+        const line = field(id, one.called, true);
         const input = document.createElement("input");
         Object.assign(input, { id, name: `params.${one.name}`, className: "form-control", maxLength: one.longest, value: kept[one.name] || "", autocomplete: "off" });
         input.dataset.name = one.name;
@@ -113,22 +113,26 @@
 
   const template = document.querySelector("form[data-template]");
   if (template) {
-    const known = new Map(json("blanks").map((one) => [one.name, { longest: String(one.longest), fill: one.fill }]));
+    const known = new Map(json("blanks").map((one) => [one.name, { longest: String(one.longest), fill: one.fill, title: one.title || "" }]));
     const fills = json("fills");
     const box = template.querySelector("[data-blanks]");
     const { text, sign } = template.elements;
     let drawn = null;
+    const rowOf = (name) => Array.from(box.children).find((one) => one.dataset.name === name);
+    const typed = (name) => rowOf(name)?.querySelector("[data-title]").value.trim() ?? known.get(name)?.title;
 
     const draw = () => {
-      for (const row of box.children) {
-        known.set(row.dataset.name, { longest: row.querySelector("input[inputmode]").value, fill: row.querySelector("select").value });
+      for (const one of box.children) {
+        known.set(one.dataset.name, {
+          longest: one.querySelector("input[inputmode]").value, fill: one.querySelector("select").value, title: typed(one.dataset.name),
+        });
       }
       const names = [...new Set(Array.from(text.value.matchAll(BLANK), (found) => found[1]))];
-      show(sign.value, text.value, (name) => `${say("空白")} ${names.indexOf(name) + 1}`);
+      show(sign.value, text.value, (name) => typed(name) || `${say("空白")} ${names.indexOf(name) + 1}`);
       if (drawn === names.join()) return;
       drawn = names.join();
       box.replaceChildren(...names.map((name, place) => {
-        const now = known.get(name) || { longest: "20", fill: "campaign" };
+        const now = known.get(name) || { longest: "20", fill: "campaign", title: "" };
         const row = document.createElement("fieldset");
         row.className = "blank-row";
         row.dataset.name = name;
@@ -136,6 +140,11 @@
         legend.textContent = `${say("空白")} ${place + 1}（${name}）`;
         const hidden = document.createElement("input");
         Object.assign(hidden, { type: "hidden", name: `parameters.${place}.name`, value: name });
+        const calls = field(`b-${place}-title`, say("这处空白叫什么"), false);
+        const title = document.createElement("input");
+        Object.assign(title, { id: `b-${place}-title`, name: `parameters.${place}.title`, className: "form-control", maxLength: 12, value: now.title, autocomplete: "off", placeholder: say("例如：停电时间") });
+        title.dataset.title = "";
+        calls.append(title);
         const most = field(`b-${place}-longest`, say("最多几个字"), true);
         const number = document.createElement("input");
         Object.assign(number, { id: `b-${place}-longest`, name: `parameters.${place}.longest`, className: "form-control", inputMode: "numeric", value: now.longest });
@@ -146,7 +155,7 @@
         Object.assign(select, { id: `b-${place}-fill`, name: `parameters.${place}.fill`, className: "form-select" });
         for (const [value, label] of fills) select.append(new Option(label, value, value === now.fill, value === now.fill));
         how.append(select);
-        row.append(legend, hidden, most, how);
+        row.append(legend, hidden, calls, most, how);
         return row;
       }));
     };

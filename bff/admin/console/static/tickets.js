@@ -108,6 +108,31 @@
 
   /* --- the same to all of them, one after another ------------------------------------------------------- */
 
+  /* The words that go with each of them; null where one thought better of it. */
+  function noted(box) {
+    const form = box.querySelector("form"), words = box.querySelector("textarea"), lacks = box.querySelector(".field-error");
+    const isEmpty = (empty) => {
+      lacks.hidden = !empty;
+      words.classList.toggle("is-invalid", empty);
+      if (empty) words.setAttribute("aria-invalid", "true");
+      else words.removeAttribute("aria-invalid");
+    };
+    words.value = "";
+    isEmpty(false);
+    box.querySelector("[data-note-count]").textContent = chosen.size;
+    form.onsubmit = (event) => {
+      if (words.value.trim()) return;
+      event.preventDefault();
+      isEmpty(true);
+      words.focus();
+    };
+    box.returnValue = "";
+    box.showModal();
+    return new Promise((answered) => {
+      box.onclose = () => answered(box.returnValue === "yes" ? words.value.trim() : null);
+    });
+  }
+
   document.addEventListener("click", async (event) => {
     if (event.target.closest("[data-batch-none]")) {
       chosen.clear();
@@ -117,7 +142,9 @@
     const button = event.target.closest("[data-batch-path]");
     if (!button) return;
     const name = button.textContent;
-    if (!(await jiayuan.confirmed(`${name}：${chosen.size} ${say("件工单")}？`))) return;
+    const note = button.dataset.batchAsks ? await noted(document.getElementById(button.dataset.batchAsks)) : undefined;
+    if (note === null) return;
+    if (note === undefined && !(await jiayuan.confirmed(`${name}：${chosen.size} ${say("件工单")}？`))) return;
     const box = document.getElementById("batch-box");
     const rows = box.querySelector("[data-batch-rows]"), bar = box.querySelector("[data-batch-progress]");
     box.querySelector("[data-batch-title]").textContent = name;
@@ -128,7 +155,7 @@
       const line = document.createElement("li");
       line.textContent = `${number}：${say("正在办理")}`;
       rows.append(line);
-      const body = button.dataset.batchPath === "dispatch" ? "{}" : undefined;
+      const body = note !== undefined ? JSON.stringify({ note }) : button.dataset.batchPath === "dispatch" ? "{}" : undefined;
       const headers = body ? jiayuan.JSON_BODY : {};
       const answer = await send("POST", `/admin/api/v1/tickets/${id}/${button.dataset.batchPath}`, { body, headers, key: named() });
       line.className = answer.ok ? "well" : "badly";
