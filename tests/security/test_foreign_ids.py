@@ -16,7 +16,6 @@ from flask.testing import FlaskClient
 
 from app import ids
 from app.ids import OF_COMMUNITY, Kind
-from app.people.models import Role
 from tests.conftest import Caller, House, Person, Town, acting
 from tests.security import doors
 from tests.security.chapters import good, petitioned
