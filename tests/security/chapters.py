@@ -11,7 +11,7 @@ from app.ids import Kind
 from app.places import queries as places
 from app.places.identity import Party
 from app.voting.models import DecisionKind
-from tests.conftest import Caller, acting
+from tests.conftest import Caller, Person, acting
 from tests.memberships.conftest import paper, phone
 from tests.structure import test_permission_matrix as matrix
 from tests.voting.conftest import MOTION, Vote
@@ -184,12 +184,12 @@ def second_round(story: Story, stage: Stage) -> None:
     good(stage.box.desk.patch(f"/decisions/{again.id}", {"previous_id": play.id}, headers=ANY))
     carried = f"/decisions/{again.id}/candidates/carry-over"
     good(stage.box.desk.post(carried, {"motion_id": again.motions[0]}))
-    doubted(story, stage, play, stage.voter(play.flats[0]))
+    doubted(play, stage.voter(play.flats[0]))
     allowed(story, play)
 
 
-def doubted(story: Story, stage: Stage, play: Play, who: Any) -> None:
-    """Somebody has doubts about how her house was counted."""
+def doubted(play: Play, who: Person) -> None:
+    """Somebody has doubts about how her house was counted, once the result hangs out."""
     head = play.head("1栋101")
     good(
         who.post(f"/decisions/{play.id}/objections", {"about": "result", "text": "票数不对", "head_id": head})

@@ -215,7 +215,7 @@ def settings() -> str:
 
 def _patrol() -> dict[str, Any]:
     communities = g.staff.communities_with(Allow.PATROL_PLAN)
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     rows = patrols.choices_of(communities, limit=HISTORY)
     by = people.staff_names(row.actor_id for row in rows)
     return {
