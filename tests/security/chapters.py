@@ -191,6 +191,8 @@ def second_round(story: Story, stage: Stage) -> None:
 def doubted(play: Play, who: Person) -> None:
     """Somebody has doubts about how her house was counted, once the result hangs out."""
     head = play.head("1栋101")
+    assert play.vote is not None
+    assert play.vote.tick().status == "posted"
     good(
         who.post(f"/decisions/{play.id}/objections", {"about": "result", "text": "票数不对", "head_id": head})
     )
