@@ -129,7 +129,7 @@ def crawled(story: Story, role: Role) -> Iterator[tuple[str, str]]:
             waiting += fresh
 
 
-def of_things(told_: Told, *, most: int = 12) -> Iterator[str]:
+def of_things(told_: Told, *, most: int = 20) -> Iterator[str]:
     """The address of each page that names one thing, for the things that were made last."""
     for door in doors.all_doors(told_.story.house.app):
         kinds, rule = doors.path_kinds(door.rule), door.rule.rule
