@@ -93,6 +93,7 @@ class Story:
         self.home = build_home(house, town, town.a, whole=True)
         self.estate = Estate(house, town, self.desk, self.resident)
         self.classes: list[str] = []
+        self.to_the_end = False
         # What a machine writes instead of its words, by where it stands.
         self.words: Callable[[str], str] = words or (lambda _: "")
 
@@ -572,7 +573,8 @@ class Story:
             )
         chapters.proofs(self, stage, play, ("1栋109", "1栋110", "1栋112"))
         self.counted(stage, [play, official])
-        chapters.second_round(self, stage)
+        if self.to_the_end:
+            chapters.second_round(self, stage)
 
     def counted(self, stage: Stage, plays: list[Any]) -> None:
         """Extended, closed, the authority's result entered, certified, filed."""
@@ -629,10 +631,16 @@ class Story:
 
 
 @contextmanager
-def told(house: House, town: Town, words: Callable[[str], str] | None = None) -> Iterator[Story]:
-    """The story, told; the clock of its votes runs ahead until the end, and what all tests share is put back."""
+def told(
+    house: House, town: Town, words: Callable[[str], str] | None = None, *, to_the_end: bool = False
+) -> Iterator[Story]:
+    """The story, told; the clock of its votes runs ahead until the end, and what all tests share is put back.
+
+    `to_the_end`: with a second round of an election, weeks later, when files of imports are no longer kept.
+    """
     with staged(house, town) as stage:
         story = Story(house, town, stage, words)
+        story.to_the_end = to_the_end
         try:
             story.tell()
             yield story

@@ -148,7 +148,7 @@ def tried(house: House, make_town: Callable[[], Town]) -> Iterator[Tried]:
         before = rows_of(owner, far.a.id)
         patch.setattr(FlaskClient, "open", opened)
         try:
-            with told(house, make_town()) as story:
+            with told(house, make_town(), to_the_end=True) as story:
                 patch.undo()
                 yield Tried(story, intruder, theirs, owner, before, they, keeper)
         finally:
