@@ -193,7 +193,6 @@ def test_what_was_written_is_words_on_every_page_of_the_console(bad: Told) -> No
         "POST /admin/api/v1/decisions motions.*.text",
         "PATCH /admin/api/v1/campaigns/<ref(cmp):ref> params.*",
         "POST /admin/api/v1/estates/<ref(est):ref>/revenue/entries note",
-        "POST /admin/api/v1/registry/imports file name",
         "intake text",
         "intake reporter.name",
     ):
