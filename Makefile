@@ -38,7 +38,7 @@ test: dev ## The tests but the long ones, in parallel and in random order (ARGS=
 	@$(VENV)/python -m pytest -n auto -m 'not long' $(ARGS)
 
 test-long: dev ## The long ones: a day simulated, processes killed, a town made (ARGS= for pytest)
-	@$(VENV)/python -m pytest -n auto -m long $(ARGS)
+	@$(VENV)/python -m pytest -n auto --dist loadgroup -m long $(ARGS)
 
 fuzz: dev ## Look for answers that the OpenAPI documents don't describe (MINUTES=10, SEED= to repeat a run)
 	@FUZZ_MINUTES='$(MINUTES)' FUZZ_SEED='$(SEED)' $(VENV)/python -m pytest -q -p no:randomly tests/contract/fuzz.py $(ARGS)

@@ -259,6 +259,10 @@ MOST_WAIT_S = {"reads": 5.0, "writes": 20.0}
 _ALWAYS = frozenset({"healthz", "readyz"})
 
 
+# What there may be too little of, as the count of refusals names it.
+SCARCE = ("threads", "database")
+
+
 def _not_for_nobody() -> None:
     most = MOST_WAIT_S["reads" if request.method in SAFE else "writes"]
     if pressure.waited() > most and request.endpoint not in _ALWAYS:
@@ -269,3 +273,4 @@ def _not_for_nobody() -> None:
 def init_app(app: Flask) -> None:
     """Refuse what has waited too long, in all faces, before anything of it is begun."""
     app.before_request(_not_for_nobody)
+    metrics.may_refuse([*(row.limit.name for row in ROWS), *SCARCE])

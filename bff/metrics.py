@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -35,6 +35,14 @@ SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 REFUSED = Counter("jiayuan_refused_total", "Requests refused by a limit, or for want of room.", ["limit"])
+
+
+def may_refuse(limits: Iterable[str]) -> None:
+    """Show these limits from the start, with nothing refused yet: of a count that appears with its first refusal
+    Prometheus sees no increase.
+    """
+    for limit in limits:
+        REFUSED.labels(limit)
 
 
 def refused(limit: str) -> None:

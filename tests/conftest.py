@@ -5,6 +5,7 @@ loopback. Tests speak HTTP to it and let its jobs run; each makes a town of its 
 from __future__ import annotations
 
 import base64
+import gc
 import itertools
 import os
 import secrets
@@ -188,6 +189,9 @@ def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
             web.app = app
             thread = threading.Thread(target=web.serve_forever, daemon=True)
             thread.start()
+            # All that is there by now stays to the end: the collector needn't look through it again and again.
+            gc.collect()
+            gc.freeze()
             yield House(settings, app, url, sandbox_url, sandbox, pg, valkey)
             web.shutdown()
             thread.join()

@@ -11,6 +11,7 @@ from app.people.permissions import Permission
 from app.people.queries import reach
 from app.people.scopes import StaffActor
 from app.places import queries as places
+from app.places.models import Org
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Area:
         works_in = places.communities_of_org(org_id)
         return self.communities.issuperset(works_in) and (org.region_id in self.regions or bool(works_in))
 
-    def orgs(self) -> list[UUID]:
-        """The organisations in the area, active ones."""
-        return [org.id for org in places.orgs() if self.holds_org(org.id)]
+    def orgs(self) -> list[Org]:
+        """The organisations in the area, active ones: those that `holds_org` takes, in three queries for all."""
+        return places.orgs_within(self.regions, self.communities)
 
     def holds_role(self, role: Role, org_id: UUID, *, region_id: int | None, grid: Ref | None) -> bool:
         """Does what the role reaches over lie in the area, with the organisation?"""

@@ -20,7 +20,7 @@ from app.people.scopes import StaffActor
 
 def _visible(area: Area) -> ColumnElement[bool]:
     # The top of the tree also sees whom no organisation claims.
-    return true() if area.is_whole else Staff.org_id.in_(area.orgs())
+    return true() if area.is_whole else Staff.org_id.in_([org.id for org in area.orgs()])
 
 
 def accounts(

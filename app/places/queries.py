@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import CTE, ColumnElement, and_, literal, or_, select
 
 from app import clock, db
 from app.errors import NotFound
@@ -328,12 +328,22 @@ def region_tree() -> RegionTree:
 
 def communities_under(region_id: int) -> list[int]:
     """The communities in and below a region, as the tree stands today."""
-    return region_tree().communities_under(region_id)
+    below = _below(region_id)
+    wanted = select(Region.id).join(below, Region.id == below.c.id).where(Region.kind == RegionKind.COMMUNITY)
+    return list(db.session().scalars(wanted.order_by(Region.id)))
 
 
 def regions_within(region_id: int) -> set[int]:
     """The region and everything below it, as the tree stands today."""
-    return region_tree().within(region_id)
+    below = _below(region_id)
+    return {region_id, *db.session().scalars(select(Region.id).join(below, Region.id == below.c.id))}
+
+
+def _below(region_id: int) -> CTE:
+    """The region and everything below it today; a city has thousands, of which one street asks for its own."""
+    here = select(literal(region_id, db.BigInt).label("id")).cte("below", recursive=True)
+    inside = select(RegionTerm.region_id).join(here, RegionTerm.parent_id == here.c.id)
+    return here.union(inside.where(_valid(RegionTerm, today())))
 
 
 def is_top(region_id: int) -> bool:
@@ -349,9 +359,18 @@ def regions() -> list[Region]:
     return list(db.session().scalars(select(Region).order_by(Region.id)))
 
 
-def region_names() -> dict[int, str]:
-    """The whole tree's names."""
-    return {row.id: row.name for row in db.session().execute(select(Region.id, Region.name))}
+def region_names(of: Iterable[int] | None = None) -> dict[int, str]:
+    """Names of these regions, or of the whole tree; without what else is known of them, such as their outlines."""
+    wanted = select(Region.id, Region.name)
+    if of is not None:
+        wanted = wanted.where(Region.id.in_(set(of)))
+    return {row.id: row.name for row in db.session().execute(wanted)}
+
+
+def community_names() -> dict[int, str]:
+    """The names of all communities of the city, by their numbers and in that order."""
+    wanted = select(Region.id, Region.name).where(Region.kind == RegionKind.COMMUNITY).order_by(Region.id)
+    return {row.id: row.name for row in db.session().execute(wanted)}
 
 
 def region(region_id: int) -> Region | None:
@@ -378,7 +397,7 @@ def grid_names(community_ids: Iterable[int]) -> dict[Ref, str]:
 
 
 class AreaNames(NamedTuple):
-    """What areas are called: the whole tree's regions by id, estates and grids by ref, the grids by code."""
+    """What areas are called: regions by id, estates and grids by ref, the grids by code."""
 
     regions: dict[int, str]
     estates: dict[Ref, str]
@@ -387,7 +406,7 @@ class AreaNames(NamedTuple):
 
 _AREA_NAMES = db.Plain(
     """
-    SELECT 'region', r.id, NULL::uuid, r.name, '' FROM regions AS r
+    SELECT 'region', r.id, NULL::uuid, r.name, '' FROM regions AS r WHERE r.id = ANY(:regions)
     UNION ALL
     SELECT 'estate', e.community_id, e.id, e.name, '' FROM estates AS e
     WHERE e.community_id = ANY(:estates_in) AND e.id = ANY(:estates)
@@ -398,16 +417,18 @@ _AREA_NAMES = db.Plain(
 )
 
 
-def area_names(estates: Iterable[Ref], grids_of: Iterable[int]) -> AreaNames:
-    """The names of all regions, of those of the named estates that exist, and of these communities' grids, in one
-    query.
+def area_names(estates: Iterable[Ref], communities: Iterable[int], grids_of: Iterable[int]) -> AreaNames:
+    """The names of those of the named estates that exist and of their communities, of these communities, and of the
+    grids of those in `grids_of`, in one query.
     """
-    refs = set(estates)
+    refs, grids_in = set(estates), set(grids_of)
+    estates_in = {r.community_id for r in refs}
     rows = _AREA_NAMES.within(
         {
-            "estates_in": sorted({r.community_id for r in refs}),
+            "regions": sorted(estates_in | grids_in | set(communities)),
+            "estates_in": sorted(estates_in),
             "estates": [r.id for r in refs],
-            "grids_in": sorted(set(grids_of)),
+            "grids_in": sorted(grids_in),
         }
     )
     found = AreaNames({}, {}, {})
@@ -419,9 +440,29 @@ def area_names(estates: Iterable[Ref], grids_of: Iterable[int]) -> AreaNames:
     return found
 
 
-def orgs() -> list[Org]:
-    """All active organisations."""
-    return list(db.session().scalars(select(Org).where(Org.is_active).order_by(Org.kind, Org.name, Org.id)))
+def orgs(of: Collection[UUID] | None = None) -> list[Org]:
+    """All active organisations, or those of these that are."""
+    wanted = select(Org).where(Org.is_active)
+    if of is not None:
+        wanted = wanted.where(Org.id.in_(of))
+    return list(db.session().scalars(wanted.order_by(Org.kind, Org.name, Org.id)))
+
+
+def orgs_within(regions: Collection[int], communities: Collection[int]) -> list[Org]:
+    """The active organisations that are seated in these regions or at work in these communities today, and at work
+    nowhere else.
+    """
+    working = select(Responsibility.org_id).where(_valid(Responsibility, today()))
+    here = db.session().scalars(working.where(Responsibility.community_id.in_(communities)))
+    near = select(Org).where(Org.is_active, or_(Org.region_id.in_(regions), Org.id.in_(set(here))))
+    found = db.session().scalars(near.order_by(Org.kind, Org.name, Org.id)).all()
+    further = working.where(
+        Responsibility.org_id.in_([org.id for org in found]), Responsibility.community_id.not_in(communities)
+    )
+    elsewhere = set(
+        db.session().scalars(further.execution_options(cross_community="where an organisation works"))
+    )
+    return [org for org in found if org.id not in elsewhere]
 
 
 def org(org_id: UUID) -> Org | None:
@@ -508,16 +549,15 @@ def estates_of_org(org_id: UUID) -> list[Ref]:
 
 def regions_above(region_id: int) -> list[int]:
     """The regions that a region lies in today, the nearest first."""
-    parents = dict(
-        db.session()
-        .execute(select(RegionTerm.region_id, RegionTerm.parent_id).where(_valid(RegionTerm, today())))
-        .all()
+    parent = select(RegionTerm.parent_id.label("id")).where(_valid(RegionTerm, today()))
+    nearest = parent.add_columns(literal(1).label("far")).where(RegionTerm.region_id == region_id)
+    above = nearest.cte("above", recursive=True)
+    further = parent.add_columns(above.c.far + 1).join(above, RegionTerm.region_id == above.c.id)
+    # Each kind of region lies in a larger one, so that there are as many steps as kinds.
+    above = above.union_all(further.where(above.c.far < len(RegionKind)))
+    return list(
+        db.session().scalars(select(Region.id).join(above, Region.id == above.c.id).order_by(above.c.far))
     )
-    chain: list[int] = []
-    while (parent := parents.get(region_id)) is not None and parent not in chain:
-        chain.append(parent)
-        region_id = parent
-    return chain
 
 
 def desk_of(community_id: int) -> Org | None:

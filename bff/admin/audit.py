@@ -103,7 +103,7 @@ def listed(args: dict[str, Any]) -> dict[str, Any]:
     rows = trail.entries(g.staff, wanted, limit=args["limit"] + 1, before=before[0] if before else None)
     page = rows[: args["limit"]]
     names = people.staff_names(row.actor_id for row in page if row.actor_kind == ActorKind.STAFF)
-    regions = {region.id: region.name for region in places.regions()}
+    regions = places.region_names(row.community_id for row in page)
     return {
         "items": [
             {

@@ -177,7 +177,7 @@ def names_of(by: By, keys: Iterable[Any]) -> dict[Any, str]:
     if by in (By.CLASS, By.TOP_CLASS):
         return dict(tickets.category_names(keys))
     if by is By.COMMUNITY:
-        return {region.id: region.name for region in places.regions() if region.id in set(keys)}
+        return dict(places.region_names(keys))
     if by is By.ESTATE:
         return {ref: estate.name for ref, estate in places.estates(keys).items()}
     if by is By.GRID:
@@ -315,7 +315,7 @@ def assessment_row_out(
 
 def assessment_rows_out(rows: Sequence[Assessment]) -> list[dict[str, Any]]:
     """The lines of the list."""
-    regions = {region.id: region.name for region in places.regions()}
+    regions = places.region_names()
     staff = people.staff_names(row.published_by for row in rows)
     return [assessment_row_out(row, regions=regions, staff=staff) for row in rows]
 

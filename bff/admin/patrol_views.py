@@ -270,7 +270,7 @@ def _hidable(n: int | None) -> dict[str, Any]:
 
 def heat_out(found: Heat) -> dict[str, Any]:
     """The map with its totals."""
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     return {
         "items": [
             {
@@ -330,7 +330,7 @@ def _grade_out(grade: ZoneGrade) -> dict[str, Any]:
 def settings_out(staff: StaffActor) -> list[dict[str, Any]]:
     """The numbers in force, by community."""
     communities = staff.communities_with(Permission.PATROL_PLAN)
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names(communities)
     chosen = queries.settings_of(communities)
     return [
         {"community": names.get(community, ""), "values": values}

@@ -51,7 +51,7 @@ def my_orgs() -> set[UUID]:
 def areas() -> dict[str, Any]:
     """The estates in my reach, with their communities."""
     found = places.estates(my_estates())
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names(ref.community_id for ref in found)
     rows = [
         {
             "community": names.get(ref.community_id, ""),
@@ -103,8 +103,8 @@ def buildings(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, s.OrgList)
 def orgs() -> dict[str, Any]:
     """Organisations that handle tickets where I work."""
-    mine = my_orgs()
-    names = {region.id: region.name for region in places.regions()}
+    found = places.orgs(my_orgs())
+    names = places.region_names(org.region_id for org in found)
     rows = [
         {
             "org_id": org.id,
@@ -113,7 +113,6 @@ def orgs() -> dict[str, Any]:
             "region": names.get(org.region_id, ""),
             "phone": org.phone,
         }
-        for org in places.orgs()
-        if org.id in mine
+        for org in found
     ]
     return {"items": rows, "next_cursor": None}

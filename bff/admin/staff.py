@@ -27,7 +27,7 @@ def roles_out(rows: Sequence[StaffRole]) -> list[dict[str, Any]]:
     """Roles with what they reach over in words."""
     staff = people.staff_names(row.staff_id for row in rows)
     orgs = places.org_names(row.org_id for row in rows)
-    regions = {region.id: region.name for region in places.regions()}
+    regions = places.region_names()
     grids = {
         Ref(grid.community_id, grid.id): grid.name
         for grid in places.grids_in({r.grid_community_id for r in rows if r.grid_community_id is not None})

@@ -144,7 +144,7 @@ def _areas(asked: Asked, spots: Mapping[open_now.Spot, Open]) -> list[dict[str, 
     counted = open_now.by_community(dict(spots))
     inside = counted.keys() | (reach if not asked.only else set())
     if len(inside) > 1:
-        names = {region.id: region.name for region in places.regions()}
+        names = places.region_names(inside)
         rows = [
             _row(
                 "community",

@@ -63,7 +63,7 @@ def estate_out(estate: Estate, communities: dict[int, str]) -> dict[str, Any]:
 
 def community_names() -> dict[int, str]:
     """Names of all regions, by id."""
-    return {region.id: region.name for region in places.regions()}
+    return places.region_names()
 
 
 def photo_out(photo: Photo) -> dict[str, Any]:

@@ -105,6 +105,12 @@ def test_a_refusal_is_counted_by_the_name_of_its_limit(
     assert counted() == before + 2
 
 
+def test_every_limit_is_counted_before_it_refuses_anybody(house: House) -> None:
+    """Of a count that appears with its first refusal Prometheus sees no increase."""
+    for name in [*(row.limit.name for row in ROWS), *limits.SCARCE]:
+        assert REGISTRY.get_sample_value("jiayuan_refused_total", {"limit": name}) is not None, name
+
+
 def test_what_was_refused_can_be_sent_again_with_its_key(
     tighten: Callable[..., None], resident: Callable[..., Person], town: Town
 ) -> None:

@@ -16,8 +16,6 @@ from tests.security import doors
 Send = Callable[..., TestResponse]
 # Not hers, not there, not right, or refused for what else is wrong with it.
 HIDDEN = {403, 404, 409, 422}
-# What names no thing of a community: one list for the whole street, or for the whole installation.
-SHARED = frozenset({Kind.SMS_TEMPLATE})
 
 
 @dataclass
@@ -92,7 +90,7 @@ class Intruder:
     def one(self, *kinds: Kind) -> str | None:
         """A foreign id of one of these kinds."""
         for kind in kinds:
-            if kind not in SHARED and self.theirs.get(kind):
+            if self.theirs.get(kind):
                 return self.theirs[kind][0]
         return None
 

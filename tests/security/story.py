@@ -29,6 +29,7 @@ from app.voting.models import LegalMode
 from tests.conftest import Caller, House, Person, Town, acting, small_jpeg
 from tests.intake.conftest import Machine
 from tests.memberships.conftest import Estate, phone
+from tests.security import chapters
 from tests.structure import test_permission_matrix as matrix
 from tests.structure.test_permission_matrix import build_home, centre
 from tests.structure.test_routes import Endpoint
@@ -92,6 +93,7 @@ class Story:
         self.home = build_home(house, town, town.a, whole=True)
         self.estate = Estate(house, town, self.desk, self.resident)
         self.classes: list[str] = []
+        self.to_the_end = False
         # What a machine writes instead of its words, by where it stands.
         self.words: Callable[[str], str] = words or (lambda _: "")
 
@@ -121,9 +123,22 @@ class Story:
         self.books()
         self.members()
         self.messages()
+        self.everything_named()
         self.sweep()
         self.reported_by_a_machine()
         self.votes(self.stage)
+
+    def everything_named(self) -> None:
+        """What the other chapters leave out of their requests."""
+        for chapter in (
+            chapters.grounds,
+            chapters.colleagues,
+            chapters.words,
+            chapters.shifts,
+            chapters.namesakes,
+            chapters.bylaws,
+        ):
+            chapter(self)
 
     # --- each call of the matrix -----------------------------------------------------------------------------
 
@@ -446,8 +461,10 @@ class Story:
         )
         jobs.drain(self.town.a.id, Queue.IMPORTS)
 
-    def reported_by_a_machine(self) -> None:
-        """A report of another system; a signature leaves no room to change it on its way: see `self.words`."""
+    def reported_by_a_machine(self, **said: Any) -> dict[str, Any]:
+        """A report of another system, with what it said; a signature leaves no room to change it on its way: see
+        `self.words`.
+        """
         body = {"source": f"src-{uuid4().hex[:12]}", "name": "热线", "channel": "hotline"}
         body |= {"scope_org_id": self.home.org("street"), "desk_org_id": self.town.a.desk_id}
         made = done(self.street.post("/api-keys", body))
@@ -471,16 +488,16 @@ class Story:
         }
         for name in ("title", "text", "address", "estate", "community"):
             fields[name] = self.words(f"intake {name}") or "热线"
-        taken = machine.report(**fields)
-        done(taken)
+        return done(machine.report(**fields | said))
 
     def votes(self, stage: Stage) -> None:
         """Petition, decision, election and the authority's result; the clock runs ahead."""
         box = stage.box
         box.desk = self.desk
-        play = stage.play(*(10_000,) * 11)
+        play = stage.play(*(10_000,) * 12)
         place = ids.encode(Kind.ESTATE, play.estate)
-        people = [stage.voter(flat) for flat in play.flats]
+        # Nothing but a notice on the wall reaches whoever owns the last one.
+        people = [stage.voter(flat) for flat in play.flats[:-1]]
         asked = {"estate_id": place, "title": "召开业主大会", "text": "讨论", "motions": [MOTION]}
         petition = done(people[0].post("/petitions", asked))["petition_id"]
         done(people[1].post(f"/petitions/{petition}/sign"))
@@ -499,9 +516,9 @@ class Story:
                 done(vote.go("review", {"passed": False, "reason": "议题不清"}, box.reviewer))
             done(vote.go("cancel", {"reason": "条件不成熟"}))
         self.elected(stage)
-        stage.announce(play)
         official = stage.play(10_000, 15_000, 20_000, 20_000, mode=LegalMode.OFFICIAL)
         stage.announce(official)
+        stage.announce(play)
         done(people[0].post(f"/decisions/{play.id}/objections", {"about": "roll", "text": "面积不对"}))
         stage.open([play, official])
         box.again(*people)
@@ -554,7 +571,10 @@ class Story:
                     {"reason": "没有签字"} if verdict == "refuse" else None,
                 )
             )
+        chapters.proofs(self, stage, play, ("1栋109", "1栋110", "1栋112"))
         self.counted(stage, [play, official])
+        if self.to_the_end:
+            chapters.second_round(self, stage)
 
     def counted(self, stage: Stage, plays: list[Any]) -> None:
         """Extended, closed, the authority's result entered, certified, filed."""
@@ -611,10 +631,16 @@ class Story:
 
 
 @contextmanager
-def told(house: House, town: Town, words: Callable[[str], str] | None = None) -> Iterator[Story]:
-    """The story, told; the clock of its votes runs ahead until the end, and what all tests share is put back."""
+def told(
+    house: House, town: Town, words: Callable[[str], str] | None = None, *, to_the_end: bool = False
+) -> Iterator[Story]:
+    """The story, told; the clock of its votes runs ahead until the end, and what all tests share is put back.
+
+    `to_the_end`: with a second round of an election, weeks later, when files of imports are no longer kept.
+    """
     with staged(house, town) as stage:
         story = Story(house, town, stage, words)
+        story.to_the_end = to_the_end
         try:
             story.tell()
             yield story

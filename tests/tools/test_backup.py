@@ -20,6 +20,8 @@ from tests.conftest import TOP, House, migrate, settings_for
 from tools import servers
 from tools.backup import keys, manifest
 
+# A dozen programs one after the other, beside busy neighbours.
+pytestmark = pytest.mark.timeout(900)
 NAMES = {"DATABASE_URL", "MIGRATION_DATABASE_URL", "RETENTION_DATABASE_URL", "STORAGE_URL"}
 
 

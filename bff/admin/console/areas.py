@@ -40,7 +40,7 @@ def mine() -> list[Area]:
 def _read() -> list[Area]:
     communities = {community for grant in g.staff.grants for community in grant.communities}
     homes = {community for grant in g.staff.grants for community in grant.homes}
-    regions, estates, every_grid = places.area_names(my_estates(), homes)
+    regions, estates, every_grid = places.area_names(my_estates(), communities, homes)
     grids = [(ref, name) for ref, name in every_grid.items() if is_my_grid(ref)]
     found: list[Area] = []
     around = {ref.community_id for ref in estates} | {ref.community_id for ref, _ in grids} | communities

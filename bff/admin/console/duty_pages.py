@@ -47,8 +47,7 @@ def _communities() -> list[Option]:
 
 
 def _orgs() -> list[Option]:
-    mine = my_orgs()
-    found = [Option(ids.encode(Kind.ORG, org.id), org.name) for org in places.orgs() if org.id in mine]
+    found = [Option(ids.encode(Kind.ORG, org.id), org.name) for org in places.orgs(my_orgs())]
     return sorted(found, key=lambda one: one.text)
 
 

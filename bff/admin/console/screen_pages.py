@@ -111,7 +111,7 @@ class Choice(NamedTuple):
 def _choices() -> list[Choice]:
     """My streets as a whole, then communities, estates and grids."""
     regions = {grant.region_id for grant in g.staff.grants if Allow.SCREEN_EDIT in grant.permissions}
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names(region for region in regions if region is not None)
     mine = [Choice(area.value, area.name, area.level + 1) for area in areas.mine()]
     known = {one.value for one in mine}
     tops = [

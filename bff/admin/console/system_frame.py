@@ -75,7 +75,7 @@ def region_choices(of: Iterable[int]) -> list[Choice]:
 
 def org_groups(orgs: Iterable[Org]) -> list[tuple[str, list[Choice]]]:
     """Organisations by the region of their seat."""
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     groups: dict[int, list[Choice]] = {}
     for org in orgs:
         groups.setdefault(org.region_id, []).append(Choice(ids.encode(Kind.ORG, org.id), org.name))

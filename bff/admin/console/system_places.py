@@ -36,7 +36,7 @@ def _mine() -> frozenset[int]:
 
 def _names() -> dict[str, str]:
     """Regions by their wire id."""
-    return {wire_region(region.id): region.name for region in places.regions()}
+    return {wire_region(region): name for region, name in places.region_names().items()}
 
 
 # --- estates -----------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def _names() -> dict[str, str]:
 def area_list() -> str:
     """The estates of my communities."""
     found = places.estates(places.governed_estates(_mine()))
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     rows = [
         {
             "estate_id": ids.encode(Kind.ESTATE, ref),
@@ -113,7 +113,7 @@ def _estates() -> dict[str, str]:
 @reads
 def grid_list() -> str:
     """The grids of my communities with what they cover."""
-    regions_by_id = {region.id: region.name for region in places.regions()}
+    regions_by_id = places.region_names()
     rows = [
         {
             **face.GridDetail().dump(face.grid_out(grid)),
@@ -208,7 +208,7 @@ def region_list() -> str:
 @reads
 def org_list() -> str:
     """The organisations seated in my communities, and those that work there; switched-off ones as well."""
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     mine = my_orgs()
     rows = [
         {
@@ -256,7 +256,7 @@ def org_one(org_id: UUID) -> dict[str, Any]:
 
 def _by_community() -> list[tuple[str, list[Choice]]]:
     """The estates by the community whose rows they are."""
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     groups: dict[str, list[Choice]] = {}
     for ref, estate in places.estates(places.governed_estates(_mine())).items():
         line = Choice(ids.encode(Kind.ESTATE, ref), estate.name)

@@ -216,7 +216,7 @@ def settings() -> str:
 
 def _patrol() -> dict[str, Any]:
     communities = g.staff.communities_with(Allow.PATROL_PLAN)
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names()
     rows = patrols.choices_of(communities, limit=HISTORY + 1)  # one more says that there are more
     by = people.staff_names(row.actor_id for row in rows)
     return {

@@ -60,8 +60,7 @@ def staff_list() -> str:
 
 
 def _orgs(permission: Allow) -> list[Any]:
-    area = area_of(g.staff, permission)
-    return [org for org in places.orgs() if area.holds_org(org.id)]
+    return area_of(g.staff, permission).orgs()
 
 
 @sheet("/staff/<ref(stf):staff_id>", Allow.STAFF_VIEW, here="staff", part="_staff.html")
@@ -91,7 +90,7 @@ def staff_one(staff_id: UUID) -> dict[str, Any]:
 def _reach() -> dict[str, Any]:
     """What a role can be given over: organisations, communities as a tree, grids by their community."""
     area = area_of(g.staff, Allow.ROLE_GRANT)
-    names = {region.id: region.name for region in places.regions()}
+    names = places.region_names(area.communities)
     grids: dict[str, list[Choice]] = {}
     for grid in places.grids_in(area.communities):
         wire = ids.encode(Kind.GRID, Ref(grid.community_id, grid.id))

@@ -10,7 +10,6 @@ from app import ids
 from app.ids import Kind
 from app.people import handlers
 from app.places import queries as places
-from app.places.models import RegionKind
 from app.tickets.grounds import WORDS as GROUNDS
 from app.tickets.models import Ticket
 from app.tickets.moves import Move
@@ -56,8 +55,7 @@ Options = Callable[[Ticket], Sequence[Option]]
 
 
 def _orgs(_: Ticket) -> list[Option]:
-    mine = my_orgs()
-    found = [Option(ids.encode(Kind.ORG, org.id), org.name) for org in places.orgs() if org.id in mine]
+    found = [Option(ids.encode(Kind.ORG, org.id), org.name) for org in places.orgs(my_orgs())]
     return sorted(found, key=lambda one: one.text)
 
 
@@ -72,9 +70,9 @@ def _people(ticket: Ticket, org_id: UUID) -> list[Option]:
 
 def _neighbours(ticket: Ticket) -> list[Option]:
     return [
-        Option(ids.encode(Kind.COMMUNITY, UUID(int=region.id)), region.name)
-        for region in places.regions()
-        if region.kind == RegionKind.COMMUNITY and region.id != ticket.community_id
+        Option(ids.encode(Kind.COMMUNITY, UUID(int=community)), name)
+        for community, name in places.community_names().items()
+        if community != ticket.community_id
     ]
 
 
