@@ -169,7 +169,7 @@ def _follow(ticket: Ticket, move: Move, actor: Actor, row: TicketEvent, words: s
     if row.from_status is not None and (move in CLOCK_KINDS or row.from_status != ticket.status):
         _reclock(ticket)
     if row.seq == 1:
-        stints.begin(ticket, row)
+        stints.keep_first(ticket, row)
     elif move not in stints.UNCOUNTED:
         stints.keep(ticket)
 

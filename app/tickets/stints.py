@@ -278,7 +278,7 @@ def read(
 _SEEN = [move.value for move in Move if move not in UNCOUNTED]
 
 
-def begin(ticket: Ticket, first: TicketEvent) -> None:
+def keep_first(ticket: Ticket, first: TicketEvent) -> None:
     """Write the stints of a ticket that has no event but this one."""
     happened = Happened(first.seq, first.at, first.kind, first.actor_id, first.org_id, first.data)
     for row in read(ticket, [happened] if first.kind in _SEEN else []):
