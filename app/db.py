@@ -299,8 +299,12 @@ def statements() -> Iterator[Connection]:
 
 
 class Plain:
-    """A statement that goes to the driver as it is, and is a transaction by itself: for the few that thousands ask a
-    minute, and of which SQLAlchemy's handling costs more than everything else in the request. Values by `:name`.
+    """A statement that goes to the driver as it is: for the few that thousands ask a minute, and of which SQLAlchemy's
+    handling costs more than everything else in the request. Values by `:name`.
+
+    `ask`, `row` and `rows` are a transaction each; `within` and `write` are part of the unit of work that is open.
+    PostgreSQL plans it anew at each call for as long as the values it can see make that look better: one that is small
+    beside its plan hides them, as `(SELECT :ids::uuid[])` (docs/adr/0047).
     """
 
     # A test reads them all, as nothing that listens to SQLAlchemy hears of them.
