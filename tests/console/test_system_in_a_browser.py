@@ -96,7 +96,7 @@ def test_a_key_is_shown_once(window: Callable[..., Any]) -> None:
     shown = secret.inner_text()
     assert len(shown) > 20
     box.get_by_role("button", name="我抄好了").click()
-    assert shown not in page.content()
+    page.wait_for_function("shown => !document.documentElement.outerHTML.includes(shown)", arg=shown)
     page.get_by_role("row", name=code).get_by_role("link").click()
     drawer = page.locator("#drawer")
     drawer.get_by_role("button", name="生成新密钥").click()

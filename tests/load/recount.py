@@ -103,7 +103,7 @@ def ballots(connection: psycopg.Connection[Any], said: Said) -> Count:
 def reports(
     connection: psycopg.Connection[Any], owner_of: Mapping[str, UUID], said: Said, since: datetime
 ) -> Count:
-    """Each is the ticket that its tap was told; nobody has more new tickets than she tapped for."""
+    """Each is the ticket that its tap was told; nobody of those who came has more new tickets than she tapped for."""
     tapped: dict[Any, set[str]] = defaultdict(set)
     for one in said["try"]:
         if one["what"] == "report":
@@ -119,9 +119,9 @@ def reports(
         there = found.get((owner_of[one["name"]], one["token"]))
         count.lost += there != tuple(decode_ref(Kind.TICKET, one["ticket"]))
     made = connection.execute(
-        "SELECT reporter_id, count(*) FROM tickets WHERE reported_at >= %s AND reporter_id IS NOT NULL"
+        "SELECT reporter_id, count(*) FROM tickets WHERE reported_at >= %s AND reporter_id = ANY(%s)"
         " GROUP BY reporter_id",
-        [since],
+        [since, list(set(owner_of.values()))],
     ).fetchall()
     count.double = sum(max(0, many - len(tapped[who])) for who, many in made)
     return count
