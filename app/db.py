@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import re
 import time
@@ -15,7 +16,8 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
+from psycopg.adapt import PyFormat, Transformer
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -34,7 +36,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app import meters
 
@@ -136,14 +138,13 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
     rested for more than a second. A statement of more than `slow_ms` milliseconds gets a line in the log (0: none).
     """
     global _engine, _reading, _statements, _slow_s
-    if _engine is not None:
-        _engine.dispose()
+    dispose()
     _engine = engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=10,
-        pool_recycle=1800,
+        pool_recycle=_RECYCLE_S,
         # An error's text would quote what a person wrote, and end in a log.
         hide_parameters=True,
         # The server's own time-outs don't help where nothing comes through: a connection that is silent for 45 s is
@@ -222,6 +223,7 @@ def _tell_slow(statement: str, seconds: float) -> None:
 
 
 _RESTED_SINCE = "rested_since"
+_RECYCLE_S = 1800
 RESTS_S = 1.0  # a server that was restarted is met by connections older than this
 
 
@@ -236,10 +238,20 @@ def _configured(one: Engine | None) -> Engine:
     return one
 
 
+def dispose() -> None:
+    """Close all connections that nobody uses now."""
+    if _engine is not None:
+        _engine.dispose()
+    while _resting:
+        _resting.pop().driver.close()
+
+
 def dispose_after_fork() -> None:
     """Forget inherited connections in a child, without closing the parent's sockets."""
     if _engine is not None:
         _engine.dispose(close=False)
+    _resting.clear()
+    _using.clear()
 
 
 def session() -> Session:
@@ -325,7 +337,7 @@ class Plain:
         except DBAPIError as e:
             if not e.connection_invalidated:
                 raise
-        engine().dispose()  # the others broke with it
+        dispose()  # the others broke with it
         return self.row(values)
 
     def within(self, values: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -351,39 +363,116 @@ class Plain:
         """All its rows. Not inside transaction() or reading(). Raises DBAPIError."""
         if _current.get() is not None:
             raise RuntimeError("a plain statement is no part of a unit of work")
-        pooled: PoolProxiedConnection | None = None
-        is_lost = False
+        given = [values[name] for name in self._names]
+        own: _Own | None = None
         try:
-            pooled = engine().raw_connection()
-            driver = pooled.driver_connection
-            assert isinstance(driver, psycopg.Connection)
-            try:
-                driver.autocommit = True
-                began = time.perf_counter()
-                given = [values[name] for name in self._names]
-                found = psycopg.RawCursor(driver).execute(self._raw, given).fetchall()
-                if _slow_s and (took := time.perf_counter() - began) >= _slow_s:
-                    _tell_slow(self.sql, took)
-                return found
-            finally:
-                is_lost = driver.closed
-                if not is_lost:
-                    driver.autocommit = False
+            own = _own()
+            began = time.perf_counter()
+            found = own.rows(self._raw, given)
+            if _slow_s and (took := time.perf_counter() - began) >= _slow_s:
+                _tell_slow(self.sql, took)
+            return found
         except psycopg.Error as e:
-            if pooled is not None and is_lost:
-                pooled.invalidate(e)
             raise DBAPIError.instance(
                 self.sql,
                 None,
                 e,
                 psycopg.Error,
                 hide_parameters=True,
-                connection_invalidated=is_lost,
+                connection_invalidated=own is not None and own.driver.closed,
                 dialect=engine().dialect,
             ) from e
         finally:
-            if pooled is not None:
-                pooled.close()
+            if own is not None:
+                own.rest()
+
+
+class _Own:
+    """A connection that commits by itself, for plain statements alone: taken out of the engine's pool for good, since
+    to tell a connection each time that it commits by itself, and then that it doesn't, costs as much as a statement.
+
+    It speaks to libpq in one step for each statement. psycopg's cursor waits in several, and lets another thread run at
+    each: with four threads in a process they then wait for one another.
+    """
+
+    def __init__(self) -> None:
+        pooled = engine().raw_connection()
+        driver = pooled.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        pooled.detach()
+        driver.autocommit = True
+        self.driver = driver
+        self._values = Transformer(driver)
+        self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self._count = itertools.count()
+        self._opened = self.rested_since = time.monotonic()
+
+    def rows(self, statement: bytes, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """What it answers. Raises psycopg.Error."""
+        values = self._values
+        sent = values.dump_sequence(given, [PyFormat.AUTO] * len(given))
+        kind = (statement, values.types or ())
+        found = self._ask(kind, sent)
+        if found.status != pq.ExecStatus.TUPLES_OK and found.error_field(_STATE) in _PREPARED_IS_OUT:
+            del self._prepared[kind]  # it was refused before it began
+            found = self._ask(kind, sent)
+        if found.status != pq.ExecStatus.TUPLES_OK:
+            raise psycopg.errors.error_from_result(found, self.driver.info.encoding)
+        values.set_pgresult(found)
+        return values.load_rows(0, found.ntuples, tuple)
+
+    def _ask(self, kind: tuple[bytes, tuple[int, ...]], sent: Sequence[Any]) -> pq.abc.PGresult:
+        server = self.driver.pgconn
+        name = self._prepared.get(kind)
+        if name is None:
+            name = b"plain_%d" % next(self._count)
+            made = server.prepare(name, *kind)
+            if made.status != pq.ExecStatus.COMMAND_OK:
+                return made
+            self._prepared[kind] = name
+        return server.exec_prepared(name, sent, self._values.formats, pq.Format.TEXT)
+
+    def answers(self) -> bool:
+        """Is the server still there, after a rest?"""
+        now = time.monotonic()
+        if now - self.rested_since < RESTS_S:
+            return True
+        if now - self._opened > _RECYCLE_S:
+            return False
+        return self.driver.pgconn.exec_(b"").status == pq.ExecStatus.EMPTY_QUERY
+
+    def rest(self) -> None:
+        """Back to those that wait for the next statement, unless it is broken or enough of them do."""
+        _using.discard(id(self))
+        if self.driver.closed or len(_resting) >= _MAX_RESTING:
+            self.driver.close()
+            return
+        self.rested_since = time.monotonic()
+        _resting.append(self)
+
+
+# No more are open than threads have asked at once. Taken and given back without a lock: each step is one of Python's.
+_resting: list[_Own] = []
+_using: set[int] = set()
+_MAX_RESTING = 12
+_STATE = pq.DiagnosticField.SQLSTATE
+# It isn't there any more, or a migration has changed what it answers with.
+_PREPARED_IS_OUT = (b"26000", b"0A000")
+
+
+def _own() -> _Own:
+    own: _Own | None = None
+    while own is None:
+        try:
+            own = _resting.pop()
+        except IndexError:
+            own = _Own()
+            break
+        if not own.answers():
+            own.driver.close()
+            own = None
+    _using.add(id(own))
+    return own
 
 
 _NAMED = re.compile(r"(?<!:):([a-z]\w*)")
@@ -498,7 +587,7 @@ def most_connections() -> int:
 def in_use() -> int:
     """How many of this process's connections somebody holds now; for /metrics."""
     pool = engine().pool
-    return pool.checkedout() if isinstance(pool, QueuePool) else 0
+    return len(_using) + (pool.checkedout() if isinstance(pool, QueuePool) else 0)
 
 
 def answers() -> bool:

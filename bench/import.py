@@ -193,7 +193,7 @@ def _house(pg: servers.Postgres, redis_url: str, name: str) -> Iterator[tuple[in
                     acting_user=SYSTEM,
                 )
         yield 1, staff.id
-        db.engine().dispose()
+        db.dispose()
 
 
 def _migrate(environment: dict[str, str]) -> None:

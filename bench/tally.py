@@ -241,7 +241,7 @@ def main() -> int:
             bench = Bench(app, dsn, estate, Path(folder))
             taken = harness.rounds({"a decision": lambda: one_decision(bench)})["a decision"]
         finally:
-            db.engine().dispose()
+            db.dispose()
     return _report(taken, pgbench.slowdown, core.slowdown)
 
 

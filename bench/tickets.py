@@ -113,7 +113,7 @@ def house(pg: servers.Postgres, count: int) -> Iterator[House]:
             )
             yield _everybody(app, settings, street)
         finally:
-            db.engine().dispose()
+            db.dispose()
 
 
 def _everybody(app: Flask, settings: Settings, street: town.Street) -> House:
@@ -543,7 +543,7 @@ def _measure(pg: servers.Postgres, home: House, count: int) -> int:
         report.figure(f"year_by_{by}_s", statistics.median(taken[f"year by {by}"]["s"]))
     report.figure("figures_unlike_events", town.differing(), Target("=", 0))
     report.figure("plans_with_seq_scan", bad, Target("=", 0))
-    db.engine().dispose()  # a backend tells its counts at its end
+    db.dispose()  # a backend tells its counts at its end
     report.figure("seq_scans", sequential_scans(pg.url("superuser", DATABASE)) - scans, Target("=", 0))
     report.figure("moves_per_s", moves(home, 40))
     _class_figures(report)

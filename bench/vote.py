@@ -359,7 +359,7 @@ def house_with_queue() -> Iterator[tuple[servers.Postgres, servers.Valkey, dict[
         try:
             yield pg, valkey, environment, folder
         finally:
-            db.engine().dispose()
+            db.dispose()
 
 
 def _measure(

@@ -196,7 +196,7 @@ def house(pg: servers.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
             web.shutdown()
             thread.join()
             web.server_close()
-            db.engine().dispose()
+            db.dispose()
 
 
 @pytest.fixture

@@ -124,12 +124,13 @@ def test_the_lines_of_a_list_are_planned_once_and_not_at_each_request(
         "tickets": "{" + ",".join(str(new_id()) for _ in range(2)) + "}",
         "statuses": ["received", "accepted"],
     }
+    planned_ones = db.Plain(
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE :some"
+    )
+    db.Plain.made.remove(planned_ones)
     with another_pool(str(house.settings.database_url), monkeypatch):
         for _ in range(20):
             lines._LINES.rows(asked)
-        with db.statements() as connection:
-            planned = connection.exec_driver_sql(
-                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%%w.place%%'"
-            ).one()
+        planned = planned_ones.row({"some": "%w.place%"})  # on the same connection: the only one there is
 
-    assert planned == (10, 5)
+    assert planned == (15, 5)
