@@ -1,5 +1,7 @@
 """The first screen of the mini-program, in two statements whatever there is: what lies with the resident herself, and
-what lies with the communities that this names.
+what lies with the communities that this names. What a notice and a published period say is the same for everybody who
+reads it: the process keeps it under the version that the second statement names, and one statement more asks for what
+it hasn't met yet.
 
 40,000 open it within minutes of a text message. What the rows say is judged by the code of the domains; only who may
 cast is left to theirs (`own_heads.open_for`, some more statements) where a plain look at the roll doesn't say it:
@@ -8,13 +10,15 @@ somebody acts as a proxy, has bought or sold since the freeze, or turned out to 
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import orjson
 
-from app import clock, db
+from app import clock, db, meters
 from app.errors import NotFound
 from app.ids import Ref
 from app.memberships import bound
@@ -30,6 +34,9 @@ from app.voting import own_heads, rules
 from app.voting.models import Decision
 from app.voting.own_heads import MyBallot
 from app.voting.standing import LastBallot, OnRoll
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 TICKETS, DECISIONS, NOTICES = 5, 5, 3  # what fits without scrolling
 EXCERPT = 240  # characters of a notice's text, for its first words
@@ -54,8 +61,27 @@ _HERSELF = db.Plain(
 
 # `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first,
 # those she reported in. A notice may lie with another community than the estate it is told in; its place says which.
-_THERE = db.Plain(
-    f"""
+_REPORTED_IN = f"""
+            UNION ALL
+            SELECT t.community_id, t.estate_id, 1000000 + w.place
+            FROM wanted AS w
+            JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
+            WHERE w.kind = 'ticket' AND w.place <= {_REPORTED_LAST} AND t.estate_id IS NOT NULL
+"""  # noqa: S608  numbers of this program alone
+_OPEN_ONES = f"""
+        (SELECT json_agg(o.line ORDER BY o.updated_at DESC, o.id DESC)
+         FROM (
+             SELECT {LINE} AS line, t.updated_at, t.id
+             FROM (
+                 SELECT t.* FROM wanted AS w
+                 JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
+                 WHERE w.kind = 'ticket' AND t.status = ANY(:open) AND {CONCERNS}
+                 ORDER BY t.updated_at DESC, t.id DESC
+                 LIMIT {TICKETS}
+             ) AS t
+         ) AS o)::text
+"""  # noqa: S608  names and numbers of this program alone
+_THERE = """
     WITH wanted AS MATERIALIZED (
         SELECT w.kind, w.community_id, w.id, row_number() OVER (PARTITION BY w.kind ORDER BY w.place) AS place
         FROM unnest(:kinds::text[], :communities::bigint[], :objects::uuid[])
@@ -75,11 +101,7 @@ _THERE = db.Plain(
             UNION ALL
             SELECT m.community_id, m.estate_id, row_number() OVER (ORDER BY m.updated_at DESC, m.id DESC)
             FROM mine AS m WHERE m.holds
-            UNION ALL
-            SELECT t.community_id, t.estate_id, 1000000 + w.place
-            FROM wanted AS w
-            JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
-            WHERE w.kind = 'ticket' AND w.place <= {_REPORTED_LAST} AND t.estate_id IS NOT NULL
+            {reported_in}
         ) AS h
         GROUP BY h.community_id, h.estate_id
     ), shown AS MATERIALIZED (
@@ -93,7 +115,7 @@ _THERE = db.Plain(
          LEFT JOIN estates AS e ON e.community_id = h.community_id AND e.id = h.estate_id
          LEFT JOIN regions AS r ON r.id = h.community_id)::text,
         (SELECT json_agg(json_build_array(
-                    {bound.COLUMNS},
+                    {memberships},
                     h.building_id, e.name, b.name, u.name, h.number
                 ) ORDER BY m.updated_at DESC, m.id DESC)
          FROM mine AS m
@@ -101,17 +123,7 @@ _THERE = db.Plain(
          JOIN houses AS h ON h.community_id = m.community_id AND h.id = m.house_id
          LEFT JOIN buildings AS b ON b.community_id = h.community_id AND b.id = h.building_id
          LEFT JOIN units AS u ON u.community_id = h.community_id AND u.id = h.unit_id)::text,
-        (SELECT json_agg(o.line ORDER BY o.updated_at DESC, o.id DESC)
-         FROM (
-             SELECT {LINE} AS line, t.updated_at, t.id
-             FROM (
-                 SELECT t.* FROM wanted AS w
-                 JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
-                 WHERE w.kind = 'ticket' AND t.status = ANY(:open) AND {CONCERNS}
-                 ORDER BY t.updated_at DESC, t.id DESC
-                 LIMIT {TICKETS}
-             ) AS t
-         ) AS o)::text,
+        {open_ones},
         (SELECT json_agg(json_build_array(
                     d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at,
                     d.opens_at, d.closes_at,
@@ -146,8 +158,7 @@ _THERE = db.Plain(
          WHERE d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
            AND d.opens_at <= clock_timestamp() + :ahead AND d.closes_at > clock_timestamp() + :ahead)::text,
         (SELECT json_agg(json_build_array(
-                    n.community_id, n.id, n.kind, n.title, left(n.text, {EXCERPT}), n.areas, n.published_at,
-                    n.revision, p.buildings, r.read_at, r.finished_at
+                    n.community_id, n.id, n.version, p.buildings, r.read_at, r.finished_at
                 ) ORDER BY p.listed_at DESC, p.notice_id DESC)
          FROM (
              SELECT p.notice_community_id, p.notice_id, p.listed_at, array_agg(p.building_id) AS buildings
@@ -156,7 +167,7 @@ _THERE = db.Plain(
              WHERE p.listed_at IS NOT NULL
              GROUP BY p.listed_at, p.notice_id, p.notice_community_id
              ORDER BY p.listed_at DESC, p.notice_id DESC
-             LIMIT {NOTICES}
+             LIMIT {notices}
          ) AS p
          JOIN notices AS n ON n.community_id = p.notice_community_id AND n.id = p.notice_id
          LEFT JOIN LATERAL (
@@ -165,13 +176,41 @@ _THERE = db.Plain(
                AND r.notice_id = n.id AND r.resident_id = :resident_id AND r.notice_community_id = n.community_id
              ORDER BY r.read_at LIMIT 1
          ) AS r ON true)::text,
+        (SELECT s.period_id
+         FROM shown
+         JOIN revenue_statements AS s ON s.community_id = shown.community_id AND s.estate_id = shown.estate_id
+         ORDER BY s.seq DESC LIMIT 1)
+    """
+
+
+def _there(reported_in: str, open_ones: str) -> db.Plain:
+    return db.Plain(
+        _THERE.format(
+            reported_in=reported_in, open_ones=open_ones, memberships=bound.COLUMNS, notices=NOTICES
+        )
+    )
+
+
+# A plan costs as much as there is in it, also of what finds nothing; most people have never reported anything.
+_THERE_WITH_TICKETS = _there(_REPORTED_IN, _OPEN_ONES)
+_THERE_WITHOUT = _there("", "NULL::text")
+
+# What all its readers see alike, of those that the process hasn't met yet.
+_SAID = db.Plain(
+    f"""
+    SELECT
+        (SELECT json_agg(json_build_array(
+                    n.community_id, n.id, n.version, n.kind, n.title, left(n.text, {EXCERPT}), n.areas,
+                    n.published_at, n.revision))
+         FROM unnest(:communities::bigint[], :notices::uuid[]) AS w(community_id, id)
+         JOIN notices AS n ON n.community_id = w.community_id AND n.id = w.id
+         WHERE n.community_id = ANY(:communities::bigint[]))::text,
         (SELECT json_build_array(
                     s.period_id, s.first_day, s.last_day, s.income_fen, s.cost_fen, s.uses_fen, s.fund_fen,
                     s.closing_fen, s.published_at)
-         FROM shown
-         JOIN revenue_statements AS s ON s.community_id = shown.community_id AND s.estate_id = shown.estate_id
-         ORDER BY s.seq DESC LIMIT 1)::text
-    """  # noqa: S608  names and numbers of this program alone
+         FROM revenue_statements AS s
+         WHERE s.community_id = :community_id AND s.estate_id = :estate_id AND s.period_id = :period_id)::text
+    """  # noqa: S608  a number of this program alone
 )
 
 
@@ -215,16 +254,24 @@ class HomeVote(NamedTuple):
     my_ballot: MyBallot
 
 
-class HomeNotice(NamedTuple):
-    """A notice of the estate shown. `text` is its beginning; `for_me`: one of her doors is among its places."""
+@dataclass(frozen=True, eq=False, slots=True)
+class NoticeText:
+    """What a notice says to everybody. `text` is its beginning. One object for as long as it says so."""
 
     ref: Ref
+    version: int
     kind: str
     title: str
     text: str
     areas: tuple[str, ...]
     published_at: datetime
     revision: int
+
+
+class HomeNotice(NamedTuple):
+    """A notice of the estate shown. `for_me`: one of her doors is among its places."""
+
+    said: NoticeText
     for_me: bool
     read_at: datetime | None
     finished_at: datetime | None
@@ -266,7 +313,7 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
     if row is None or not row[0]:
         raise BadToken
     kinds, communities, objects = row[6:9]
-    there = _THERE.ask(
+    there = (_THERE_WITH_TICKETS if _TICKET in kinds else _THERE_WITHOUT).ask(
         who
         | {
             "kinds": kinds,
@@ -280,14 +327,16 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
         }
     )
     assert there is not None  # it is one row, always
-    hers, mine, lines, decisions, told, statement = (
-        orjson.loads(part) if part is not None else [] for part in there
+    hers, mine, lines, decisions, told = (
+        orjson.loads(part) if part is not None else [] for part in there[:5]
     )
     if chosen is not None and hers[0][2] is None:
         raise NotFound
     shown = Ref(hers[0][0], UUID(hers[0][1])) if hers else None
     rows = [(bound.of_row(one, resident_id), one) for one in mine]
     doors = {one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown}
+    period = Ref(shown.community_id, there[5]) if shown is not None and there[5] is not None else None
+    said, revenue = _said(told, shown, period)
     return Home(
         Herself(resident_id, *row[1:6]),
         [
@@ -300,13 +349,12 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
         _votes(resident_id, shown, decisions, [m for m, _ in rows], is_bound=bool(doors))
         if shown is not None and decisions
         else [],
-        [_notice(one, doors) for one in told],
-        HomeRevenue._make([Ref(shown.community_id, UUID(statement[0])), *statement[1:8], _at(statement[8])])
-        if shown is not None and statement
-        else None,
+        [_notice(text, one, doors) for text, one in zip(said, told, strict=True) if text is not None],
+        revenue,
     )
 
 
+_TICKET = "ticket"
 _OPEN_TICKETS = sorted(OPEN_TICKETS)
 _at = datetime.fromisoformat
 
@@ -355,21 +403,82 @@ def _bound(m: Membership, row: list[Any]) -> HomeMembership:
     )
 
 
-def _notice(row: list[Any], doors: set[str | None]) -> HomeNotice:
+def _notice(text: NoticeText, row: list[Any], doors: set[str | None]) -> HomeNotice:
     """`doors`: the buildings of her houses in the estate; None of a house that stands in none."""
-    buildings = row[8]
+    buildings = row[3]
     return HomeNotice(
+        text,
+        (bool(doors) and None in buildings) or not doors.isdisjoint(buildings),
+        _at(row[4]) if row[4] is not None else None,
+        _at(row[5]) if row[5] is not None else None,
+    )
+
+
+# --- what all see alike, kept under its version ----------------------------------------------------------
+
+_MOST = 1024  # of each; a notice to a whole street holds some 3 KB
+_texts: dict[tuple[int, str, int], NoticeText] = {}  # by community, id and version: each change counts one
+_periods: dict[Ref, HomeRevenue] = {}  # what is published stays (docs/adr/0039)
+_keeping = threading.Lock()
+
+
+def _said(
+    told: list[list[Any]], estate: Ref | None, period: Ref | None
+) -> tuple[list[NoticeText | None], HomeRevenue | None]:
+    """What these notices and this period say; None of a notice that has gone meanwhile."""
+    texts = [_texts.get((one[0], one[1], one[2])) for one in told]
+    revenue = _periods.get(period) if period is not None else None
+    unknown = [one for one, text in zip(told, texts, strict=True) if text is None]
+    asks = bool(unknown) or (period is not None and revenue is None)
+    meters.add(meters.CACHE, "first screen", "miss" if asks else "hit")
+    if not asks:
+        return texts, revenue
+    found = _SAID.ask(
+        {
+            "communities": [one[0] for one in unknown],
+            "notices": "{" + ",".join(one[1] for one in unknown) + "}",
+            "community_id": period.community_id if period is not None else None,
+            "estate_id": estate.id if estate is not None else None,
+            "period_id": period.id if period is not None else None,
+        }
+    )
+    assert found is not None  # it is one row, always
+    rows = {(row[0], row[1]): row for row in orjson.loads(found[0])} if found[0] is not None else {}
+    if period is not None and found[1] is not None:
+        row = orjson.loads(found[1])
+        revenue = HomeRevenue._make([period, *row[1:8], _at(row[8])])
+    with _keeping:
+        for key, row in rows.items():
+            # By the version it was read with: it may have changed since the other statement.
+            _keep(_texts, (*key, row[2]), _text(row))
+        if period is not None and revenue is not None:
+            _keep(_periods, period, revenue)
+        return [
+            text or (_texts[one[0], one[1], rows[one[0], one[1]][2]] if (one[0], one[1]) in rows else None)
+            for text, one in zip(texts, told, strict=True)
+        ], revenue
+
+
+def _text(row: list[Any]) -> NoticeText:
+    return NoticeText(
         Ref(row[0], UUID(row[1])),
         row[2],
         row[3],
         row[4],
-        tuple(area["name"] for area in row[5]),
-        _at(row[6]),
-        row[7],
-        (bool(doors) and None in buildings) or not doors.isdisjoint(buildings),
-        _at(row[9]) if row[9] is not None else None,
-        _at(row[10]) if row[10] is not None else None,
+        row[5],
+        tuple(area["name"] for area in row[6]),
+        _at(row[7]),
+        row[8],
     )
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    while len(kept) >= _MOST:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+# --- votes -----------------------------------------------------------------------------------------------
 
 
 def _votes(

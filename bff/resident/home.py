@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from flask import Response, g, request
 
 from app import home as first_screen
 from app import ids
 from app.clock import rfc3339
-from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, HomeRevenue, HomeVote
+from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, HomeRevenue, HomeVote, NoticeText
 from app.ids import Kind, Ref
 from app.notices import rich
 from app.notices.models import TOPIC_NAMES, Topic
@@ -140,27 +141,30 @@ def _decision(vote: HomeVote) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=4096)
-def _excerpt(text: str) -> str:
-    return rich.words(text)[:EXCERPT]
-
-
 def _notice(one: HomeNotice) -> dict[str, Any]:
     return {
-        "notice_id": _often(Kind.NOTICE, *one.ref),
-        "kind": one.kind,
-        "kind_name": TOPIC_NAMES[Topic(one.kind)],
-        "title": one.title,
-        "excerpt": _excerpt(one.text),
-        "areas": one.areas,
-        "published_at": rfc3339(one.published_at),
-        "is_corrected": one.revision > 1,
+        **_told(one.said),
         "for_me": one.for_me,
         "read_at": _time(one.read_at),
         "finished_at": _time(one.finished_at),
     }
 
 
+@functools.lru_cache(maxsize=1024)
+def _told(said: NoticeText) -> dict[str, Any]:
+    return {
+        "notice_id": _often(Kind.NOTICE, *said.ref),
+        "kind": said.kind,
+        "kind_name": TOPIC_NAMES[Topic(said.kind)],
+        "title": said.title,
+        "excerpt": rich.words(said.text)[:EXCERPT],
+        "areas": orjson.Fragment(orjson.dumps(said.areas)),
+        "published_at": rfc3339(said.published_at),
+        "is_corrected": said.revision > 1,
+    }
+
+
+@functools.lru_cache(maxsize=1024)
 def _revenue(one: HomeRevenue) -> dict[str, Any]:
     return {
         **one._asdict(),

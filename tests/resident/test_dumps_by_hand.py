@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import db, ids
-from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, HomeRevenue, HomeVote
+from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, HomeRevenue, HomeVote, NoticeText
 from app.ids import Kind, Ref
 from app.memberships.models import Relation
 from app.notices.models import Topic
@@ -146,13 +146,17 @@ homes = st.builds(
     notices=st.lists(
         st.builds(
             HomeNotice,
-            ref=refs,
-            kind=st.sampled_from([t.value for t in Topic]),
-            title=words,
-            text=words,
-            areas=st.lists(words, max_size=1).map(tuple),
-            published_at=times,
-            revision=numbers,
+            said=st.builds(
+                NoticeText,
+                ref=refs,
+                version=numbers,
+                kind=st.sampled_from([t.value for t in Topic]),
+                title=words,
+                text=words,
+                areas=st.lists(words, max_size=1).map(tuple),
+                published_at=times,
+                revision=numbers,
+            ),
             for_me=st.booleans(),
             read_at=st.none() | times,
             finished_at=st.none() | times,
@@ -200,8 +204,8 @@ def test_the_first_screen(house: House, home: Home) -> None:
         ],
         "notices": [
             hand
-            | {name: getattr(one, name) for name in ("published_at", "read_at", "finished_at")}
-            | {"notice_id": one.ref}
+            | {name: getattr(one, name) for name in ("read_at", "finished_at")}
+            | {"notice_id": one.said.ref, "published_at": one.said.published_at, "areas": one.said.areas}
             for one, hand in zip(home.notices, by_hand["notices"], strict=True)
         ],
         "revenue": home.revenue
