@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response
+from flask.globals import app_ctx, request_ctx
 from flask.json.provider import JSONProvider
 
 from app import logs
@@ -63,21 +64,31 @@ def init_app(app: Flask) -> None:
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.translate(_LETTERS)
-    g.began = time.perf_counter()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)  # the only one that is ever bound here
+    request, own = (
+        request_ctx.request,
+        app_ctx.g,
+    )  # found once: each `request.…` and `g.…` would look for it anew
+    given = request.headers.get("X-Request-ID")
+    own.request_id = name = (
+        given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.translate(_LETTERS)
+    )
+    own.began = time.perf_counter()
+    structlog.contextvars.bind_contextvars(request_id=name)  # the only one that is ever bound here
     if request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON  # also where no Content-Length says how much will come
 
 
 def _end(response: Response) -> Response:
-    took = time.perf_counter() - g.get("began", time.perf_counter())
+    request, own, headers = request_ctx.request, app_ctx.g, response.headers
+    now = time.perf_counter()
+    took = now - own.get("began", now)
+    name = own.get("request_id", "-")
     endpoint = request.endpoint or "-"
-    response.headers["X-Request-ID"] = g.get("request_id", "-")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if response.content_type == "application/json":
-        response.headers.setdefault("Cache-Control", "no-store")
+    headers["X-Request-ID"] = name
+    if "X-Content-Type-Options" not in headers:
+        headers.add("X-Content-Type-Options", "nosniff")
+    if "Cache-Control" not in headers and response.content_type == "application/json":
+        headers.add("Cache-Control", "no-store")
     metrics.answered(endpoint, response.status_code, took)
     logs.answered(
         method=request.method,
@@ -85,6 +96,6 @@ def _end(response: Response) -> Response:
         endpoint=endpoint,
         status=response.status_code,
         ms=took * 1000,
-        request_id=g.get("request_id", "-"),
+        request_id=name,
     )
     return response

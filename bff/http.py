@@ -181,10 +181,15 @@ def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseR
     def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         response = make_response(view(*args, **kwargs))
         if response.status_code == 200:
-            version, _ = response.get_etag()
+            headers = response.headers
             digest = hashlib.sha256(response.get_data()).hexdigest()[:32]
-            response.set_etag(f"{version}-{digest}" if version else digest)
-            response.headers.setdefault("Cache-Control", "private, no-cache")
+            if "ETag" in headers:
+                version, _ = response.get_etag()
+                response.set_etag(f"{version}-{digest}")
+            else:
+                headers.add("ETag", f'"{digest}"')
+            if "Cache-Control" not in headers:
+                headers.add("Cache-Control", "private, no-cache")
             if "If-None-Match" in request.headers:
                 response.make_conditional(request)
         return response

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import current_app, g, request
+from flask import g
+from flask.globals import app_ctx, request_ctx
 
 from app import db
 from app.people import queries as people
@@ -31,14 +32,15 @@ def ensure_login(connection: db.Bare | None = None) -> None:
 
 def authenticate() -> None:
     """Before every request of this face: sets g.resident_id and g.session_id, or raises BadToken."""
-    view = current_app.view_functions.get(request.endpoint or "")
+    request, app, own = request_ctx.request, app_ctx.app, app_ctx.g
+    view = app.view_functions.get(request.endpoint or "")
     if getattr(view, "_open_to_all", False):
         return
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise BadToken
-    access = tokens.read_access_token(token.strip(), secret=current_app.config["SETTINGS"].secret_key)
-    g.resident_id = g.actor_id = access.resident_id
-    g.session_id = access.session_id
+    access = tokens.read_access_token(token.strip(), secret=app.config["SETTINGS"].secret_key)
+    own.resident_id = own.actor_id = access.resident_id
+    own.session_id = access.session_id
     if not getattr(view, "_asks_itself", False):
         ensure_login()

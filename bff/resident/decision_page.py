@@ -14,6 +14,8 @@ from uuid import UUID
 
 import orjson
 from flask import g, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from app import db, ids
 from app.clock import rfc3339
@@ -30,7 +32,14 @@ from bff.resident import decision_schemas as s
 
 def in_english() -> bool:
     """Does who asks read English rather than Chinese?"""
-    return request.accept_languages.best_match(["zh-CN", "zh", "en"]) == "en"
+    said = request.headers.get("Accept-Language")
+    return said is not None and _is_english(said)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_english(said: str) -> bool:
+    languages = parse_accept_header(said, LanguageAccept)
+    return languages.best_match(["zh-CN", "zh", "en"]) == "en"
 
 
 def row_out(row: Decision, heads: list[own_heads.HeadView]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def test_when_no_connection_is_left_the_answer_is_to_come_back(
     resident: Callable[..., Person], town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wang = resident()
+    db.dispose()  # plain statements have none of their own left either
     pool = db.engine().pool
     monkeypatch.setattr(pool, "_timeout", 0.1)
     held: list[Connection] = []
