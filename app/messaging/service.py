@@ -75,6 +75,23 @@ def notify(
     )
 
 
+_TELL = db.Plain(
+    """
+    INSERT INTO inbox (resident_id, id, kind, title, text, target_type, target_id, created_at, idem)
+    SELECT w.resident_id, w.id, :kind, :title, :text, :target_type, :target_id, :created_at, :idem
+    FROM unnest(:residents::uuid[], :ids::uuid[]) AS w(resident_id, id)
+    ON CONFLICT (resident_id, idem) DO NOTHING
+    RETURNING resident_id
+    """
+)
+_CREDITED = db.Plain(
+    """
+    SELECT s.resident_id FROM subscribe_credits AS s
+    WHERE s.resident_id = ANY(:residents) AND s.template_id = :template_id AND s.credits + s.hinted > 0
+    """
+)
+
+
 def notify_all(
     *,
     resident_ids: Sequence[UUID],
@@ -89,27 +106,22 @@ def notify_all(
         return
     now = clock.now()
     wording = compose(kind, params)
-    added = set(
-        db.session().scalars(
-            insert(InboxMessage)
-            .on_conflict_do_nothing(index_elements=["resident_id", "idem"])
-            .returning(InboxMessage.resident_id),
-            [
-                {
-                    "resident_id": resident_id,
-                    "id": ids.new_id(),
-                    "kind": kind,
-                    "title": wording.title,
-                    "text": wording.text,
-                    "target_type": target[0] if target else None,
-                    "target_id": target[1] if target else None,
-                    "created_at": now,
-                    "idem": idem,
-                }
-                for resident_id in resident_ids
-            ],
+    added = {
+        resident_id
+        for (resident_id,) in _TELL.within(
+            {
+                "residents": list(resident_ids),
+                "ids": [ids.new_id() for _ in resident_ids],
+                "kind": kind,
+                "title": wording.title,
+                "text": wording.text,
+                "target_type": target[0] if target else None,
+                "target_id": target[1] if target else None,
+                "created_at": now,
+                "idem": idem,
+            }
         )
-    )
+    }
     if not added or target is None or target[0] not in _PAGES:
         return
     template, page = _PAGES[target[0]]
@@ -144,15 +156,8 @@ def notify_all(
 
 def _with_credit(resident_ids: Iterable[UUID], template_id: str) -> list[UUID]:
     """Those of them who have credit for this template, always in the same order: two jobs lock them alike."""
-    return sorted(
-        db.session().scalars(
-            select(SubscribeCredit.resident_id).where(
-                SubscribeCredit.resident_id.in_(list(resident_ids)),
-                SubscribeCredit.template_id == template_id,
-                SubscribeCredit.credits + SubscribeCredit.hinted > 0,
-            )
-        )
-    )
+    rows = _CREDITED.within({"residents": list(resident_ids), "template_id": template_id})
+    return sorted(resident_id for (resident_id,) in rows)
 
 
 def _spend_credit(resident_id: UUID, template_id: str) -> bool:

@@ -177,10 +177,17 @@ def consents_of(resident_id: UUID) -> dict[str, Consent]:
     return {row.key: row for row in rows}
 
 
+_CONSENTED = db.Plain(
+    """
+    SELECT 1 FROM consents AS c
+    WHERE c.resident_id = :resident_id AND c.key = :key AND c.version = :version AND c.granted_at IS NOT NULL
+    """
+)
+
+
 def has_consent(resident_id: UUID, key: ConsentKey, version: int) -> bool:
     """Does this consent hold now, in its present version?"""
-    row = db.session().get(Consent, (resident_id, key))
-    return row is not None and row.granted_at is not None and row.version == version
+    return bool(_CONSENTED.within({"resident_id": resident_id, "key": key, "version": version}))
 
 
 def ciphers_of(person_ids: Iterable[UUID]) -> dict[UUID, AESGCM]:

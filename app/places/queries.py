@@ -158,19 +158,23 @@ def buildings_of(ref: Ref) -> list[Building]:
     return list(rows)
 
 
+_GRID_COVERING = db.Plain(
+    """
+    SELECT c.grid_id
+    FROM grid_covers AS c
+    JOIN grids AS g ON g.community_id = c.community_id AND g.id = c.grid_id
+    WHERE c.community_id = :community_id AND c.estate_id = :estate_id
+      AND c.valid_from <= :today AND (c.valid_to IS NULL OR c.valid_to > :today)
+    ORDER BY c.building_id IS NOT NULL, g.code
+    LIMIT 1
+    """
+)
+
+
 def grid_covering(estate_ref: Ref) -> UUID | None:
     """The grid that covers the estate today, or None. Where grids share an estate by building: the first by code."""
-    return db.session().scalar(
-        select(GridCover.grid_id)
-        .join(Grid, and_(Grid.community_id == GridCover.community_id, Grid.id == GridCover.grid_id))
-        .where(
-            GridCover.community_id == estate_ref.community_id,
-            GridCover.estate_id == estate_ref.id,
-            _valid(GridCover, today()),
-        )
-        .order_by(GridCover.building_id.is_not(None), Grid.code)
-        .limit(1)
-    )
+    asked = {"community_id": estate_ref.community_id, "estate_id": estate_ref.id, "today": today()}
+    return next((grid_id for (grid_id,) in _GRID_COVERING.within(asked)), None)
 
 
 class Cover(NamedTuple):

@@ -385,15 +385,20 @@ def hand_over(old: Ref, new: Ref) -> None:
 # --- the source is told ----------------------------------------------------------------------------------
 
 
+_TIED = db.Plain(
+    "SELECT 1 FROM source_tickets AS t WHERE t.community_id = :community_id AND t.ticket_id = :ticket_id"
+)
+
+
 def status_changed(
     ref: Ref, *, status: str, at: datetime, org_id: UUID | None = None, note: str | None = None
 ) -> None:
     """Owe the ticket's source this status. Nothing happens for a ticket that no machine handed in, or whose source
     doesn't want to be told. Called by everything that changes a ticket's state, in its transaction.
     """
-    tied = db.session().get(SourceTicket, ref, with_for_update=True)
-    if tied is None:
+    if not _TIED.within({"community_id": ref.community_id, "ticket_id": ref.id}):  # nearly all
         return
+    tied = db.session().get_one(SourceTicket, ref, with_for_update=True)
     source = queries.source(tied.source_id)
     if source.callback_url is None:
         return

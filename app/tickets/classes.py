@@ -182,6 +182,7 @@ class ClassName(NamedTuple):
     parent_code: str | None
     sort: int
     name: str
+    for_residents: bool
 
 
 C = TypeVar("C", CategoryTerm, ClassName)

@@ -10,10 +10,9 @@ import itertools
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from app import db, outbox
-from app.tickets.models import Ticket, TicketLetters
+from app.tickets.models import Ticket
 
 FILL = "tickets.fill_letters"  # outbox kind
 PAGE = 1000
@@ -51,6 +50,14 @@ def wanted(community_id: int, q: str, *, category: str | None = None) -> list[st
     return sorted(pieces)
 
 
+_KEEP = db.Plain(
+    """
+    INSERT INTO ticket_letters (community_id, ticket_id, pieces) VALUES (:community_id, :ticket_id, :pieces)
+    ON CONFLICT (community_id, ticket_id) DO UPDATE SET pieces = excluded.pieces
+    """
+)
+
+
 def _row(ticket: Ticket) -> dict[str, object]:
     pieces: set[str] = set()
     for text in (ticket.number, ticket.text, ticket.address):
@@ -67,13 +74,8 @@ def keep(*tickets: Ticket) -> None:
     if not tickets:
         return
     db.session().flush()  # the row points to its ticket
-    new = insert(TicketLetters).values([_row(ticket) for ticket in tickets])
-    db.session().execute(
-        new.on_conflict_do_update(
-            index_elements=[TicketLetters.community_id, TicketLetters.ticket_id],
-            set_={"pieces": new.excluded.pieces},
-        )
-    )
+    for ticket in tickets:
+        _KEEP.write(_row(ticket))
 
 
 def fill(community_id: int, *, after: UUID | None, run: str) -> None:

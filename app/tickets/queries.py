@@ -89,7 +89,7 @@ def categories(*, for_staff: bool = False) -> list[CategoryTerm]:
     return _choosable(classes_on(places.today()), for_staff=for_staff)
 
 
-def _choosable(tree: list[CategoryTerm], *, for_staff: bool) -> list[CategoryTerm]:
+def _choosable(tree: list[C], *, for_staff: bool) -> list[C]:
     return [term for term in _leaves(tree) if for_staff or term.for_residents]
 
 
@@ -124,7 +124,7 @@ def _by_group(tree: list[C], choosable: list[C]) -> tuple[list[C], dict[str, lis
 
 _CLASS_NAMES = db.Plain(
     """
-    SELECT code, parent_code, sort, name FROM category_terms
+    SELECT code, parent_code, sort, name, for_residents FROM category_terms
     WHERE valid_from <= :today AND (valid_to IS NULL OR valid_to > :today)
     ORDER BY code
     """
@@ -143,6 +143,17 @@ def class_names_by_group() -> tuple[list[ClassName], dict[str, list[ClassName]]]
 def _named(terms: tuple[ClassName, ...]) -> tuple[list[ClassName], dict[str, list[ClassName]]]:
     tree = in_order(terms)
     return _by_group(tree, _leaves(tree))
+
+
+def _names_for_residents() -> dict[str, str]:
+    """Name by code of what a resident can choose today. Not to be changed."""
+    rows = _CLASS_NAMES.within({"today": places.today()})
+    return _chosen_by_residents(tuple(ClassName(*row) for row in rows))
+
+
+@functools.lru_cache(maxsize=8)
+def _chosen_by_residents(terms: tuple[ClassName, ...]) -> dict[str, str]:
+    return {term.code: term.name for term in _choosable(in_order(terms), for_staff=False)}
 
 
 def category(code: str) -> CategoryTerm | None:
@@ -208,7 +219,7 @@ class Suggested(NamedTuple):
 
 def suggest_categories(text: str, *, most: int = 3) -> list[Suggested]:
     """The classes of today that a resident's words speak for, the strongest first; none when they say nothing."""
-    names = {term.code: term.name for term in categories()}
+    names = _names_for_residents()
     return [Suggested(s.code, names[s.code], s.why) for s in suggest.suggest(text, among=names, most=most)]
 
 
@@ -271,9 +282,17 @@ def who_answers_at(
     )
 
 
+_NEWEST_CALENDAR = db.Plain("SELECT version, loaded_at FROM calendar_versions ORDER BY version DESC LIMIT 1")
+
+
 def calendar_from(start: datetime) -> Calendar:
-    """The calendar from the day of a moment on, as far as it is loaded, in one query."""
-    first = clock.in_shanghai(start).date()
+    """The calendar from the day of a moment on, as far as it is loaded. The same for as long as no other is loaded."""
+    newest = _NEWEST_CALENDAR.within({})
+    return _calendar(tuple(newest[0]) if newest else None, clock.in_shanghai(start).date())
+
+
+@functools.lru_cache(maxsize=32)
+def _calendar(_newest: tuple[int, datetime] | None, first: date) -> Calendar:
     rows = db.session().execute(
         select(CalendarDay.day, CalendarDay.is_working, CalendarDay.is_half, CalendarDay.version).where(
             CalendarDay.day >= first

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import audit, clock, crypto, db, ids, outbox
@@ -104,6 +104,27 @@ class Opened(NamedTuple):
 # --- the report ------------------------------------------------------------------------------------------
 
 
+_CLAIM = db.Plain(
+    """
+    INSERT INTO client_tokens (resident_id, token, ticket_id, created_at)
+    VALUES (:resident_id, :token, :ticket_id, :created_at)
+    ON CONFLICT (resident_id, token) DO NOTHING RETURNING ticket_id
+    """
+)
+_CLAIMED_FOR = db.Plain(
+    """
+    UPDATE client_tokens AS c SET community_id = :community_id
+    WHERE c.resident_id = :resident_id AND c.token = :token
+    """
+)
+_NEXT_NUMBER = db.Plain(
+    """
+    INSERT INTO number_counters AS c (community_id, year, last) VALUES (:community_id, :year, 1)
+    ON CONFLICT (community_id, year) DO UPDATE SET last = c.last + 1 RETURNING last
+    """
+)
+
+
 def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Opened:
     """The one-tap report (一键上报) of a resident.
 
@@ -112,13 +133,8 @@ def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Open
     PhotoRequired, TooManyPhotos, PhotoUnknown, PhotoUnusable.
     """
     ticket_id = ids.new_id()
-    token = insert(ClientToken).values(
-        resident_id=acting_user, token=client_token, ticket_id=ticket_id, created_at=clock.now()
-    )
-    claimed = db.session().scalar(
-        token.on_conflict_do_nothing(index_elements=["resident_id", "token"]).returning(ClientToken.ticket_id)
-    )
-    if claimed is None:
+    tap = {"resident_id": acting_user, "token": client_token}
+    if not _CLAIM.within(tap | {"ticket_id": ticket_id, "created_at": clock.now()}):
         row = db.session().get_one(ClientToken, (acting_user, client_token))
         if row.community_id is None:
             raise RuntimeError("a client token points to no ticket")
@@ -132,12 +148,7 @@ def open_ticket(report: Report, *, client_token: str, acting_user: UUID) -> Open
         text_check=TextCheck.PENDING if report.text else TextCheck.NONE,
         photo_owner=acting_user,
     )
-    db.session().execute(
-        update(ClientToken)
-        .where(ClientToken.resident_id == acting_user, ClientToken.token == client_token)
-        .values(community_id=ticket.community_id)
-        .execution_options(synchronize_session=False)
-    )
+    _CLAIMED_FOR.write(tap | {"community_id": ticket.community_id})
     if report.text:
         outbox.put(
             community_id=ticket.community_id,
@@ -310,7 +321,7 @@ def _register(
         ),
         reopened=0,
         version=1,
-        last_seq=0,
+        last_seq=1,
         updated_at=now,
     )
     db.session().add(ticket)
@@ -323,6 +334,7 @@ def _register(
         from_status=None,
         photos=photos,
         at=now,
+        is_first=True,
         limit=limit.as_data(),
         urgent=urgent,
         called_urgent=report.urgent,
@@ -384,12 +396,7 @@ def next_number(community_id: int, now: datetime) -> str:
     report rolls its number back.
     """
     year = clock.in_shanghai(now).year
-    counter = insert(NumberCounter).values(community_id=community_id, year=year, last=1)
-    last = db.session().scalar(
-        counter.on_conflict_do_update(
-            index_elements=["community_id", "year"], set_={"last": NumberCounter.last + 1}
-        ).returning(NumberCounter.last)
-    )
+    ((last,),) = _NEXT_NUMBER.within({"community_id": community_id, "year": year})
     return f"BS{community_id:04d}-{year % 100:02d}-{last:06d}"
 
 

@@ -107,17 +107,20 @@ def event(
     org_id: UUID | None = None,
     photos: Sequence[Photo] = (),
     at: datetime | None = None,
+    is_first: bool = False,
     **data: Any,
 ) -> TicketEvent:
     """Add the event of a move, its audit row, and what follows for the clock.
 
-    `at`: the moment that the ticket's own columns name, where the clock is read from both.
+    `at`: the moment that the ticket's own columns name, where the clock is read from both. `is_first`: the ticket was
+    written with its number.
     """
     event_id = ids.new_id()
     sealed, key_of = None, None
     if words:
         sealed, key_of = people.seal_words(actor=actor, words=words, context=queries.words_context(event_id))
-    ticket.last_seq += 1
+    if not is_first:
+        ticket.last_seq += 1
     ticket.updated_at = at or clock.now()
     if photos:
         data["photo_ids"] = [str(photo.id) for photo in photos]

@@ -104,9 +104,10 @@ class FolderStorage:
             # one is synced.
             changed = [target.parent]
             if not target.parent.is_dir():
-                target.parent.parent.mkdir(mode=0o750, exist_ok=True)
-                target.parent.mkdir(mode=0o750, exist_ok=True)
-                changed += [target.parent.parent, self._objects]
+                if _made(target.parent.parent):
+                    changed.append(self._objects)
+                _made(target.parent)
+                changed.append(target.parent.parent)
             unfinished.replace(target)
             for folder in changed:
                 _sync_folder(folder)
@@ -138,6 +139,15 @@ class FolderStorage:
             with contextlib.suppress(OSError):
                 if left.stat().st_mtime < oldest:
                     left.unlink()
+
+
+def _made(folder: Path) -> bool:
+    """Whether it is there now and wasn't before."""
+    try:
+        folder.mkdir(mode=0o750)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
