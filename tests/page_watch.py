@@ -1,6 +1,6 @@
-"""Refuses, in tests, a change of what the decision page keeps that the page's key wouldn't show.
+"""Refuses, in tests, a change of what the decision page and the first screen keep that their keys wouldn't show.
 
-The page reads most of a decision with each request. Its texts, rules, motions and what candidates say of themselves are
+What a notice says is kept under its version (`app.home`). The decision page reads most of a decision with each request. Its texts, rules, motions and what candidates say of themselves are
 kept under the versions of their rows, so none of them may change without one (`app.own_decision`).
 """
 
@@ -12,12 +12,14 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session
 
 from app import db
+from app.notices.models import Notice
 from app.voting.models import Candidate, Decision, Motion
 
 KEPT: dict[type[db.Base], frozenset[str]] = {
     Decision: frozenset({"title", "text", "rules", "texts_nonce"}),
     Candidate: frozenset({"statement_sealed", "motion_id"}),
     Motion: frozenset(column.name for column in Motion.__table__.columns),
+    Notice: frozenset({"kind", "title", "text", "areas", "published_at", "revision"}),
 }
 _SEEN, _COUNTED = "page_watch_seen", "page_watch_counted"
 
@@ -50,7 +52,9 @@ def _look(session: Session, *_: Any) -> None:
             session.info.setdefault(_SEEN, set()).add(name)
 
 
-def _is_announced(session: Session, row: Decision | Candidate | Motion) -> bool:
+def _is_announced(session: Session, row: Decision | Candidate | Motion | Notice) -> bool:
+    if isinstance(row, Notice):
+        return row.published_at is not None
     if isinstance(row, Decision):
         decision = row
     else:

@@ -1,4 +1,4 @@
-"""Statements that go to the driver as they are: each a transaction by itself, on the pool that everything else uses."""
+"""Statements that go to the driver as they are: each a transaction by itself, on connections of their own."""
 
 from __future__ import annotations
 
