@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 
 from app import logs
-from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident
+from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident, squeezing
 from bff.http import RefConverter
 from bff.uploads import UploadRequest
 
@@ -78,6 +78,7 @@ def _end(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if response.content_type == "application/json":
         response.headers.setdefault("Cache-Control", "no-store")
+    squeezing.squeeze(response, request)
     metrics.answered(endpoint, response.status_code, took)
     logs.answered(
         method=request.method,
