@@ -42,7 +42,7 @@ def boot(settings: Settings) -> None:
             "append-only tables (set MIGRATION_DATABASE_URL to the owner's role)"
         )
     crypto.configure(crypto.Keyring(settings.data_keys, settings.hash_key))
-    db.configure(settings.database_url, slow_ms=settings.slow_query_ms)
+    db.configure(settings.database_url, slow_ms=settings.slow_query_ms, pooler=settings.database_pooler)
     redis = queue.configure(settings.redis_url, ring_bells=settings.ring_bells)
     meters.configure(redis)
     rates.configure(settings.redis_url, on=settings.rate_limits)

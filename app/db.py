@@ -38,7 +38,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from app import meters
+from app import meters, timeouts
 
 log = logging.getLogger(__name__)
 
@@ -133,12 +133,18 @@ _PASSING = ("40001", "40P01", "08", "57P01", "57P02", "57P03")
 _OVERLOADED = ("53", "55P03", "57014")
 
 
-def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
+# May statements be prepared? Not where each transaction gets another connection: there they are unknown, or another's.
+_prepares = True
+
+
+def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0, pooler: str = "") -> Engine:
     """Make `url` the process's database. Connections are opened on first use, checked before reuse when they have
     rested for more than a second. A statement of more than `slow_ms` milliseconds gets a line in the log (0: none).
+    `pooler`: "transaction" where one lends a connection for a transaction only: nothing is kept on it (docs/adr/0048).
     """
-    global _engine, _reading, _statements, _slow_s
+    global _engine, _reading, _statements, _slow_s, _prepares
     dispose()
+    _prepares = not pooler
     _engine = engine = create_engine(
         url,
         pool_size=pool_size,
@@ -156,7 +162,8 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
             "keepalives_interval": 10,
             "keepalives_count": 3,
             "tcp_user_timeout": 45_000,
-        },
+        }
+        | ({} if _prepares else {"prepare_threshold": None}),
     )
 
     # Made once: an engine with options costs as much as a statement.
@@ -166,12 +173,10 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0) -> Engine:
     @event.listens_for(engine, "connect")
     def _guards(connection: Any, record: ConnectionPoolEntry) -> None:
         record.info[_RESTED_SINCE] = time.monotonic()
-        # A forgotten transaction or a lock held too long hurts everyone; a request never needs longer.
+        if pooler:
+            return  # the next transaction has another connection; the role's own defaults hold there
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SET idle_in_transaction_session_timeout = '60s';"
-                "SET statement_timeout = '30s'; SET lock_timeout = '10s'"
-            )
+            cursor.execute(timeouts.FOR_A_SESSION)
         connection.commit()
 
     _slow_s = slow_ms / 1000
@@ -423,6 +428,9 @@ class _Own:
 
     def _ask(self, kind: tuple[bytes, tuple[int, ...]], sent: Sequence[Any]) -> pq.abc.PGresult:
         server = self.driver.pgconn
+        if not _prepares:
+            statement, types = kind
+            return server.exec_params(statement, sent, types, self._values.formats, pq.Format.TEXT)
         name = self._prepared.get(kind)
         if name is None:
             name = b"plain_%d" % next(self._count)

@@ -147,6 +147,12 @@ def _proxies(raw: str) -> int:
     return value
 
 
+def _pooler(raw: str) -> str:
+    if raw != "transaction":
+        raise Unreadable("expected transaction, or nothing")
+    return raw
+
+
 def _lawful_or_any(raw: str) -> str:
     if raw not in {"lawful", "any"}:
         raise Unreadable("expected lawful or any")
@@ -311,6 +317,9 @@ class Settings:
     retention_database_url: str = setting(
         "RETENTION_DATABASE_URL", read_database_url, default="", secret=True
     )
+    # What stands between us and PostgreSQL: `transaction`, a pooler that lends a connection for one transaction, and
+    # knows no prepared statements.
+    database_pooler: str = setting("DATABASE_POOLER", _pooler, default="")
     redis_url: str = setting("REDIS_URL", secret=True)
     storage_url: str = setting("STORAGE_URL", secret=True)
 

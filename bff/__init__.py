@@ -14,7 +14,7 @@ from flask.globals import app_ctx, request_ctx
 from flask.json.provider import JSONProvider
 
 from app import logs
-from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident
+from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident, squeezing
 from bff.http import RefConverter
 from bff.uploads import UploadRequest
 
@@ -89,6 +89,7 @@ def _end(response: Response) -> Response:
         headers.add("X-Content-Type-Options", "nosniff")
     if "Cache-Control" not in headers and response.content_type == "application/json":
         headers.add("Cache-Control", "no-store")
+    squeezing.squeeze(response, request)
     metrics.answered(endpoint, response.status_code, took)
     logs.answered(
         method=request.method,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -170,13 +173,43 @@ def _seconds_since(at: datetime | None) -> float:
     return (clock.now() - (at if at.tzinfo else at.replace(tzinfo=UTC))).total_seconds()
 
 
+# Held while files are added up, and while one is put to another: nothing is seen twice or not at all.
+_adding = threading.Lock()
+
+
+class Processes(MultiProcessCollector):
+    """What all web processes counted, those that have ended included."""
+
+    def collect(self) -> Iterable[Metric]:
+        """The sums over their files."""
+        with _adding:
+            return super().collect()
+
+
+def process_ended(pid: int, folder: Path) -> None:
+    """Take an ended process's gauges out of the sums, and put what it counted to that of all who ended before it: each
+    leaves two files, which would be read at every scrape for as long as the server runs.
+    """
+    with _adding:
+        mark_process_dead(pid, str(folder))
+        for kind in ("counter", "histogram"):
+            left = folder / f"{kind}_{pid}.db"
+            if not left.exists():
+                continue
+            kept = MmapedDict(str(folder / f"{kind}_ended.db"))
+            for key, value, _, _ in MmapedDict.read_all_values_from_file(str(left)):
+                kept.write_value(key, kept.read_value(key)[0] + value, 0)
+            kept.close()
+            left.unlink()
+
+
 def serve_metrics(port: int) -> Any:
     """Serve /metrics of all web processes on the loopback port; call once, in the parent process."""
     import os
 
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        Processes(registry)
     else:
         registry = REGISTRY
     registry.register(Backlog())

@@ -1,6 +1,7 @@
 """Web server settings: `gunicorn -c deploy/gunicorn.py wsgi:app`.
 
-From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, METRICS_PORT (0: no metrics).
+From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, WEB_MAX_REQUESTS (0: a process stays),
+METRICS_PORT (0: no metrics).
 """
 
 import contextlib
@@ -75,6 +76,14 @@ class FairWorker(ThreadWorker):
         super().set_accept_enabled(enabled)
         self._tell()
 
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called when it ends: connections that never said anything end with those that rest. gthread would hold them
+        up to `graceful_timeout`, in which it takes no new one.
+        """
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
     def enqueue_req(self, conn: Any) -> None:
         """Note when a request came, and let nobody who stops in the midst of one hold a thread for ever."""
         conn.came_at = time.monotonic()
@@ -106,6 +115,12 @@ worker_class = FairWorker
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "4"))
 preload_app = True
+
+# After so many requests, and up to a tenth more so that not all do at once, a process ends and a new one takes its
+# place: whatever some library leaks doesn't grow for ever. What is under way is answered, with `Connection: close`, and
+# so is what still comes on kept connections for two seconds.
+max_requests = int(os.environ.get("WEB_MAX_REQUESTS", "50000"))
+max_requests_jitter = max_requests // 10
 
 # A request that takes longer is broken; on a stop, those that run may finish (a photo upload takes seconds).
 timeout = 60
@@ -168,9 +183,9 @@ def child_exit(server: Any, worker: Any) -> None:
     """Forget a dead worker's connections, and take its gauges out of the sums."""
     _held[worker.age % _PLACES] = 0
     if metrics_port:
-        from prometheus_client import multiprocess
+        from bff.metrics import process_ended
 
-        multiprocess.mark_process_dead(worker.pid)
+        process_ended(worker.pid, Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 
 
 def on_exit(server: Any) -> None:

@@ -9,6 +9,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, pool, text
 from sqlalchemy.exc import OperationalError
 
+from app import timeouts
 from app.settings import environment, read_database_url
 from app.tables import metadata
 
@@ -44,6 +45,11 @@ def run_online() -> None:
     """
     engine = create_engine(_url(), poolclass=pool.NullPool)
     with engine.connect() as connection:
+        if timeouts.is_pooled(connection):
+            raise SystemExit(
+                "Migrations go to PostgreSQL itself, not through a pooler, which forgets their lock: set "
+                "MIGRATION_DATABASE_URL to the server's own address."
+            )
         connection.execute(text("SET statement_timeout = '60s'"))
         # Two deploys at once: the second waits for the first. Only migrations use an advisory lock.
         connection.execute(text("SELECT pg_advisory_lock(727272)"))
@@ -62,6 +68,20 @@ def run_online() -> None:
                 time.sleep(PAUSE_S)
         connection.execute(text("SELECT pg_advisory_unlock(727272)"))
         connection.commit()
+    _guard_the_application()
+
+
+def _guard_the_application() -> None:
+    """The application's role gets its time-outs for good, which only that role itself (or a superuser) may set."""
+    raw = environment().get("DATABASE_URL", "")
+    if not raw or read_database_url(raw) == _url():
+        return  # one role for everything, or no application here
+    try:
+        with create_engine(read_database_url(raw), poolclass=pool.NullPool).begin() as connection:
+            timeouts.keep(connection)
+    except OperationalError as e:
+        # Migrated is migrated. `make doctor` says what is missing.
+        context.config.print_stdout("The application's time-outs weren't set: %s", type(e.orig).__name__)
 
 
 def _migrate(connection: Connection) -> None:

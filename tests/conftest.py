@@ -50,7 +50,7 @@ from app.settings import Settings
 from app.sources import queries as sources
 from sandbox.config import Config
 from sandbox.web import Sandbox, running
-from tests import audit_watch, guard, log_watch, page_watch
+from tests import audit_watch, guard, log_watch, page_watch, pooler
 from tests.log_watch import pytest_sessionfinish, pytest_terminal_summary
 from tools import pictures, servers
 from workers import config as worker_config
@@ -98,9 +98,7 @@ def settings_for(pg: servers.Postgres, database: str, **changes: Any) -> dict[st
     """The environment of a process of the house; `changes` by environment name."""
     key = base64.b64encode(bytes(range(32))).decode()
     return {
-        "DATABASE_URL": pg.url("app", database),
-        "MIGRATION_DATABASE_URL": pg.url("owner", database),
-        "RETENTION_DATABASE_URL": pg.url("retention", database),
+        **pooler.settings(pg, database),
         "SECRET_KEY": "s" * 40,
         "DATA_KEYS": f"1:{key}",
         "HASH_KEY": base64.b64encode(bytes(32)).decode(),

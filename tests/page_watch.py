@@ -1,7 +1,8 @@
 """Refuses, in tests, a change of what the decision page and the first screen keep that their keys wouldn't show.
 
-What a notice says is kept under its version (`app.home`). The decision page reads most of a decision with each request. Its texts, rules, motions and what candidates say of themselves are
-kept under the versions of their rows, so none of them may change without one (`app.own_decision`).
+What a notice says is kept under its version (`app.home`). The decision page reads most of a decision with each request.
+Its texts, rules, motions and what candidates say of themselves are kept under the versions of their rows, so none of
+them may change without one (`app.own_decision`).
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ def another_pool(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patched:
         for name in ("_engine", "_reading", "_statements"):
             patched.setattr(db, name, None)
+        patched.setattr(db, "_prepares", db._prepares)
         made = db.configure(url, pool_size=1)
         try:
             yield

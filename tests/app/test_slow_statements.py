@@ -26,11 +26,15 @@ def said(house: House) -> Iterator[io.StringIO]:
     handler = logging.StreamHandler(out)
     handler.setFormatter(root.handlers[0].formatter)
     root.addHandler(handler)
-    db.configure(house.settings.database_url, slow_ms=50)
+    db.configure(house.settings.database_url, slow_ms=50, pooler=house.settings.database_pooler)
     guard.install(db.engine())
     yield out
     root.removeHandler(handler)
-    db.configure(house.settings.database_url, slow_ms=house.settings.slow_query_ms)
+    db.configure(
+        house.settings.database_url,
+        slow_ms=house.settings.slow_query_ms,
+        pooler=house.settings.database_pooler,
+    )
     guard.install(db.engine())
 
 
@@ -76,7 +80,7 @@ def test_it_is_counted(said: io.StringIO) -> None:
 
 def test_zero_turns_it_off(house: House, said: io.StringIO) -> None:
     assert Settings.slow_query_ms == 500
-    db.configure(house.settings.database_url, slow_ms=0)
+    db.configure(house.settings.database_url, slow_ms=0, pooler=house.settings.database_pooler)
     guard.install(db.engine())
     with db.reading() as session:
         session.execute(text("SELECT pg_sleep(0.08)"))

@@ -38,7 +38,7 @@ def test_a_new_member_of_staff_gets_an_account_a_role_and_logs_in_with_what_was_
     given = password.inner_text()
     assert len(given) >= 12
     box.get_by_role("button", name="我抄好了").click()
-    assert given not in page.content()
+    page.wait_for_function("given => !document.documentElement.outerHTML.includes(given)", arg=given)
 
     security = window("security_admin")
     security.goto(f"/admin/staff?q={account}")

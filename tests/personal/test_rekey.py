@@ -48,6 +48,7 @@ def environment(house: House) -> dict[str, str]:
     s = house.settings
     return os.environ | {
         "DATABASE_URL": s.database_url,
+        "DATABASE_POOLER": s.database_pooler,
         "REDIS_URL": s.redis_url,
         "STORAGE_URL": s.storage_url,
         "SECRET_KEY": s.secret_key,

@@ -46,14 +46,14 @@ def not_fine(findings: Iterable[Finding]) -> list[str]:
 @contextmanager
 def connected_as(url: str, back: str) -> Iterator[None]:
     """The application connects so meanwhile."""
-    kept = db._engine, db._reading, db._statements
+    kept = db._engine, db._reading, db._statements, db._prepares
     db._engine = None
     db.configure(url)
     try:
         yield
     finally:
         db.engine().dispose()
-        db._engine, db._reading, db._statements = kept
+        db._engine, db._reading, db._statements, db._prepares = kept
 
 
 # --- the database ------------------------------------------------------------------------------------------

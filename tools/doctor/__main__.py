@@ -91,6 +91,7 @@ def _all(chosen: Settings) -> Iterator[Finding]:
     ):
         return  # the rest is asked of its tables
     try:
+        yield from database.pooling(chosen)
         yield from work.look()
         yield from outside.sms()
         yield from outside.calendar()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from app import crypto, db, rekey
+from app import crypto, db, rekey, timeouts
 from app.people import queries as people
 from app.people.models import IdentityKey, IdentityKind, Resident
+from app.settings import Settings
 from app.tables import metadata
 from tools.doctor.finding import Finding, fine, problem, warning
 from tools.postgres_server import OLDEST_POSTGRES
@@ -85,6 +87,43 @@ def judge_skew(seconds: float) -> Finding:
             "clocks", f"The clocks of database and machine are {seconds:.0f} s apart: is NTP running?"
         )
     return fine("clocks", "Database and machine agree on the time.")
+
+
+def pooling(chosen: Settings) -> Iterator[Finding]:
+    """Where a pooler lends connections: are they what the application counts on?"""
+    with db.engine().connect() as connection:
+        is_pooled, missing = timeouts.is_pooled(connection), timeouts.not_kept(connection)
+    if not is_pooled:
+        if chosen.database_pooler:
+            yield warning(
+                "pooler",
+                "DATABASE_POOLER is set, and no pooler is there: statements are planned anew for nothing.",
+            )
+        return
+    if not chosen.database_pooler:
+        yield warning(
+            "pooler",
+            "A pooler stands before the database, and DATABASE_POOLER isn't set: right only for one that knows "
+            "prepared statements (PgBouncer from 1.22.1 on, with max_prepared_statements). Else set it to transaction.",
+        )
+    if missing:
+        yield problem(
+            "pooler",
+            f"Behind the pooler nothing ends what hangs ({', '.join(missing)}): run the migrations once more, with "
+            "DATABASE_URL in the environment, and then RECONNECT in the pooler.",
+        )
+    if _host_and_port(chosen.migration_database_url) == _host_and_port(chosen.database_url):
+        yield problem(
+            "pooler",
+            "MIGRATION_DATABASE_URL leads through the pooler: migrations and backups need PostgreSQL itself.",
+        )
+    elif not missing:
+        yield fine("pooler", "A pooler lends the connections, and what hangs on them is ended.")
+
+
+def _host_and_port(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or 5432
 
 
 def migrations() -> Finding:

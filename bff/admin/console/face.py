@@ -6,7 +6,6 @@ from the page straight to the JSON face (`static/forms.js`): no write is written
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -178,18 +177,8 @@ def _headers(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     if response.mimetype == "text/html":
         response.headers["Content-Language"] = "en" if words.language() == "en" else "zh-CN"
-        response.headers["Vary"] = "HX-Request, Cookie, Accept-Encoding"
-        _squeeze(response)
+        response.headers["Vary"] = "HX-Request, Cookie"
     return response
-
-
-def _squeeze(response: Response) -> None:
-    """A page is mostly markup: a tenth of its bytes on the line of a slow office. The login cookie is SameSite=Strict,
-    so nobody else's page can ask for ours and guess at its content by its length (BREACH).
-    """
-    if request.accept_encodings["gzip"] > 0 and not response.is_streamed and len(response.data) > 1000:
-        response.data = gzip.compress(response.data, 4, mtime=0)
-        response.headers["Content-Encoding"] = "gzip"
 
 
 @blp.route("/assets/<name>", methods=["GET"])
