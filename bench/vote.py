@@ -100,6 +100,7 @@ def serving(module: str, environment: Mapping[str, str], folder: Path) -> Iterat
             cwd=harness.ROOT,
             env={
                 "RATE_LIMITS": "off",  # a few ask as fast as they can in place of thousands
+                "WEB_MAX_REQUESTS": "0",  # the clients that cost nothing don't look for a new connection
                 **environment,
                 "PORT": str(port),
                 "PYTHONPATH": f"{folder}:{harness.ROOT}",
