@@ -59,71 +59,18 @@ _HERSELF = db.Plain(
     """  # noqa: S608  a constant of people
 )
 
-# `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first,
-# those she reported in. A notice may lie with another community than the estate it is told in; its place says which.
-_REPORTED_IN = f"""
-            UNION ALL
-            SELECT t.community_id, t.estate_id, 1000000 + w.place
-            FROM wanted AS w
-            JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
-            WHERE w.kind = 'ticket' AND w.place <= {_REPORTED_LAST} AND t.estate_id IS NOT NULL
-"""  # noqa: S608  numbers of this program alone
-_OPEN_ONES = f"""
-        (SELECT json_agg(o.line ORDER BY o.updated_at DESC, o.id DESC)
-         FROM (
-             SELECT {LINE} AS line, t.updated_at, t.id
-             FROM (
-                 SELECT t.* FROM wanted AS w
-                 JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
-                 WHERE w.kind = 'ticket' AND t.status = ANY(:open) AND {CONCERNS}
-                 ORDER BY t.updated_at DESC, t.id DESC
-                 LIMIT {TICKETS}
-             ) AS t
-         ) AS o)::text
-"""  # noqa: S608  names and numbers of this program alone
-_THERE = """
-    WITH wanted AS MATERIALIZED (
-        SELECT w.kind, w.community_id, w.id, row_number() OVER (PARTITION BY w.kind ORDER BY w.place) AS place
-        FROM unnest(:kinds::text[], :communities::bigint[], :objects::uuid[])
-             WITH ORDINALITY AS w(kind, community_id, id, place)
-    ), mine AS MATERIALIZED (
-        SELECT m.community_id, m.id, m.house_id, m.estate_id, m.relation, m.status, m.review, m.voter_level,
+_MINE = """m.community_id, m.id, m.house_id, m.estate_id, m.relation, m.status, m.review, m.voter_level,
                m.owner_id, m.valid_to, m.vote_held_until, m.updated_at,
-               m.status = 'verified' AND (m.valid_to IS NULL OR m.valid_to > :today) AS holds
-        FROM wanted AS w
-        JOIN memberships AS m ON m.community_id = w.community_id AND m.id = w.id
-        WHERE w.kind = 'membership' AND m.community_id = ANY(:communities::bigint[])
-    ), hers AS MATERIALIZED (
-        SELECT h.community_id, h.estate_id, min(h.place) AS place
-        FROM (
-            SELECT :chosen_in::bigint AS community_id, :chosen::uuid AS estate_id, 0 AS place
-            WHERE :chosen::uuid IS NOT NULL
-            UNION ALL
-            SELECT m.community_id, m.estate_id, row_number() OVER (ORDER BY m.updated_at DESC, m.id DESC)
-            FROM mine AS m WHERE m.holds
-            {reported_in}
-        ) AS h
-        GROUP BY h.community_id, h.estate_id
-    ), shown AS MATERIALIZED (
-        SELECT h.community_id, h.estate_id FROM hers AS h ORDER BY h.place LIMIT 1
-    )
-    SELECT
-        (SELECT json_agg(json_build_array(
-                    h.community_id, h.estate_id, e.name, e.address, e.lng, e.lat, r.name
-                ) ORDER BY h.place)
-         FROM hers AS h
-         LEFT JOIN estates AS e ON e.community_id = h.community_id AND e.id = h.estate_id
-         LEFT JOIN regions AS r ON r.id = h.community_id)::text,
-        (SELECT json_agg(json_build_array(
-                    {memberships},
-                    h.building_id, e.name, b.name, u.name, h.number
-                ) ORDER BY m.updated_at DESC, m.id DESC)
+               m.status = 'verified' AND (m.valid_to IS NULL OR m.valid_to > :today) AS holds"""
+_HOUSES = """
          FROM mine AS m
          JOIN estates AS e ON e.community_id = m.community_id AND e.id = m.estate_id
          JOIN houses AS h ON h.community_id = m.community_id AND h.id = m.house_id
          LEFT JOIN buildings AS b ON b.community_id = h.community_id AND b.id = h.building_id
-         LEFT JOIN units AS u ON u.community_id = h.community_id AND u.id = h.unit_id)::text,
-        {open_ones},
+         LEFT JOIN units AS u ON u.community_id = h.community_id AND u.id = h.unit_id
+"""
+# What is open, told and published in the estate that is shown.
+_SHOWN = f"""
         (SELECT json_agg(json_build_array(
                     d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at,
                     d.opens_at, d.closes_at,
@@ -167,7 +114,7 @@ _THERE = """
              WHERE p.listed_at IS NOT NULL
              GROUP BY p.listed_at, p.notice_id, p.notice_community_id
              ORDER BY p.listed_at DESC, p.notice_id DESC
-             LIMIT {notices}
+             LIMIT {NOTICES}
          ) AS p
          JOIN notices AS n ON n.community_id = p.notice_community_id AND n.id = p.notice_id
          LEFT JOIN LATERAL (
@@ -180,20 +127,91 @@ _THERE = """
          FROM shown
          JOIN revenue_statements AS s ON s.community_id = shown.community_id AND s.estate_id = shown.estate_id
          ORDER BY s.seq DESC LIMIT 1)
-    """
+"""  # noqa: S608  numbers of this program alone
 
-
-def _there(reported_in: str, open_ones: str) -> db.Plain:
-    return db.Plain(
-        _THERE.format(
-            reported_in=reported_in, open_ones=open_ones, memberships=bound.COLUMNS, notices=NOTICES
-        )
+# `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first,
+# those she reported in. A notice may lie with another community than the estate it is told in; its place says which.
+_THERE = db.Plain(
+    f"""
+    WITH wanted AS MATERIALIZED (
+        SELECT w.kind, w.community_id, w.id, row_number() OVER (PARTITION BY w.kind ORDER BY w.place) AS place
+        FROM unnest(:kinds::text[], :communities::bigint[], :objects::uuid[])
+             WITH ORDINALITY AS w(kind, community_id, id, place)
+    ), mine AS MATERIALIZED (
+        SELECT {_MINE}
+        FROM wanted AS w
+        JOIN memberships AS m ON m.community_id = w.community_id AND m.id = w.id
+        WHERE w.kind = 'membership' AND m.community_id = ANY(:communities::bigint[])
+    ), hers AS MATERIALIZED (
+        SELECT h.community_id, h.estate_id, min(h.place) AS place
+        FROM (
+            SELECT :chosen_in::bigint AS community_id, :chosen::uuid AS estate_id, 0 AS place
+            WHERE :chosen::uuid IS NOT NULL
+            UNION ALL
+            SELECT m.community_id, m.estate_id, row_number() OVER (ORDER BY m.updated_at DESC, m.id DESC)
+            FROM mine AS m WHERE m.holds
+            UNION ALL
+            SELECT t.community_id, t.estate_id, 1000000 + w.place
+            FROM wanted AS w
+            JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
+            WHERE w.kind = 'ticket' AND w.place <= {_REPORTED_LAST} AND t.estate_id IS NOT NULL
+        ) AS h
+        GROUP BY h.community_id, h.estate_id
+    ), shown AS MATERIALIZED (
+        SELECT h.community_id, h.estate_id FROM hers AS h ORDER BY h.place LIMIT 1
     )
+    SELECT
+        (SELECT json_agg(json_build_array(
+                    h.community_id, h.estate_id, e.name, e.address, e.lng, e.lat, r.name
+                ) ORDER BY h.place)
+         FROM hers AS h
+         LEFT JOIN estates AS e ON e.community_id = h.community_id AND e.id = h.estate_id
+         LEFT JOIN regions AS r ON r.id = h.community_id)::text,
+        (SELECT json_agg(json_build_array(
+                    {bound.COLUMNS},
+                    h.building_id, e.name, b.name, u.name, h.number
+                ) ORDER BY m.updated_at DESC, m.id DESC)
+         {_HOUSES})::text,
+        (SELECT json_agg(o.line ORDER BY o.updated_at DESC, o.id DESC)
+         FROM (
+             SELECT {LINE} AS line, t.updated_at, t.id
+             FROM (
+                 SELECT t.* FROM wanted AS w
+                 JOIN tickets AS t ON t.community_id = w.community_id AND t.id = w.id
+                 WHERE w.kind = 'ticket' AND t.status = ANY(:open) AND {CONCERNS}
+                 ORDER BY t.updated_at DESC, t.id DESC
+                 LIMIT {TICKETS}
+             ) AS t
+         ) AS o)::text,
+        {_SHOWN}
+    """  # noqa: S608  names and numbers of this program alone
+)
 
-
-# A plan costs as much as there is in it, also of what finds nothing; most people have never reported anything.
-_THERE_WITH_TICKETS = _there(_REPORTED_IN, _OPEN_ONES)
-_THERE_WITHOUT = _there("", "NULL::text")
+# The same for who has never reported anything, as most people haven't, and chose no estate: the estates are those of
+# her houses. A plan costs as much as there is in it, also of what finds nothing; arrays are hidden (docs/adr/0047).
+_AT_HOME = db.Plain(
+    f"""
+    WITH mine AS MATERIALIZED (
+        SELECT {_MINE}
+        FROM unnest((SELECT :communities::bigint[]), (SELECT :objects::uuid[])) AS w(community_id, id)
+        JOIN memberships AS m ON m.community_id = w.community_id AND m.id = w.id
+        WHERE m.community_id = ANY((SELECT :communities::bigint[])::bigint[])
+    ), shown AS MATERIALIZED (
+        SELECT m.community_id, m.estate_id FROM mine AS m
+        WHERE m.holds ORDER BY m.updated_at DESC, m.id DESC LIMIT 1
+    )
+    SELECT
+        NULL,
+        (SELECT json_agg(json_build_array(
+                    {bound.COLUMNS},
+                    h.building_id, e.name, b.name, u.name, h.number, m.holds, e.address, e.lng, e.lat, r.name
+                ) ORDER BY m.updated_at DESC, m.id DESC)
+         {_HOUSES}
+         LEFT JOIN regions AS r ON r.id = m.community_id)::text,
+        NULL,
+        {_SHOWN}
+    """  # noqa: S608  names and numbers of this program alone
+)
 
 # What all its readers see alike, of those that the process hasn't met yet.
 _SAID = db.Plain(
@@ -313,7 +331,8 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
     if row is None or not row[0]:
         raise BadToken
     kinds, communities, objects = row[6:9]
-    there = (_THERE_WITH_TICKETS if _TICKET in kinds else _THERE_WITHOUT).ask(
+    is_at_home = chosen is None and _TICKET not in kinds
+    there = (_AT_HOME if is_at_home else _THERE).ask(
         who
         | {
             "kinds": kinds,
@@ -332,6 +351,8 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
     )
     if chosen is not None and hers[0][2] is None:
         raise NotFound
+    if is_at_home:
+        hers = _of_houses(mine)
     shown = Ref(hers[0][0], UUID(hers[0][1])) if hers else None
     rows = [(bound.of_row(one, resident_id), one) for one in mine]
     doors = {one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown}
@@ -355,6 +376,18 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
 
 
 _TICKET = "ticket"
+
+
+def _of_houses(mine: list[list[Any]]) -> list[list[Any]]:
+    """The estates of the houses to which she is bound, as the other statement lists them."""
+    found: dict[tuple[int, str], list[Any]] = {}
+    for row in mine:
+        if row[_HOLDS]:
+            found.setdefault((row[0], row[3]), [row[0], row[3], row[12], *row[_HOLDS + 1 :]])
+    return list(found.values())
+
+
+_HOLDS = 16  # where `_AT_HOME` says it, and the rest of the estate follows
 _OPEN_TICKETS = sorted(OPEN_TICKETS)
 _at = datetime.fromisoformat
 
