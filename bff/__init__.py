@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from typing import Any
 
 import orjson
@@ -70,7 +70,9 @@ def _begin() -> None:
     )  # found once: each `request.…` and `g.…` would look for it anew
     given = request.headers.get("X-Request-ID")
     own.request_id = name = (
-        given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.translate(_LETTERS)
+        given
+        if given is not None and _REQUEST_ID.fullmatch(given)
+        else os.urandom(16).hex().translate(_LETTERS)
     )
     own.began = time.perf_counter()
     structlog.contextvars.bind_contextvars(request_id=name)  # the only one that is ever bound here

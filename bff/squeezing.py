@@ -34,7 +34,7 @@ def squeeze(response: Response, request: Request) -> None:
 
     An ETag becomes weak: it names what is said, no longer these bytes (RFC 9110 §8.8.3).
     """
-    if response.mimetype not in _KINDS:
+    if (response.content_type or "").partition(";")[0] not in _KINDS:
         return
     takes = request.environ.get("HTTP_ACCEPT_ENCODING")
     if response.status_code == 304:

@@ -177,6 +177,8 @@ def when_ready(server: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """Forget database connections that were opened before the fork: two processes must not share one."""
     db.dispose_after_fork()
+    if (at_once := max(1, len(os.sched_getaffinity(0)) // workers)) < threads:
+        db.ask_in_turn(at_once)
 
 
 def child_exit(server: Any, worker: Any) -> None:

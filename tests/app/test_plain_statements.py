@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -135,3 +137,41 @@ def test_the_lines_of_a_list_are_planned_once_and_not_at_each_request(
         planned = planned_ones.row({"some": "%w.place%"})  # on the same connection: the only one there is
 
     assert planned == (15, 5)
+
+
+@pytest.fixture
+def in_turn(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "_turns", None)
+    db.ask_in_turn(1)
+    assert db._turns is not None  # the tests' database is on this machine
+
+
+def test_who_asks_in_turn_waits_for_no_slow_one(plain: db.Plain, in_turn: None) -> None:
+    slow = db.Plain("SELECT pg_sleep(2)")
+    db.Plain.made.remove(slow)
+    with ThreadPoolExecutor(1) as other:
+        sleeping = other.submit(slow.row, {})
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert plain.row({"a": 1, "b": 2}) == (3, "at 08:00, 100 %")
+        took = time.monotonic() - began
+        assert not sleeping.done()
+        sleeping.result()
+    assert took < 1.5
+
+
+def test_a_refused_question_gives_its_turn_back(plain: db.Plain, in_turn: None) -> None:
+    for _ in range(3):
+        with pytest.raises(DBAPIError):
+            plain.row({"a": 2**31 - 1, "b": 1})
+    assert db._turns is not None
+    assert db._turns.acquire(timeout=0)
+
+
+def test_several_may_ask_at_once_where_there_are_processors_for_them(plain: db.Plain, in_turn: None) -> None:
+    db.ask_in_turn(3)
+    with ThreadPoolExecutor(8) as many:
+        found = list(many.map(lambda n: plain.row({"a": n, "b": 1}), range(64)))
+    assert [row and row[0] for row in found] == list(range(1, 65))
+    assert db._turns is not None
+    assert [db._turns.acquire(timeout=0) for _ in range(4)] == [True, True, True, False]
