@@ -424,11 +424,13 @@ class _Own:
         sent = values.dump_sequence(given, [PyFormat.AUTO] * len(given))
         kind = (statement, values.types or ())
         found = self._ask(kind, sent)
-        if found.status != pq.ExecStatus.TUPLES_OK and found.error_field(_STATE) in _PREPARED_IS_OUT:
-            del self._prepared[kind]  # it was refused before it began
+        if found.status not in _WELL and found.error_field(_STATE) in _PREPARED_IS_OUT:
+            self._prepared.pop(kind, None)  # it was refused before it began
             found = self._ask(kind, sent)
-        if found.status != pq.ExecStatus.TUPLES_OK:
+        if found.status not in _WELL:
             raise psycopg.errors.error_from_result(found, self.driver.info.encoding)
+        if found.status != pq.ExecStatus.TUPLES_OK:
+            return []
         values.set_pgresult(found)
         return values.load_rows(0, found.ntuples, tuple)
 
@@ -487,6 +489,7 @@ _resting: list[_Own] = []
 _using: set[int] = set()
 _MAX_RESTING = 12
 _STATE = pq.DiagnosticField.SQLSTATE
+_WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 # It isn't there any more, or a migration has changed what it answers with.
 _PREPARED_IS_OUT = (b"26000", b"0A000")
 

@@ -93,22 +93,47 @@ def put(
 ) -> None:
     """Promise `kind` in this transaction, at most once for `idem` in the community, and ring after the commit."""
     now = clock.now()
-    request = logs.request_id()
-    told = payload if request is None else payload | {_REQUEST: logs.scrub(request)}
-    _PUT.write(
-        {
-            "community_id": community_id,
-            "id": ids.new_id(),
-            "queue": on.value,
-            "kind": kind,
-            "payload": orjson.dumps(told).decode(),
-            "idem": idem,
-            "not_before": not_before or now,
-            "created_at": now,
-        }
-    )
+    _PUT.write(_promise(community_id, kind, payload, idem, on, not_before or now, now))
     if not_before is None or not_before <= now:
         queue.enqueue_after_commit(on, queue.Job.DRAIN, community_id, on.value)
+
+
+def put_alone(
+    *,
+    community_id: int,
+    kind: str,
+    payload: dict[str, Any],
+    idem: str,
+    on: queue.Queue,
+    not_before: datetime,
+) -> None:
+    """Promise `kind` for later, and nothing beside it: a transaction by itself, in one way to the database and back.
+    Not inside transaction(); nothing rings.
+    """
+    _PUT.rows(_promise(community_id, kind, payload, idem, on, not_before, clock.now()))
+
+
+def _promise(
+    community_id: int,
+    kind: str,
+    payload: dict[str, Any],
+    idem: str,
+    on: queue.Queue,
+    not_before: datetime,
+    now: datetime,
+) -> dict[str, Any]:
+    request = logs.request_id()
+    told = payload if request is None else payload | {_REQUEST: logs.scrub(request)}
+    return {
+        "community_id": community_id,
+        "id": ids.new_id(),
+        "queue": on.value,
+        "kind": kind,
+        "payload": orjson.dumps(told).decode(),
+        "idem": idem,
+        "not_before": not_before,
+        "created_at": now,
+    }
 
 
 def lease(community_id: int, on: str, *, limit: int, seconds: int) -> list[Leased]:

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from flask import g, request
 
-from app import adapters, db, ids
+from app import adapters, ids
 from app.adapters.storage import StorageUnavailable
 from app.errors import Invalid, Unavailable
 from app.media import imaging
 from app.media import service as media
+from bff.uploads import whole
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -59,11 +60,9 @@ def takes_picture(view: Callable[P, R]) -> Callable[P, R]:
         file = request.files.get("file")
         if file is None:
             raise FileMissing(errors={"file": [(FileMissing.zh, FileMissing.en)]})
-        data = file.stream.read()  # whole: the body's own limit is a megabyte above a picture's
-        file.stream.seek(0)
+        data = whole(file)  # the body's own limit is a megabyte above a picture's
         picture = Picture(ids.new_id(), imaging.inspect(data), len(data), hashlib.sha256(data).digest())
-        with db.transaction():
-            media.announce(upload_id=picture.upload_id, owner_id=g.actor_id)
+        media.announce(upload_id=picture.upload_id, owner_id=g.actor_id)
         try:
             adapters.storage().put(media.incoming_key(picture.upload_id), data, f"image/{picture.info.kind}")
         except StorageUnavailable as e:

@@ -39,6 +39,17 @@ class _Parser(FormDataParser):
         return stream, *parser.parse(stream, boundary, content_length)
 
 
+def whole(file: FileStorage) -> bytes:
+    """The file. What lies in memory already isn't copied."""
+    stream = file.stream
+    if isinstance(stream, io.BytesIO):
+        return stream.getvalue()
+    stream.seek(0)
+    data = stream.read()
+    stream.seek(0)
+    return data
+
+
 class UploadRequest(Request):
     """A request whose files lie in memory."""
 

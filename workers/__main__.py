@@ -44,7 +44,7 @@ _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 SICK_S = 5  # a child that lived shorter is restarted with a growing pause
 MAX_PAUSE_S = 5
 # Pictures take a processor for a tenth of a second each, and nobody waits for one: requests come first.
-YIELDING, NICER = frozenset({Queue.MEDIA, Queue.IMPORTS}), 10
+YIELDING, NICER = frozenset({Queue.MEDIA, Queue.IMPORTS}), 15
 FINISH_S = 20.0  # after a stop, jobs that run may finish so long; then they end where they are, and run again
 
 

@@ -40,12 +40,13 @@ def stored_key(upload_id: UUID, variant: str) -> str:
 
 
 def announce(*, upload_id: UUID, owner_id: UUID) -> None:
-    """Promise, before the original is put into storage, that it will be gone within a day whatever happens.
+    """Promise, in a transaction of its own and before the original is put into storage, that it will be gone within a
+    day whatever happens.
 
     A process that dies between storing and recording would otherwise leave a picture, perhaps with the place
     where it was taken, that no row knows of.
     """
-    outbox.put(
+    outbox.put_alone(
         community_id=ids.lane_of(owner_id),
         kind=DISCARD,
         payload={
