@@ -481,6 +481,7 @@ def ask_in_turn(at_once: int) -> None:
     """
     global _turns
     is_here = _engine is not None and _engine.url.host in {None, "localhost", "127.0.0.1", "::1"}
+    is_here = is_here and _prepares  # a pooler on this machine says nothing of where the database is
     _turns = None if not is_here else threading.Lock() if at_once == 1 else threading.Semaphore(at_once)
 
 
