@@ -7,6 +7,7 @@ import itertools
 import logging
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from sandbox.sms.scenario import Receipts
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.05
+_SET_S = 5.0  # a clock that differs by so much from one look to the next was set
 AT_ONCE = 8
 # Alibaba waits 700 ms; Tencent doesn't say.
 PATIENCE_S = {"aliyun": 0.7, "tencent": 3.0}
@@ -95,10 +97,16 @@ class Pusher:
         heapq.heappush(self._heap, (due, next(self._order), kind, what))
 
     def _run(self) -> None:
+        ran_ahead = self._clock() - time.monotonic()
         while not self._stopped.wait(EVERY_S):
             receipts: dict[str, list[Entry]] = {}
             now = self._clock()
+            jumped = now - time.monotonic() - ran_ahead
             with self._lock:
+                if abs(jumped) > _SET_S:
+                    # Somebody set the clock: what was to come in two seconds still does.
+                    self._heap = [(due + jumped, *what) for due, *what in self._heap]
+                    ran_ahead += jumped
                 while self._heap and self._heap[0][0] <= now:
                     due, _, kind, what = heapq.heappop(self._heap)
                     if kind == "receipt":
