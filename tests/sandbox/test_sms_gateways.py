@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,26 @@ def test_a_push_that_was_not_taken_comes_again(url: str) -> None:
         _send(url, "aliyun", 3)
         _until(lambda: len(inbox.receipts()) == 3, "the third try")
     assert _get(url, "calls")["pushed"]["receipts not taken"] >= 2
+
+
+def test_a_clock_set_back_or_ahead_changes_nothing_of_when_receipts_come() -> None:
+    inbox, set_by = Inbox(Vendor.ALIYUN), [0]
+    with (
+        Server(inbox.answer).in_thread() as ours,
+        running(replace(CONFIG, clock=lambda: time.time() + set_by[0])) as (url, _),
+    ):
+        told = {"url": f"{ours}receipts", "delay_s": 1}
+        _behave(url, aliyun={"receipts": told})
+        _send(url, "aliyun", 3)
+        set_by[0] = -3600
+        _until(lambda: len(inbox.receipts()) == 3, "what was due in a second")
+
+        set_by[0] = 0
+        _behave(url, aliyun={"receipts": told | {"delay_s": 60}})
+        _send(url, "aliyun", 3)
+        set_by[0] = 3600
+        time.sleep(1)  # twenty looks at what is due
+        assert _get(url, "calls")["waiting"] == 3
 
 
 @VENDORS
