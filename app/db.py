@@ -472,6 +472,14 @@ _turns: threading.Lock | threading.Semaphore | None = None
 _PATIENCE_S = 0.02
 
 
+def is_here() -> bool:
+    """Is the database on this machine, as far as its address says? Of what stands behind a pooler it says nothing."""
+    host = engine().url.host or ""
+    return _prepares and (
+        host in {"", "localhost", "127.0.0.1", "::1"} or host.startswith("/")
+    )  # a socket's folder
+
+
 def ask_in_turn(at_once: int) -> None:
     """Let this process ask no more than so many plain questions at the same moment, if its database is on this machine.
 
@@ -480,9 +488,7 @@ def ask_in_turn(at_once: int) -> None:
     or locks waits.
     """
     global _turns
-    is_here = _engine is not None and _engine.url.host in {None, "localhost", "127.0.0.1", "::1"}
-    is_here = is_here and _prepares  # a pooler on this machine says nothing of where the database is
-    _turns = None if not is_here else threading.Lock() if at_once == 1 else threading.Semaphore(at_once)
+    _turns = None if not is_here() else threading.Lock() if at_once == 1 else threading.Semaphore(at_once)
 
 
 # No more are open than threads have asked at once. Taken and given back without a lock: each step is one of Python's.

@@ -344,7 +344,7 @@ def house_with_queue() -> Iterator[tuple[servers.Postgres, servers.Valkey, dict[
         environment = development.environment(
             folder,
             1,
-            database=pg.url("app", DATABASE),
+            database=pg.local_url("app", DATABASE),
             owner=pg.url("owner", DATABASE),
             redis=valkey.url,
         )

@@ -86,12 +86,15 @@ def _end(response: Response) -> Response:
     took = now - own.get("began", now)
     name = own.get("request_id", "-")
     endpoint = request.endpoint or "-"
-    headers["X-Request-ID"] = name
-    if "X-Content-Type-Options" not in headers:
+    given = {key.lower() for key, _ in headers}  # once: each `in headers` would go through them anew
+    if "x-request-id" in given:
+        del headers["X-Request-ID"]
+    headers.add("X-Request-ID", name)
+    if "x-content-type-options" not in given:
         headers.add("X-Content-Type-Options", "nosniff")
-    if "Cache-Control" not in headers and response.content_type == "application/json":
+    if "cache-control" not in given and response.content_type == "application/json":
         headers.add("Cache-Control", "no-store")
-    squeezing.squeeze(response, request)
+    squeezing.squeeze(response, request, given)
     metrics.answered(endpoint, response.status_code, took)
     logs.answered(
         method=request.method,

@@ -8,6 +8,7 @@ which no browser adds by itself, and the console's cookie is SameSite=Strict.
 from __future__ import annotations
 
 import gzip
+from collections.abc import Set
 from functools import lru_cache
 
 from flask import Request, Response
@@ -29,10 +30,11 @@ def _takes_gzip(header: str) -> bool:
     return wanted > 0 and wanted >= said.get("identity", 0)
 
 
-def squeeze(response: Response, request: Request) -> None:
+def squeeze(response: Response, request: Request, given: Set[str]) -> None:
     """Squeeze an answer that is worth it, and say of it that another client gets other bytes.
 
-    An ETag becomes weak: it names what is said, no longer these bytes (RFC 9110 §8.8.3).
+    `given`: the names of its headers, in small letters. An ETag becomes weak: it names what is said, no longer these
+    bytes (RFC 9110 §8.8.3).
     """
     if (response.content_type or "").partition(";")[0] not in _KINDS:
         return
@@ -45,9 +47,12 @@ def squeeze(response: Response, request: Request) -> None:
         _varies(response)
         return
     length = response.calculate_content_length()
-    if length is None or length <= PACKET or "Content-Encoding" in response.headers:
+    if length is None or length <= PACKET or "content-encoding" in given:
         return
-    _varies(response)
+    if "vary" in given:
+        _varies(response)
+    else:
+        response.headers.add("Vary", "Accept-Encoding")
     if not takes or not _takes_gzip(takes):
         return
     response.set_data(gzip.compress(response.get_data(), _LEVEL, mtime=0))

@@ -1,7 +1,7 @@
 """Web server settings: `gunicorn -c deploy/gunicorn.py wsgi:app`.
 
-From the environment: HOST and PORT to listen on, WEB_WORKERS and WEB_THREADS, WEB_MAX_REQUESTS (0: a process stays),
-METRICS_PORT (0: no metrics).
+From the environment: HOST and PORT to listen on, WEB_WORKERS, WEB_THREADS and WEB_AT_ONCE, WEB_MAX_REQUESTS (0: a
+process stays), METRICS_PORT (0: no metrics).
 """
 
 import contextlib
@@ -35,6 +35,7 @@ if metrics_port:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_metrics_folder
 
 from app import db, logs, pressure, warm_up  # noqa: E402 - nothing may import prometheus_client before the folder is named
+from app.threads import FewAtOnce  # noqa: E402
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
@@ -93,6 +94,10 @@ class FairWorker(ThreadWorker):
                 conn.sock.setsockopt(socket.SOL_SOCKET, direction, _SILENT)
         super().enqueue_req(conn)
 
+    def get_thread_pool(self) -> Any:
+        """The threads of this process, of which few run at a time."""
+        return FewAtOnce(self.cfg.threads, _at_once or (2 if db.is_here() else 4))
+
     def handle(self, conn: Any) -> Any:
         """In a thread: say how long the request has waited for it."""
         pressure.note_wait(time.monotonic() - conn.came_at)
@@ -124,10 +129,12 @@ with contextlib.suppress(AttributeError, OSError):
     ):  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
         _mallopt(_name, _value)
 
-# Ordinary blocking code in threads answered as many requests as gevent did. More than four threads in a process wait
-# for one another: with 64 casting owners 99 of 100 were answered within 226 ms by four, within 310 ms by eight.
+# Ordinary blocking code in threads answered as many requests as gevent did. Those that run wait for one another: more
+# than two for as long as the database is on the same machine, more than four where its answers take their way, so no
+# more do at a time. The others are for what waits, for WeChat or for a client's slow line (app/threads.py).
 workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "4"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+_at_once = int(os.environ.get("WEB_AT_ONCE", "0"))  # 0: by where the database is
 preload_app = True
 
 # After so many requests, and up to a tenth more so that not all do at once, a process ends and a new one takes its
@@ -192,8 +199,8 @@ def when_ready(server: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """Forget database connections that were opened before the fork: two processes must not share one."""
     db.dispose_after_fork()
-    if (at_once := max(1, len(os.sched_getaffinity(0)) // workers)) < threads:
-        db.ask_in_turn(at_once)
+    if (asking := max(1, len(os.sched_getaffinity(0)) // workers)) < threads:
+        db.ask_in_turn(asking)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
+from urllib.parse import urlencode
 
 from tools import processes
 from tools.processes import Identity, ServerError
@@ -41,6 +42,7 @@ OLDEST_POSTGRES = 15
 # Whom PostgreSQL becomes when we are root, which it refuses to be: the first that the machine knows.
 PLAIN_USERS = (65534, "nobody", "postgres", "daemon")
 NEUTRAL_PLACE = Path("/var/tmp")  # noqa: S108 - survives a restart, open to every user, and we check whose it is
+_LONGEST_FOLDER = 103 - len("/.s.PGSQL.65535")  # a socket's name has 103 bytes at most on some systems
 START_PATIENCE_S = 120  # recovery after a kill -9 may take its time on a slow disk
 
 
@@ -122,6 +124,7 @@ class Postgres:
         self.die_with_parent = die_with_parent
         self.port = 0
         self.adopted = False
+        self._socket_folder: Path | None = None
         self.server: Identity | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._binaries: PostgresBinaries | None = None
@@ -181,6 +184,15 @@ class Postgres:
     def url(self, role: Role = "app", database: str = DATABASE) -> str:
         """A `postgresql://` address with the password of `role`."""
         return f"postgresql://{ROLE_NAMES[role]}:{self._passwords[role]}@127.0.0.1:{self.port}/{database}"
+
+    def local_url(self, role: Role = "app", database: str = DATABASE) -> str:
+        """The same over the server's socket, the shorter way for a program of this machine (6 to 9 of 100 first screens
+        more). Over TCP where there is no socket, as the data folder's name is too long for one.
+        """
+        if self._socket_folder is None:
+            return self.url(role, database)
+        place = urlencode({"host": self._socket_folder, "port": self.port}, safe="/")
+        return f"postgresql://{ROLE_NAMES[role]}:{self._passwords[role]}@/{database}?{place}"
 
     def sql(self, statements: str, *, database: str = "postgres", role: Role = "superuser") -> str:
         """What psql prints for these statements, unaligned; ServerError with PostgreSQL's own sentence."""
@@ -264,6 +276,7 @@ class Postgres:
         gone = processes.wait_gone(found.server, 0.2)
         if not gone and self.adopt and found.ready:
             self.server, self.port, self.adopted = found.server, found.port, True
+            self._socket_folder = found.socket_folder
             try:
                 self.sql("SELECT 1")
             except ServerError:
@@ -282,7 +295,12 @@ class Postgres:
         server = Identity.of(pid)
         if server is None or not _runs_on(pid, self._data):
             return None
-        return _RunningPostgres(server, port, ready=len(lines) > 7 and lines[7].strip() == "ready")
+        return _RunningPostgres(
+            server,
+            port,
+            Path(lines[4]) if len(lines) > 4 and lines[4].strip() else None,
+            ready=len(lines) > 7 and lines[7].strip() == "ready",
+        )
 
     def _initialise(self) -> None:
         # As root in a place that the other user can reach, which TMPDIR need not be.
@@ -337,6 +355,9 @@ class Postgres:
 
     def _launch(self) -> None:
         log = self.home / "server.log"
+        # Beside the data, where nobody else gets to; a comma would part two folders.
+        fits = len(os.fsencode(self._data)) <= _LONGEST_FOLDER and "," not in str(self._data)
+        self._socket_folder = self._data if fits else None
         deadline = time.monotonic() + START_PATIENCE_S
         while True:
             if not (self.port and processes.port_is_free(self.port)):
@@ -365,7 +386,7 @@ class Postgres:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(self._socket_folder or ""),
             "logging_collector": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
@@ -427,6 +448,7 @@ class Postgres:
 class _RunningPostgres:
     server: Identity
     port: int
+    socket_folder: Path | None
     ready: bool
 
 

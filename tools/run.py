@@ -131,7 +131,7 @@ class Launcher:
             # What a killed launcher left is stopped, not adopted: the new one is our child, with our options.
             self.postgres = servers.Postgres(VAR / "postgres", adopt=False)
             _step("database", self.postgres.start)
-            database, owner = self.postgres.url("app"), self.postgres.url("owner")
+            database, owner = self.postgres.local_url("app"), self.postgres.url("owner")
             retention = self.postgres.url("retention")
         if redis:
             _step("your Redis", lambda: development.check_redis("REDIS_URL", redis))

@@ -1,4 +1,6 @@
-"""Each call to somebody else: counted, timed, and one line in the log that carries the request's id."""
+"""Each call to somebody else: counted, timed, and one line in the log that carries the request's id. Meanwhile another
+request may run.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app import logs, meters
+from app import logs, meters, threads
 
 log = logging.getLogger("provider")
 
@@ -28,7 +30,8 @@ def call(provider: str, what: str) -> Iterator[Call]:
     made = Call()
     began = time.perf_counter()
     try:
-        yield made
+        with threads.aside():
+            yield made
     finally:
         took = time.perf_counter() - began
         meters.add(meters.CALLS, provider, what, made.outcome)

@@ -211,8 +211,8 @@ def test_no_secret_is_in_the_text_of_the_settings(house: House) -> None:
 
 # Read by the programs that start others, not by the application.
 OUTSIDE = {
-    "HOST", "PORT", "WEB_WORKERS", "WEB_THREADS", "WEB_MAX_REQUESTS", "PROMETHEUS_MULTIPROC_DIR", "PUSH_URL",
-    "JIAYUAN_VAR", "JIAYUAN_LAUNCH",
+    "HOST", "PORT", "WEB_WORKERS", "WEB_THREADS", "WEB_AT_ONCE", "WEB_MAX_REQUESTS",
+    "PROMETHEUS_MULTIPROC_DIR", "PUSH_URL", "JIAYUAN_VAR", "JIAYUAN_LAUNCH",
 }  # fmt: skip
 
 

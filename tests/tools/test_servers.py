@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tools import postgres_server, processes, servers, valkey_server
@@ -127,6 +129,36 @@ def test_postgres_left_by_a_killed_launcher_is_adopted(home: Path) -> None:
     finally:
         server.remove()
     assert not left.is_alive()
+
+
+def _came_from(url: str) -> str | None:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT host(inet_client_addr())").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_program_of_the_same_machine_comes_over_the_socket(home: Path) -> None:
+    first = servers.Postgres(home, fast=True, die_with_parent=False).start()
+    try:
+        assert _came_from(first.local_url()) is None
+        assert _came_from(first.url()) == "127.0.0.1"
+        second = servers.Postgres(home, fast=True).start()
+        assert second.adopted
+        assert _came_from(second.local_url()) is None
+        wrong = re.sub(r":[0-9a-f]+@", ":wrong@", second.local_url())
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(wrong)
+    finally:
+        first.remove()
+
+
+def test_where_no_socket_fits_it_comes_over_tcp(tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="x" * 90, dir=tmp_path))
+    with servers.Postgres(folder, fast=True) as pg:
+        expected = None if os.getuid() == 0 else "127.0.0.1"  # root's data lie elsewhere, by a short name
+        assert _came_from(pg.local_url()) == expected
+        assert pg.local_url().startswith("postgresql://jiayuan_app:")
 
 
 def test_postgres_left_by_a_killed_launcher_is_stopped_when_it_shall_not_be_adopted(home: Path) -> None:
