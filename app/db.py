@@ -474,7 +474,9 @@ _PATIENCE_S = 0.02
 
 def is_here() -> bool:
     """Is the database on this machine, as far as its address says? Of what stands behind a pooler it says nothing."""
-    host = engine().url.host or ""
+    if _engine is None:
+        return False
+    host = _engine.url.host or ""
     return _prepares and (
         host in {"", "localhost", "127.0.0.1", "::1"} or host.startswith("/")
     )  # a socket's folder
