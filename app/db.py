@@ -19,6 +19,7 @@ from uuid import UUID
 import psycopg
 from psycopg import pq, sql
 from psycopg.adapt import PyFormat, Transformer
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -473,13 +474,17 @@ _PATIENCE_S = 0.02
 
 
 def is_here() -> bool:
-    """Is the database on this machine, as far as its address says? Of what stands behind a pooler it says nothing."""
+    """Is the database on this machine, as far as its address says? Of what stands behind a pooler it says nothing.
+
+    True where none is configured: then none is far away.
+    """
     if _engine is None:
+        return True
+    if not _prepares:
         return False
-    host = _engine.url.host or ""
-    return _prepares and (
-        host in {"", "localhost", "127.0.0.1", "::1"} or host.startswith("/")
-    )  # a socket's folder
+    named = conninfo_to_dict(_engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    hosts = str(named.get("hostaddr") or named.get("host") or "").split(",")
+    return all(host in {"", "localhost", "127.0.0.1", "::1"} or host.startswith("/") for host in hosts)
 
 
 def ask_in_turn(at_once: int) -> None:

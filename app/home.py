@@ -10,6 +10,7 @@ somebody acts as a proxy, has bought or sold since the freeze, or turned out to 
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import dataclass
 from datetime import datetime
@@ -392,8 +393,11 @@ _OPEN_TICKETS = sorted(OPEN_TICKETS)
 _at = datetime.fromisoformat
 
 
-class _Open(NamedTuple):
-    """Of an open decision, what is shown and what it is judged by; stands for its model."""
+@dataclass(frozen=True, eq=False, slots=True)
+class OpenDecision:
+    """Of an open decision, what is shown and what it is judged by; stands for its model. One object for as long as the
+    row says the same.
+    """
 
     community_id: int
     id: UUID
@@ -408,20 +412,32 @@ class _Open(NamedTuple):
     closes_at: datetime
 
 
-def _decision(row: list[Any], estate: Ref) -> Decision:
-    found = _Open._make(
-        [
-            estate.community_id,
-            UUID(row[0]),
-            estate.id,
-            *row[1:5],
-            _at(row[6]),
-            _at(row[7]) if row[7] is not None else None,
-            _at(row[8]),
-            _at(row[9]),
-        ]
+@functools.lru_cache(maxsize=1024)  # all owners of an estate read the same
+def _decision(
+    estate: Ref,
+    named: str,
+    kind: str,
+    title: str,
+    status: str,
+    legal_mode: str,
+    frozen_at: str,
+    announced_at: str | None,
+    opens_at: str,
+    closes_at: str,
+) -> OpenDecision:
+    return OpenDecision(
+        estate.community_id,
+        UUID(named),
+        estate.id,
+        kind,
+        title,
+        status,
+        legal_mode,
+        _at(frozen_at),
+        _at(announced_at) if announced_at is not None else None,
+        _at(opens_at),
+        _at(closes_at),
     )
-    return cast(Decision, found)
 
 
 def _bound(m: Membership, row: list[Any]) -> HomeMembership:
@@ -521,7 +537,7 @@ def _votes(
     here = [m for m in mine if m.community_id == estate.community_id]
     found = []
     for row in rows:
-        decision = _decision(row, estate)
+        decision = cast(Decision, _decision(estate, *row[:5], *row[6:10]))
         houses = row[11] or ()
         seen = None
         if not row[10]:  # no proxy's

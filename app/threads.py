@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -12,10 +13,23 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# Who runs and gets nothing done for so long waits for something: another one may run beside it.
-STUCK_S = 0.05
+# Who has run for so long waits for something, most likely: another one may run beside it.
+SLOW_S = 0.1
+_LOOKS_EACH_S = SLOW_S / 2
 
 _of_thread = threading.local()
+
+
+class _Place:
+    """What one thread does."""
+
+    __slots__ = ("alarm", "began", "is_slow")
+
+    def __init__(self) -> None:
+        self.alarm = threading.Lock()  # it rests on it
+        self.alarm.acquire()
+        self.began: float | None = None  # its request, while it doesn't stand aside
+        self.is_slow = False
 
 
 class FewAtOnce:
@@ -23,25 +37,26 @@ class FewAtOnce:
     `threads` run.
 
     Python's threads share one processor: more that want it at the same moment get no more done, and push one another
-    out of its caches (a fifth of the first screens). More are needed for what waits. Whoever is about to wait for
-    somebody outside says so (`aside`) and lets another run; where nobody does and nothing has been finished for
-    `STUCK_S` seconds, one more runs, and another one after as long, up to all. Once they come back, they rest.
+    out of its caches. More are needed for what waits. Whoever is about to wait for somebody outside says so (`aside`)
+    and lets another run. Who has run for `SLOW_S` seconds isn't counted any more: each such one is made up for by
+    another, up to all threads.
     """
 
     def __init__(self, threads: int, at_once: int) -> None:
         """No thread is started before there is work for it."""
         self._threads = threads
         self._at_once = min(at_once, threads)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may call `shutdown` in the midst of `submit`
         self._todo: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._resting: list[threading.Lock] = []  # the alarm of each
-        self._started = 0
-        self._running = 0
-        self._lent = 0  # how many more may run, as others are stuck
-        self._finished = 0
+        self._places: list[_Place] = []
+        self._resting: list[_Place] = []
+        self._living: set[threading.Thread] = set()
+        self._running = 0  # those that are slow as well
+        self._slow = 0
         self._is_closed = False
-        self._watch = threading.Lock()  # held while nobody waits: the watchman sleeps on it
-        self._is_watched = False
+        self._has_watchman = self._is_watched = False
+        self._watch = threading.Lock()  # the watchman rests on it
+        self._watch.acquire()
 
     def submit(self, call: Callable[..., Any], *values: Any) -> Future[Any]:
         """Have it called by the next thread that may run. Raises RuntimeError after `shutdown`."""
@@ -51,101 +66,158 @@ class FewAtOnce:
                 raise RuntimeError("the pool takes nothing more")
             self._todo.append((future, call, values))
             self._rouse()
-            if self._todo and self._running >= self._at_once + self._lent:
+            if self._running >= self._at_once:
                 self._have_watched()
         return future
 
     def shutdown(self, wait: bool = True) -> None:
-        """Take nothing more. What was taken is done; with `wait`, before this returns."""
+        """Take nothing more. What was taken is done; with `wait`, before this returns. The process ends after it."""
         with self._lock:
             self._is_closed = True
-            last = self._todo[-1][0] if self._todo else None
-        if wait and last is not None:
-            last.exception()
+            self._rouse_all()
+            living = list(self._living)
+        if wait:
+            for thread in living:
+                thread.join()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """While a thread of this pool waits for somebody else; see `aside` below."""
+        place: _Place = _of_thread.place
         with self._lock:
-            self._running -= 1
+            self._leave(place)
             self._rouse()
         try:
             yield
         finally:
             with self._lock:
                 self._running += 1  # for what is left of its work maybe one too many
+                place.began = time.monotonic()
 
-    def _rouse(self) -> None:
-        """With the lock held: let one more run, if there is work and room."""
-        if not self._todo or self._running >= self._at_once + self._lent:
-            return
+    def _may_run(self) -> bool:
+        """With the lock held: one more?"""
+        return self._running - self._slow < self._at_once
+
+    def _leave(self, place: _Place) -> None:
+        """With the lock held: it doesn't run any more."""
+        self._running -= 1
+        self._slow -= place.is_slow
+        place.began, place.is_slow = None, False
+
+    def _rouse(self) -> bool:
+        """With the lock held: let one more run, if there is work and room. Says whether."""
+        if not self._todo or not self._may_run():
+            return False
         if self._resting:
             self._running += 1
-            self._resting.pop().release()  # the one that rests for the shortest time is the warmest
-        elif self._started < self._threads:
-            self._running += 1
-            self._started += 1
-            threading.Thread(target=self._work, name=f"request-{self._started}", daemon=True).start()
+            self._resting.pop().alarm.release()  # the one that rests for the shortest time is the warmest
+            return True
+        if len(self._places) >= self._threads:
+            return False
+        place = _Place()
+        name = f"request-{len(self._places) + 1}"
+        thread = threading.Thread(target=self._work, args=(place,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system has no room for one more. Those that run go on with what waits.
+            log.warning("no more threads: %s run", len(self._places))
+            return False
+        self._places.append(place)
+        self._living.add(thread)
+        self._running += 1
+        return True
 
-    def _work(self) -> None:
-        _of_thread.pool = self
-        alarm = threading.Lock()
-        alarm.acquire()
+    def _rouse_all(self) -> None:
+        """With the lock held: those who rest may go home."""
+        while self._resting:
+            self._running += 1
+            self._resting.pop().alarm.release()
+
+    def _work(self, place: _Place) -> None:
+        _of_thread.pool, _of_thread.place = self, place
+        with self._lock:  # until it is counted
+            pass
         while True:
             with self._lock:
-                if self._todo and self._running <= self._at_once + self._lent:
-                    future, call, values = self._todo.popleft()
+                task = (
+                    self._todo.popleft()
+                    if self._todo and self._running - self._slow <= self._at_once
+                    else None
+                )
+                if task is not None:
+                    place.began = time.monotonic()
                 else:
-                    future = None
-                    self._running -= 1
-                    self._resting.append(alarm)
-            if future is None:
-                alarm.acquire()
+                    self._leave(place)
+                    if self._todo:
+                        self._have_watched()  # those for whom it makes room may be stuck
+                    elif self._is_closed:
+                        self._living.discard(threading.current_thread())
+                        self._rouse_all()
+                        return
+                    self._resting.append(place)
+            if task is None:
+                place.alarm.acquire()
                 continue
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                found = call(*values)
-            except BaseException as e:  # noqa: BLE001  whoever waits for it gets it
-                self._end_one()
-                future.set_exception(e)
-            else:
-                self._end_one()
-                future.set_result(found)
-            del future, call, values  # or they live until the next request
+            self._do(place, *task)
+            del task  # or it lives until the next request
 
-    def _end_one(self) -> None:
-        self._finished += 1
-        if self._lent:
+    def _do(
+        self, place: _Place, future: Future[Any], call: Callable[..., Any], values: tuple[Any, ...]
+    ) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            found = call(*values)
+        except BaseException as e:  # noqa: BLE001  whoever waits for it gets it
+            self._end(place)
+            future.set_exception(e)
+        else:
+            self._end(place)
+            future.set_result(found)
+
+    def _end(self, place: _Place) -> None:
+        """It runs still, but nothing slow."""
+        place.began = None
+        if place.is_slow:
             with self._lock:
-                self._lent = max(0, self._lent - 1)
+                self._slow -= 1
+                place.is_slow = False
 
-    # --- who looks whether anything gets done ------------------------------------------------------------
+    # --- who looks whether anybody is slow ---------------------------------------------------------------
 
     def _have_watched(self) -> None:
-        """With the lock held."""
+        """With the lock held: look every 50 ms for as long as anything waits."""
         if self._is_watched:
             return
-        self._is_watched = True
-        if self._watch.locked():
+        if self._has_watchman:
+            self._is_watched = True
             self._watch.release()
             return
-        self._watch.acquire()
-        threading.Thread(target=self._look, name="watchman", daemon=True).start()
+        try:
+            threading.Thread(target=self._look, name="watchman", daemon=True).start()
+        except RuntimeError:
+            log.warning("no room for a thread that looks after the others")
+            return
+        self._has_watchman = self._is_watched = True
 
     def _look(self) -> None:
-        pause = threading.Event()
         while True:
-            seen = self._finished
-            pause.wait(STUCK_S)
+            time.sleep(_LOOKS_EACH_S)
             with self._lock:
                 if self._todo:
-                    if self._finished == seen and self._at_once + self._lent < self._threads:
-                        self._lent += 1
-                        self._rouse()
+                    self._count_slow(time.monotonic() - SLOW_S)
+                    while self._rouse():
+                        pass
                     continue
                 self._is_watched = False
             self._watch.acquire()
+
+    def _count_slow(self, since: float) -> None:
+        for place in self._places:
+            if not place.is_slow and place.began is not None and place.began < since:
+                place.is_slow = True
+                self._slow += 1
 
 
 @contextmanager

@@ -14,11 +14,12 @@ import socket
 import struct
 import tempfile
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 metrics_port = int(os.environ.get("METRICS_PORT") or 0)
 _own_metrics_folder = ""
@@ -87,9 +88,18 @@ class FairWorker(ThreadWorker):
             conn.timeout = min(conn.timeout, deadline)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Note when a request came, and let nobody who stops in the midst of one hold a thread for ever."""
+        """Note when a request came, and let nobody who stops in the midst of one hold a thread for ever.
+
+        Who only connects gets no thread before there is something to read: gthread would let one wait for it for five
+        seconds, and a handful of such hold up all others.
+        """
         conn.came_at = time.monotonic()
         if not conn.initialized:
+            if not conn.wait_for_data(0):
+                silent: Future[Any] = Future()
+                silent.set_result(_DEFER)
+                self.finish_request(conn, silent)
+                return
             for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 conn.sock.setsockopt(socket.SOL_SOCKET, direction, _SILENT)
         super().enqueue_req(conn)
@@ -102,6 +112,11 @@ class FairWorker(ThreadWorker):
         """In a thread: say how long the request has waited for it."""
         pressure.note_wait(time.monotonic() - conn.came_at)
         return super().handle(conn)
+
+    def run(self) -> None:
+        """Until it ends; what has begun is finished."""
+        super().run()
+        self.tpool.shutdown(wait=True)
 
     def accept(self, listener: Any) -> None:
         """Take it, unless another should; then it is offered again after what else happened was looked at."""

@@ -8,7 +8,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from tools import processes
 from tools.processes import ServerError
@@ -158,9 +158,10 @@ def _must_begin(name: str, url: str, *beginnings: str) -> None:
 
 
 def _place(url: str) -> str:
-    """The address without user and password."""
+    """The address without user and password; of a socket its folder."""
     parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "no address"
+    host = parts.netloc.rpartition("@")[2] or "".join(parse_qs(parts.query).get("host", [])[:1])
+    return f"{host}{parts.path}" or "no address"
 
 
 def _one_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from tools import processes
 from tools.processes import Identity, ServerError
@@ -191,7 +191,7 @@ class Postgres:
         """
         if self._socket_folder is None:
             return self.url(role, database)
-        place = urlencode({"host": self._socket_folder, "port": self.port}, safe="/")
+        place = urlencode({"host": self._socket_folder, "port": self.port}, safe="/", quote_via=quote)
         return f"postgresql://{ROLE_NAMES[role]}:{self._passwords[role]}@/{database}?{place}"
 
     def sql(self, statements: str, *, database: str = "postgres", role: Role = "superuser") -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -16,7 +16,17 @@ from flask import Response, g, request
 from app import home as first_screen
 from app import ids
 from app.clock import rfc3339
-from app.home import Herself, Home, HomeEstate, HomeMembership, HomeNotice, HomeRevenue, HomeVote, NoticeText
+from app.home import (
+    Herself,
+    Home,
+    HomeEstate,
+    HomeMembership,
+    HomeNotice,
+    HomeRevenue,
+    HomeVote,
+    NoticeText,
+    OpenDecision,
+)
 from app.ids import Kind, Ref
 from app.notices import rich
 from app.notices.models import TOPIC_NAMES, Topic
@@ -25,7 +35,7 @@ from app.people.queries import mask_phone
 from app.places.coordinates import Point
 from app.voting import queries as decisions
 from app.voting import words
-from app.voting.models import DecisionStatus
+from app.voting.models import Decision, DecisionStatus
 from bff.http import dumped, revalidated
 from bff.positions import location_out
 from bff.resident import home_schemas as s
@@ -126,18 +136,28 @@ def _membership(one: HomeMembership) -> dict[str, Any]:
 def _decision(vote: HomeVote) -> dict[str, Any]:
     row = vote.decision
     status = decisions.status_of(row)
+    # A model's object is of this request alone.
+    says = _says if isinstance(cast(object, row), OpenDecision) else _says.__wrapped__
+    return {
+        **says(row, english=in_english()),
+        "status": status.value,
+        "my_ballot": vote.my_ballot.value if status is DecisionStatus.OPEN else None,
+    }
+
+
+@functools.lru_cache(maxsize=1024)
+def _says(row: Decision, *, english: bool) -> dict[str, Any]:
     return {
         "decision_id": _often(Kind.DECISION, row.community_id, row.id),
         "estate_id": _often(Kind.ESTATE, row.community_id, row.estate_id),
         "kind": row.kind,
         "title": row.title,
-        "status": status.value,
+        "status": None,  # its place: it changes with the clock
         "legal_mode": row.legal_mode,
-        "legal_mode_text": words.mode(row.legal_mode, english=in_english()),
+        "legal_mode_text": words.mode(row.legal_mode, english=english),
         "announced_at": _time(row.announced_at),
         "opens_at": _time(row.opens_at),
         "closes_at": _time(row.closes_at),
-        "my_ballot": vote.my_ballot.value if status is DecisionStatus.OPEN else None,
     }
 
 

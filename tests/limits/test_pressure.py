@@ -171,3 +171,15 @@ def test_a_client_that_falls_silent_in_the_midst_of_a_request_holds_no_thread_fo
         silent.sendall(b"GET /healthz HTT")
         time.sleep(0.3)
         assert requests.get(f"{address}/healthz", timeout=20).status_code == 200
+
+
+def test_who_only_connects_holds_no_thread(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(20)]
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert requests.get(f"{address}/healthz", timeout=20).status_code == 200
+        assert time.monotonic() - began < 4  # gthread let the first hold the only thread for five seconds
+        silent[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert silent[-1].recv(12) == b"HTTP/1.1 200"

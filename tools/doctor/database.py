@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
@@ -121,9 +121,9 @@ def pooling(chosen: Settings) -> Iterator[Finding]:
         yield fine("pooler", "A pooler lends the connections, and what hangs on them is ended.")
 
 
-def _host_and_port(url: str) -> tuple[str | None, int]:
-    parts = urlsplit(url)
-    return parts.hostname, parts.port or 5432
+def _host_and_port(url: str) -> tuple[str, int]:
+    named = conninfo_to_dict(url.replace("+psycopg", "", 1))
+    return str(named.get("host")), int(named.get("port") or 5432)
 
 
 def migrations() -> Finding:

@@ -128,7 +128,8 @@ class FolderStorage:
                     # Read once more, by the photo worker, and then by hardly anybody: in memory they would take the
                     # place of what everybody reads. The next one gets these very pages, warm: on a virtual machine,
                     # whose memory the host hands out page by page, new ones made up nine tenths of a write's time.
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                    with contextlib.suppress(OSError):  # some file systems don't know it
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         except OSError:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)

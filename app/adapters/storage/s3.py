@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from app import threads
 from app.adapters.storage import ObjectMissing, StorageUnavailable, check_key
 
 # A photo is at most 10 MB: 20 s without a byte means that nobody is there. With three tries a call ends
@@ -88,7 +89,8 @@ class S3Storage:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
         try:
-            yield self._client()
+            with threads.aside():
+                yield self._client()
         except ClientError as e:
             code = str(e.response.get("Error", {}).get("Code", ""))
             if key is not None and code in ("404", "NoSuchKey", "NotFound"):

@@ -15,7 +15,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import meters
+from app import meters, threads
 from app.adapters.wechat import WeChatUnavailable
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,8 @@ class TokenCache:
                     self._release(holder)
             if time.monotonic() > give_up_at:
                 raise WeChatUnavailable(None)
-            time.sleep(0.03)
+            with threads.aside():
+                time.sleep(0.03)
 
     def _fetch_shared(self, stale: str | None) -> str:
         meters.add(meters.CACHE, "wechat_token", "miss")
