@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
+import os
 import re
 import threading
 import time
@@ -482,8 +483,15 @@ def is_here() -> bool:
         return True
     if not _prepares:
         return False
-    named = conninfo_to_dict(_engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
-    hosts = str(named.get("hostaddr") or named.get("host") or "").split(",")
+    url = _engine.url.set(drivername="postgresql")
+    try:
+        named = conninfo_to_dict(url.render_as_string(hide_password=False))
+    except psycopg.ProgrammingError:
+        return False  # some option of the driver's own
+    if "service" in named:
+        return False
+    given = named.get("hostaddr") or named.get("host") or os.environ.get("PGHOST") or ""
+    hosts = str(given).split(",")
     return all(host in {"", "localhost", "127.0.0.1", "::1"} or host.startswith("/") for host in hosts)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# Who has run for so long waits for something, most likely: another one may run beside it.
+# Who has run for so long waits for something, most likely, or computes for long: nobody shall wait behind it.
 SLOW_S = 0.1
 _LOOKS_EACH_S = SLOW_S / 2
 
@@ -65,8 +65,7 @@ class FewAtOnce:
             if self._is_closed:
                 raise RuntimeError("the pool takes nothing more")
             self._todo.append((future, call, values))
-            self._rouse()
-            if self._running >= self._at_once:
+            if not self._rouse():
                 self._have_watched()
         return future
 
@@ -75,10 +74,16 @@ class FewAtOnce:
         with self._lock:
             self._is_closed = True
             self._rouse_all()
-            living = list(self._living)
-        if wait:
-            for thread in living:
-                thread.join()
+        while wait:
+            with self._lock:
+                one = next(iter(self._living), None)
+                if one is None and not self._todo:
+                    return
+                self._rouse()  # no thread could be started so far
+            if one is None:
+                time.sleep(_LOOKS_EACH_S)
+            else:
+                one.join()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -215,7 +220,8 @@ class FewAtOnce:
 
     def _count_slow(self, since: float) -> None:
         for place in self._places:
-            if not place.is_slow and place.began is not None and place.began < since:
+            began = place.began  # may end in between
+            if not place.is_slow and began is not None and began < since:
                 place.is_slow = True
                 self._slow += 1
 

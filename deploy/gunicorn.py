@@ -9,17 +9,20 @@ import ctypes
 import gc
 import mmap
 import os
+import select
+import selectors
 import shutil
 import socket
 import struct
 import tempfile
 import time
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, PollableMethodQueue, ThreadWorker
 
 metrics_port = int(os.environ.get("METRICS_PORT") or 0)
 _own_metrics_folder = ""
@@ -50,6 +53,19 @@ _held = memoryview(mmap.mmap(-1, 4 * _PLACES)).cast("I")
 _SILENT = struct.pack("ll", 20, 0)
 
 
+# So long somebody who was answered for the last time may take to read it, and so much she may still say meanwhile.
+_LAST_S, _LAST_BYTES = 2.0, 1 << 16
+
+
+class _Calls(PollableMethodQueue):
+    """What the threads ask of the loop. Open until the process ends: a thread that finishes later would write into
+    whatever has got its number meanwhile.
+    """
+
+    def close(self) -> None:
+        """Not yet."""
+
+
 class FairWorker(ThreadWorker):
     """gthread that leaves a new connection to the process that has the fewest.
 
@@ -60,6 +76,11 @@ class FairWorker(ThreadWorker):
     _LOOKS_AGAIN_S, _PATIENCE_S = 0.0005, 0.05
     _count = 0
     _held_then, _waits_since = 0, 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method_queue = _Calls()
+        self._leaving: list[Any] = []  # connections, in the order in which their patience ends
 
     @property
     def nr_conns(self) -> int:
@@ -95,11 +116,14 @@ class FairWorker(ThreadWorker):
         """
         conn.came_at = time.monotonic()
         if not conn.initialized:
-            if not conn.wait_for_data(0):
-                silent: Future[Any] = Future()
-                silent.set_result(_DEFER)
-                self.finish_request(conn, silent)
+            if not conn.data_ready and not _says_something(conn.sock):
+                patience = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
+                conn.timeout = conn.came_at + patience
+                self.pending_conns.append(conn)
+                readable = partial(self.on_pending_socket_readable, conn)
+                self.poller.register(conn.sock, selectors.EVENT_READ, readable)
                 return
+            conn.data_ready = True
             for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 conn.sock.setsockopt(socket.SOL_SOCKET, direction, _SILENT)
         super().enqueue_req(conn)
@@ -114,9 +138,57 @@ class FairWorker(ThreadWorker):
         return super().handle(conn)
 
     def run(self) -> None:
-        """Until it ends; what has begun is finished."""
-        super().run()
+        """Until it ends; what has begun is finished, unless it is told to end at once."""
+        try:
+            super().run()
+        except Exception:
+            self.tpool.shutdown(wait=True)
+            raise
         self.tpool.shutdown(wait=True)
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """In the loop, after a request. Who was answered for the last time has two seconds to close her end. gthread
+        waits for each in the loop itself, and meanwhile nobody else is served.
+        """
+        if fs.cancelled() or fs.exception() is not None or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._hear_out, conn))
+        except (OSError, ValueError):  # she has left already
+            self._let_go(conn)
+            return
+        conn.timeout, conn.may_say = time.monotonic() + _LAST_S, _LAST_BYTES
+        self._leaving.append(conn)
+
+    def _hear_out(self, conn: Any, sock: socket.socket) -> None:
+        # What she has sent is taken: closed over it, the connection would be reset, and the answer cut off.
+        try:
+            said = len(sock.recv(_LAST_BYTES))
+        except BlockingIOError:
+            return
+        except OSError:
+            said = 0
+        conn.may_say -= said
+        if not said or conn.may_say <= 0:
+            self._leaving.remove(conn)
+            self.poller.unregister(sock)
+            self._let_go(conn)
+
+    def _let_go(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """In the loop, each second at least: close what has rested, or waited to be closed, for too long."""
+        super().murder_keepalived(force)
+        now = time.monotonic()
+        while self._leaving and (force or self._leaving[0].timeout <= now):
+            conn = self._leaving.pop(0)
+            self.poller.unregister(conn.sock)
+            self._let_go(conn)
 
     def accept(self, listener: Any) -> None:
         """Take it, unless another should; then it is offered again after what else happened was looked at."""
@@ -128,6 +200,13 @@ class FairWorker(ThreadWorker):
                 time.sleep(self._LOOKS_AGAIN_S)
                 return
         super().accept(listener)
+
+
+def _says_something(sock: socket.socket) -> bool:
+    """Is there anything to read, or nobody any more?"""
+    look = select.poll()
+    look.register(sock, select.POLLIN)
+    return bool(look.poll(0))
 
 
 worker_class = FairWorker

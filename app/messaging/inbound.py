@@ -124,12 +124,14 @@ def store(vendor: str, kind: str, body: bytes) -> None:
     queue.ring_once(queue.Queue.DEFAULT, queue.Job.DRAIN_INBOUND, every_ms=1000)
 
 
+# Who finds another one at it waits a moment, instead of skipping what that one holds: two who lease at the same time
+# would divide the pushes like a shuffled pack, and a later word about a message might be the first to be applied.
 _LEASE = text(
     """
     WITH due AS (
         SELECT i.id FROM sms_inbound i
         WHERE i.state = 'waiting' AND i.not_before <= :now AND (i.lease_until IS NULL OR i.lease_until <= :now)
-        ORDER BY i.not_before LIMIT :most FOR UPDATE SKIP LOCKED
+        ORDER BY i.not_before, i.id LIMIT :most FOR UPDATE
     )
     UPDATE sms_inbound AS i SET lease_until = :until, attempts = i.attempts + 1
     FROM due WHERE i.id = due.id

@@ -21,6 +21,8 @@ from app import db
         ("/jiayuan?host=db.example.com", False),
         ("/jiayuan?host=/run/postgresql,db.example.com", False),
         ("localhost/jiayuan?hostaddr=192.0.2.7", False),
+        ("/jiayuan?service=far", False),
+        ("localhost/jiayuan?prepare_threshold=5", False),
     ],
 )
 def test_the_address_says_whether_the_database_is_on_this_machine(

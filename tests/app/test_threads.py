@@ -245,3 +245,25 @@ def test_nothing_is_lost_whoever_waits_and_however_long(few: Few) -> None:
 def test_in_any_other_thread_nothing_happens() -> None:
     with aside():
         pass
+
+
+def test_what_was_taken_is_done_before_the_end_though_a_thread_begins_meanwhile(few: Few) -> None:
+    pool = few(3, 1)
+    done = [pool.submit(time.sleep, seconds) for seconds in (0.3, 0.5)]
+    pool.shutdown(wait=True)
+    assert all(one.done() for one in done)
+
+
+def test_work_waits_where_the_first_thread_finds_no_room(few: Few, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, refused = threading.Thread.start, 0
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal refused
+        if thread.name.startswith("request") and not refused:
+            refused += 1
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert few(2, 1).submit(lambda: "done").result(5) == "done"
+    assert refused == 1

@@ -1,7 +1,8 @@
-"""The application with one view that takes its time; started by test_pressure.py under gunicorn."""
+"""The application with two views more, one slow and one that names its process; started by test_pressure.py."""
 
 from __future__ import annotations
 
+import os
 import time
 
 from bff import limits
@@ -14,3 +15,8 @@ limits.MOST_WAIT_S.update(reads=0.5, writes=2.5)
 def slow() -> str:
     time.sleep(1.2)
     return "done"
+
+
+@app.get("/process")
+def process() -> str:
+    return str(os.getpid())

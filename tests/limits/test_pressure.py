@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -183,3 +184,33 @@ def test_who_only_connects_holds_no_thread(address: str) -> None:
         assert time.monotonic() - began < 4  # gthread let the first hold the only thread for five seconds
         silent[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert silent[-1].recv(12) == b"HTTP/1.1 200"
+
+
+def test_who_was_answered_and_does_not_leave_holds_up_nobody(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack:
+        staying = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(8)]
+        for one in staying:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert requests.get(f"{address}/healthz", timeout=30).status_code == 200
+        assert time.monotonic() - began < 1.5  # gthread waited for two seconds for each
+        for one in staying:
+            assert one.recv(12) == b"HTTP/1.1 200"
+            one.settimeout(10)
+            while one.recv(4096):
+                pass  # and then it is closed from there
+
+
+def test_who_comes_while_a_process_ends_is_answered(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    for _ in range(3):
+        worker = int(requests.get(f"{address}/process", timeout=20, headers={"Connection": "close"}).text)
+        os.kill(worker, signal.SIGSTOP)
+        with socket.create_connection((host, int(port)), timeout=20) as late:
+            os.kill(worker, signal.SIGTERM)
+            os.kill(worker, signal.SIGCONT)
+            time.sleep(0.1)
+            late.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert late.recv(12) == b"HTTP/1.1 200"

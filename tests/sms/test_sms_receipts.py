@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -319,6 +321,28 @@ def test_receipts_that_never_came_are_asked_for(
     later(hours=2)
     jobs.reconcile_sms()
     assert made.states() == {"delivered": 3}
+
+
+def test_pushes_are_taken_in_the_order_they_came_in_whoever_else_takes_some(
+    gateways: Gateways, visitor: Caller, town: Town, owner: psycopg.Connection[Any]
+) -> None:
+    made = lay(owner, town.b.id, fresh_phones(1))
+    made.sql("UPDATE sms_messages SET state = 'accepted' WHERE campaign_id = %s")
+    (ref,) = batch_refs(made)
+    for ok in (True, False):
+        push(visitor, [receipt(ref, made.phones[0], ok=ok)])
+    with psycopg.connect(
+        owner.info.dsn, password=owner.info.password
+    ) as another:  # it is about to lease the first
+        another.execute(
+            "SELECT id FROM sms_inbound WHERE state = 'waiting' ORDER BY id DESC LIMIT 1 OFFSET 1 FOR UPDATE"
+        )
+        with ThreadPoolExecutor(1) as pool:
+            drained = pool.submit(jobs.drain_inbound)
+            time.sleep(0.3)
+            another.rollback()
+            drained.result(20)
+    assert made.states() == {"delivered": 1}
 
 
 @given(
