@@ -134,6 +134,8 @@ _current: ContextVar[Session | None] = ContextVar("session", default=None)
 _PASSING = ("40001", "40P01", "08", "57P01", "57P02", "57P03")
 # And of a server that has too much to do: no connection, memory or disk left; a lock or an answer not had in time.
 _OVERLOADED = ("53", "55P03", "57014")
+# And of a value that no column can hold: a number too large, a letter that isn't one.
+_UNHELD = ("22003", "22021", "22P05")
 
 
 # May statements be prepared? Not where each transaction gets another connection: there they are unknown, or another's.
@@ -604,6 +606,15 @@ def is_overloaded(error: BaseException) -> bool:
         return True
     state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
     return isinstance(error, DBAPIError) and state.startswith(_OVERLOADED)
+
+
+def cannot_hold(error: BaseException) -> bool:
+    """Was it given a value that no column can hold: a number beyond 64 bits, or a text with NUL?"""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    # psycopg refuses NUL itself, before anything is sent.
+    return state in _UNHELD or (state is None and isinstance(error.orig, psycopg.DataError))
 
 
 def retrying(unit: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

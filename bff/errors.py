@@ -177,6 +177,12 @@ def from_anything(error: Exception) -> Response:
     if db.is_passing(error):
         log.warning("database is away: %s", type(error).__name__)
         return problem(503, "unavailable", phrase(503, language(), detail=True))
+    if db.cannot_hold(error):
+        # The schemas refuse what people may come upon; this is for what only somebody who tries us would send.
+        log.warning("a value that no column can hold: %s", request.endpoint)
+        if "\0" in request.path:
+            return from_app_error(NotFound())
+        return problem(422, "invalid", phrase(422, language(), detail=True))
     log.error("unexpected error", exc_info=error)
     return problem(500, "error", phrase(500, language(), detail=True))
 

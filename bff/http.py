@@ -299,4 +299,11 @@ def read_cursor(text: str | None, *kinds: Callable[[Any], Any]) -> tuple[Any, ..
         return None
     with _as_bad_cursor():
         raw = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-        return tuple(kind(part) for kind, part in zip(kinds, raw, strict=True))
+        return tuple(kind(_held(part)) for kind, part in zip(kinds, raw, strict=True))
+
+
+def _held(part: Any) -> Any:
+    # What no column holds came from nobody's page.
+    if (isinstance(part, int) and not -(2**63) <= part < 2**63) or (isinstance(part, str) and "\0" in part):
+        raise ValueError
+    return part

@@ -130,11 +130,26 @@ class Blueprint(SmorestBlueprint):
         return doc
 
 
+class _Told(frozenset[Any]):
+    """`true` or `false`, as JSON and forms say it. To Python 0 and 1 are these as well."""
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, (bool, str)) and super().__contains__(value)
+
+
+_TRUE, _FALSE = _Told({True, "true"}), _Told({False, "false"})
+
+
 class Schema(ma.Schema):
     """Input refuses what it doesn't know; output keeps the order of its fields."""
 
     class Meta:
         unknown = ma.RAISE
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """marshmallow takes `0`, `"y"` and `"On"` for a yes or no, which no document of ours says."""
+        if isinstance(field_obj, ma.fields.Boolean):
+            field_obj.truthy, field_obj.falsy = _TRUE, _FALSE  # type: ignore[assignment]  # asked by `in` alone
 
 
 class Query(ma.Schema):

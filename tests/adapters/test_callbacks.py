@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,10 +65,36 @@ def test_nobody_at_home_is_tried_again(there: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://127.0.0.1/", "http://169.254.169.254/", "http://0.0.0.0/", "//x/200"]
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/",
+        "//x/200",
+        "http://0.0.0.0/",
+        "http://0/",
+        "http://169.254.169.254/",
+        "http://2852039166/",
+        "http://0xa9fea9fe/",
+        "http://169.254.43518/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fe80::1]/",
+    ],
 )
 def test_other_kinds_of_address_are_never_called(url: str) -> None:
     assert HttpCallbacks().post(url, body=b"{}", headers={}).outcome is Outcome.REFUSED
+
+
+def test_a_name_that_leads_to_such_an_address_is_not_called(
+    there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        where = "169.254.169.254" if host == "hotline.example" else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (where, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    reply = HttpCallbacks().post(there.replace("127.0.0.1", "hotline.example"), body=b"{}", headers={})
+    assert reply.outcome is Outcome.REFUSED
+    assert reply.word == "bad address"
 
 
 def test_a_proxy_from_the_environment_is_not_asked(there: str, monkeypatch: pytest.MonkeyPatch) -> None:

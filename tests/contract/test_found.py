@@ -4,6 +4,7 @@ the software doesn't do.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -11,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app import ids
-from app.ids import Kind
+from app.ids import Kind, Ref
 from tests.conftest import Caller, Person, Town, small_jpeg
 from tools import openapi
 
@@ -107,3 +108,64 @@ def test_the_ways_of_reporting_that_staff_may_name_are_said() -> None:
     )
     assert {"phone", "mailbox"} <= set(said["channel"]["enum"])
     assert not {"camera", "mini_program"} & set(said["channel"]["enum"])
+
+
+def test_a_yes_is_no_number(town: Town, resident: Callable[..., Person]) -> None:
+    wang = resident()
+    body = {"estate_id": town.a.estate_id, "text": "楼道灯不亮", "client_token": uuid4().hex}
+    for wrong in (0, 1, 1.0, "y", "On", None):
+        assert wang.post("/tickets", body | {"urgent": wrong}).status_code == 422, wrong
+    assert wang.post("/tickets", body | {"urgent": True}).status_code == 201
+
+
+BIG, NUL, SOME = 2**63, "a\0b", str(UUID(int=7))
+CURSORS = [
+    base64.urlsafe_b64encode(json.dumps(parts).encode()).rstrip(b"=").decode()
+    for parts in (
+        *((wrong, SOME) for wrong in (BIG, -BIG - 1, 2**31, NUL, 10**30)),
+        *((SOME, wrong) for wrong in (BIG, NUL)),
+        *((wrong,) for wrong in (BIG, NUL, 2**31)),
+        *((wrong, 1) for wrong in (BIG, 2**31, NUL)),
+        *((1, wrong, SOME) for wrong in (BIG, NUL)),
+        ("2026-01-01T00:00:00+00:00", NUL),
+        ("9999-12-31T23:59:59+00:00", SOME),
+    )
+]
+
+
+def test_a_cursor_of_ones_own_making_is_no_error_of_ours(
+    town: Town, resident: Callable[..., Person], visitor: Caller
+) -> None:
+    who = {"resident": resident().get, "admin": town.staff("street").get, "public": visitor.get}
+    begins = {"resident": "/bff/v1", "admin": "/admin/api/v1", "public": ""}
+    asked = 0
+    for face, document in DOCUMENTS.items():
+        for path, methods in document["paths"].items():
+            said = {one["name"]: one for one in methods.get("get", {}).get("parameters", []) if "name" in one}
+            here = path.replace("{estate_id}", town.a.estate_id).removeprefix(begins[face])
+            if "cursor" not in said or "{" in here:
+                continue
+            for cursor in CURSORS:
+                answer = who[face](f"{here}?cursor={cursor}")
+                assert answer.status_code < 500, (face, path, cursor, answer.text)
+                asked += 1
+    assert asked > 300
+
+
+def test_a_value_that_no_column_holds_is_refused(town: Town, visitor: Caller) -> None:
+    street = town.staff("street")
+    for path in (
+        "/stats/flow?category=a%00b",
+        "/tickets?q=a%00b",
+        f"/estates/{town.a.estate_id}/houses?unit=a%00b",
+    ):
+        answer = street.get(path)
+        assert answer.status_code in {200, 404, 422}, (path, answer.text)
+    known = ids.encode(Kind.DECISION, Ref(town.a.id, UUID(int=7)))
+    for query in (
+        "proof?leaf=0&size=9223372036854775808",
+        f"consistency?from={10**30}",
+        f"anchor?size={10**30}",
+    ):
+        answer = visitor.get(f"/public/v1/decisions/{known}/{query}")
+        assert answer.status_code in {404, 422}, (query, answer.text)

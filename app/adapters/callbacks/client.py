@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
 import requests
 from requests.adapters import HTTPAdapter
 
@@ -31,6 +34,11 @@ class HttpCallbacks:
         """Send once. 2xx is accepted; 400, 409, 413, 415, 422 are refused; others are throttled, none is unknown."""
         if not addresses.may_be_called(url):
             return Reply(Outcome.REFUSED, "bad address")
+        try:
+            if _leads_astray(urlsplit(url).hostname or ""):
+                return Reply(Outcome.REFUSED, "bad address")
+        except OSError:
+            return Reply(Outcome.UNKNOWN, "unknown name")
         with observed.call("source", "status") as made:
             reply = self._post(url, body, headers)
             if reply.outcome is not Outcome.UNKNOWN and reply.word != "connect timeout":
@@ -57,3 +65,9 @@ class HttpCallbacks:
         if 200 <= status < 300:
             return Reply(Outcome.ACCEPTED, str(status))
         return Reply(Outcome.REFUSED if status in _WRONG else Outcome.THROTTLED, f"http {status}")
+
+
+def _leads_astray(host: str) -> bool:
+    # A name may stand for an address that nobody may enter. Raises OSError where there is no such name.
+    found = {str(where[0]) for *_, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return not all(addresses.may_be_met(one.partition("%")[0]) for one in found)
