@@ -27,6 +27,7 @@ from sqlalchemy import (
     CursorResult,
     DateTime,
     Engine,
+    ExceptionContext,
     LargeBinary,
     MetaData,
     Row,
@@ -188,6 +189,7 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0, pooler: str = 
     if slow_ms:
         event.listen(engine, "before_cursor_execute", _begins)
         event.listen(engine, "after_cursor_execute", _ends)
+        event.listen(engine, "handle_error", _breaks_off)
 
     @event.listens_for(engine, "checkin")
     def _rests(_: Any, record: ConnectionPoolEntry) -> None:
@@ -219,6 +221,12 @@ def _ends(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None
     took = time.perf_counter() - connection.info.pop("began", float("inf"))
     if _slow_s and took >= _slow_s:
         _tell_slow(statement, took)
+
+
+def _breaks_off(context: ExceptionContext) -> None:
+    # What the server's time-outs cut short are the slowest of all.
+    if context.connection is not None and context.statement is not None and not context.is_disconnect:
+        _ends(context.connection, None, context.statement)
 
 
 def _tell_slow(statement: str, seconds: float) -> None:
@@ -381,10 +389,11 @@ class Plain:
         try:
             own = _own()
             began = time.perf_counter()
-            found = own.rows(self._raw, given)
-            if _slow_s and (took := time.perf_counter() - began) >= _slow_s:
-                _tell_slow(self.sql, took)
-            return found
+            try:
+                return own.rows(self._raw, given)
+            finally:
+                if _slow_s and (took := time.perf_counter() - began) >= _slow_s:
+                    _tell_slow(self.sql, took)
         except psycopg.Error as e:
             raise DBAPIError.instance(
                 self.sql,

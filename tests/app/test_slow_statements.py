@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import bindparam, text
+from sqlalchemy.exc import DBAPIError
 
 from app import db, logs, meters, queue
 from app.settings import Settings
@@ -67,6 +68,25 @@ def test_a_plain_statement_is_named_as_well(said: io.StringIO) -> None:
     (line,) = lines(said)
     assert "%(phone)s" in str(line["statement"])
     assert PHONE not in said.getvalue()
+
+
+def test_one_that_was_cut_short_is_named_as_well(said: io.StringIO) -> None:
+    with db.reading() as session:
+        session.execute(text("SET LOCAL statement_timeout = '80ms'"))
+        with pytest.raises(DBAPIError):
+            session.execute(text("SELECT pg_sleep(5)"))
+    (line,) = lines(said)
+    assert "pg_sleep(5)" in str(line["statement"])
+
+
+def test_a_plain_one_that_fails_late_is_named_as_well(said: io.StringIO) -> None:
+    statement = db.Plain("SELECT CAST(:word || pg_sleep(0.08)::text AS integer)")
+    db.Plain.made.remove(statement)
+    with pytest.raises(DBAPIError):
+        statement.row({"word": "x"})
+    (line,) = lines(said)
+    assert ":word" not in str(line["statement"])
+    assert "pg_sleep(0.08)" in str(line["statement"])
 
 
 def test_it_is_counted(said: io.StringIO) -> None:
