@@ -24,10 +24,10 @@ Step = Callable[[House], None]
 class Fault:
     """One fault. Seconds.
 
-    `refuses`: writes and reads may be answered with 503 and Retry-After, from its beginning until `after_s` after its
-    end; without it nobody hears of the fault. `drops`: an answer may be cut off. `back_s`: within so long after its end
-    everything that people do has worked again, and `owed_s`: what was promised until then is done. `kills`: so many
-    senders are killed, each of which may have had a notice of WeChat on its way.
+    `refuses`: writes and reads, or these `kinds` alone, may be answered with 503 and Retry-After, from its beginning
+    until `after_s` after its end; without it nobody hears of the fault. `drops`: an answer may be cut off. `back_s`:
+    within so long after its end everything that people do has worked again, and `owed_s`: what was promised until then
+    is done. `kills`: so many senders are killed, each of which may have had a notice of WeChat on its way.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Fault:
     lasts_s: float = 8.0
     refuses: bool = False
     drops: bool = False
-    photos_only: bool = False
+    kinds: tuple[str, ...] = ()
     after_s: float = 2.0
     back_s: float = 8.0
     owed_s: float = 60.0
@@ -67,9 +67,11 @@ def _kill_workers(house: House) -> None:
 
 
 def _kill_schedule(house: House) -> None:
-    schedule = house.programs["workers"].child("jiayuan-schedule"[:15])
-    if schedule is not None:
-        kill9(schedule)
+    workers, name = house.programs["workers"], "jiayuan-schedule"[:15]
+    wait_until(lambda: workers.child(name) is not None, within=30, of="the schedule is there")
+    schedule = workers.child(name)
+    assert schedule is not None
+    kill9(schedule)
 
 
 def _restart_postgres(house: House) -> None:
@@ -95,6 +97,19 @@ def _lose_token(house: House) -> None:
     for _ in range(2):
         says(house.wechat, "/_sandbox/tokens/invalidate", {})
         time.sleep(4)
+
+
+def _wechat(mode: str, delay_s: float = 0) -> Step:
+    """All of WeChat's interfaces answer so: logins, tokens, checks and notices."""
+
+    def begin(house: House) -> None:
+        says(house.wechat, "/_sandbox/fail", {"api": "*", "mode": mode, "delay_s": delay_s})
+
+    return begin
+
+
+def _wechat_as_usual(house: House) -> None:
+    says(house.wechat, "/_sandbox/fail", {"api": "*", "mode": None})
 
 
 def _fill_store(house: House) -> None:
@@ -219,6 +234,36 @@ FAULTS = (
         owed_s=90,
     ),
     Fault(
+        name="wechat-5xx",
+        promise="a login is refused with 503, all else goes on; checks and notices come later",
+        begin=_wechat("http503"),
+        end=_wechat_as_usual,
+        lasts_s=15,
+        refuses=True,
+        kinds=("login",),
+        after_s=8,
+        owed_s=120,
+    ),
+    Fault(
+        name="wechat-hang",
+        promise="no answer: a login is refused with 503, nobody else waits",
+        begin=_wechat("timeout", 30),
+        end=_wechat_as_usual,
+        lasts_s=15,
+        refuses=True,
+        kinds=("login",),
+        after_s=8,
+        owed_s=120,
+    ),
+    Fault(
+        name="wechat-slow",
+        promise="each answer takes two seconds: a login waits for it, nobody else does",
+        begin=_wechat("slow", 2),
+        end=_wechat_as_usual,
+        lasts_s=15,
+        owed_s=120,
+    ),
+    Fault(
         name="receipts",
         promise="late, twice, in any order: each message ends delivered",
         begin=_wild_receipts,
@@ -232,7 +277,7 @@ FAULTS = (
         end=lambda house: house.store.free(),
         lasts_s=12,
         refuses=True,
-        photos_only=True,
+        kinds=("photo",),
     ),
     Fault(
         name="disk-db",

@@ -173,7 +173,10 @@ class Resident(Client):
         for number in itertools.count():
             if self._stop.is_set():
                 return
-            self._report(self._names[number % len(self._names)], number)
+            name = self._names[number % len(self._names)]
+            if number % 3 == 2:
+                self._tokens.pop(name, None)  # a telephone that has forgotten her: she logs in anew
+            self._report(name, number)
             self._stop.wait(2.5)
 
     def _as(self, name: str, kind: str, path: str, body: bytes, content: str, **more: str) -> tuple[int, Any]:
