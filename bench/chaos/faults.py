@@ -165,6 +165,20 @@ def _clock(seconds: float) -> Step:
     return lambda house: shifted.set_to(house.clock, seconds)
 
 
+def _of_wechat(name: str, promise: str, begin: Step, *, refuses: bool = True) -> Fault:
+    return Fault(
+        name=name,
+        promise=promise,
+        begin=begin,
+        end=_wechat_as_usual,
+        lasts_s=15,
+        refuses=refuses,
+        kinds=("login",),
+        after_s=8,
+        owed_s=120,
+    )
+
+
 FAULTS = (
     Fault(
         name="kill-web",
@@ -233,35 +247,19 @@ FAULTS = (
         lasts_s=0,
         owed_s=90,
     ),
-    Fault(
-        name="wechat-5xx",
-        promise="a login is refused with 503, all else goes on; checks and notices come later",
-        begin=_wechat("http503"),
-        end=_wechat_as_usual,
-        lasts_s=15,
-        refuses=True,
-        kinds=("login",),
-        after_s=8,
-        owed_s=120,
+    _of_wechat(
+        "wechat-5xx",
+        "a login is refused with 503, all else goes on; checks and notices come later",
+        _wechat("http503"),
     ),
-    Fault(
-        name="wechat-hang",
-        promise="no answer: a login is refused with 503, nobody else waits",
-        begin=_wechat("timeout", 30),
-        end=_wechat_as_usual,
-        lasts_s=15,
-        refuses=True,
-        kinds=("login",),
-        after_s=8,
-        owed_s=120,
+    _of_wechat(
+        "wechat-hang", "no answer: a login is refused with 503, nobody else waits", _wechat("timeout", 30)
     ),
-    Fault(
-        name="wechat-slow",
-        promise="each answer takes two seconds: a login waits for it, nobody else does",
-        begin=_wechat("slow", 2),
-        end=_wechat_as_usual,
-        lasts_s=15,
-        owed_s=120,
+    _of_wechat(
+        "wechat-slow",
+        "each answer takes two seconds: a login waits for it, nobody else does",
+        _wechat("slow", 2),
+        refuses=False,
     ),
     Fault(
         name="receipts",

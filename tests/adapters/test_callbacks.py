@@ -97,6 +97,11 @@ def test_a_name_that_leads_to_such_an_address_is_not_called(
     assert reply.word == "bad address"
 
 
+@pytest.mark.parametrize("host", ["nobody.invalid", "a" * 70 + ".example", "a..example"])
+def test_a_name_that_nobody_has_is_tried_again(host: str) -> None:
+    assert HttpCallbacks().post(f"http://{host}/200", body=b"{}", headers={}).outcome is Outcome.UNKNOWN
+
+
 def test_a_proxy_from_the_environment_is_not_asked(there: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert HttpCallbacks().post(f"{there}/200", body=b"{}", headers={}).outcome is Outcome.ACCEPTED

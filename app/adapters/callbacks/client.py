@@ -34,11 +34,6 @@ class HttpCallbacks:
         """Send once. 2xx is accepted; 400, 409, 413, 415, 422 are refused; others are throttled, none is unknown."""
         if not addresses.may_be_called(url):
             return Reply(Outcome.REFUSED, "bad address")
-        try:
-            if _leads_astray(urlsplit(url).hostname or ""):
-                return Reply(Outcome.REFUSED, "bad address")
-        except OSError:
-            return Reply(Outcome.UNKNOWN, "unknown name")
         with observed.call("source", "status") as made:
             reply = self._post(url, body, headers)
             if reply.outcome is not Outcome.UNKNOWN and reply.word != "connect timeout":
@@ -47,6 +42,8 @@ class HttpCallbacks:
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Reply:
         try:
+            if _leads_astray(urlsplit(url).hostname or ""):
+                return Reply(Outcome.REFUSED, "bad address")
             with self._http.post(
                 url,
                 data=body,
@@ -60,7 +57,7 @@ class HttpCallbacks:
             return Reply(Outcome.THROTTLED, "connect timeout")
         except requests.Timeout:
             return Reply(Outcome.UNKNOWN, "timeout")
-        except requests.RequestException as e:
+        except (OSError, UnicodeError) as e:  # as all errors of requests; and no such name, or none at all
             return Reply(Outcome.UNKNOWN, type(e).__name__)
         if 200 <= status < 300:
             return Reply(Outcome.ACCEPTED, str(status))
@@ -68,6 +65,7 @@ class HttpCallbacks:
 
 
 def _leads_astray(host: str) -> bool:
-    # A name may stand for an address that nobody may enter. Raises OSError where there is no such name.
+    # A name may stand for an address that nobody may enter. Raises OSError where there is no such name,
+    # and UnicodeError for what can be none.
     found = {str(where[0]) for *_, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     return not all(addresses.may_be_met(one.partition("%")[0]) for one in found)
