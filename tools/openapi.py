@@ -8,7 +8,7 @@ import difflib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -54,6 +54,12 @@ def documents() -> dict[str, str]:
         name: json.dumps(document(face), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         for name, face in app.extensions["faces"].items()
     }
+
+
+def committed(face: str) -> dict[str, Any]:
+    """The document of a face as it is committed."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{face}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -21,8 +20,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 @pytest.fixture(scope="module", params=openapi.FACES)
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
     """As committed; that it is what the code says is shown elsewhere (tests/structure/test_openapi.py)."""
-    found: dict[str, Any] = json.loads((openapi.FOLDER / f"{request.param}.json").read_text(encoding="utf-8"))
-    return found
+    return openapi.committed(request.param)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -92,7 +90,7 @@ def test_an_operation_is_open_exactly_when_its_route_is(house: House) -> None:
     }
     seen = 0
     for face in openapi.FACES:
-        found = json.loads((openapi.FOLDER / f"{face}.json").read_text(encoding="utf-8"))
+        found = openapi.committed(face)
         for method, path, said in operations(found):
             seen += 1
             is_secured = bool(said.get("security", found["security"]))
@@ -101,7 +99,7 @@ def test_an_operation_is_open_exactly_when_its_route_is(house: House) -> None:
 
 
 def test_what_is_sent_with_a_file_is_described_with_it() -> None:
-    found = json.loads((openapi.FOLDER / "resident.json").read_text(encoding="utf-8"))
+    found = openapi.committed("resident")
     body = found["paths"]["/bff/v1/files"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     members = found["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
     assert members.keys() == {"file", "purpose"}

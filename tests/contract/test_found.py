@@ -16,9 +16,7 @@ from app.ids import Kind, Ref
 from tests.conftest import Caller, Person, Town, small_jpeg
 from tools import openapi
 
-DOCUMENTS: dict[str, Any] = {
-    face: json.loads((openapi.FOLDER / f"{face}.json").read_text(encoding="utf-8")) for face in openapi.FACES
-}
+DOCUMENTS = {face: openapi.committed(face) for face in openapi.FACES}
 
 
 def answers(face: str, method: str, path: str) -> set[str]:

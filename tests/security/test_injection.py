@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import os
 import re
 import socket
@@ -23,9 +22,7 @@ from tests.conftest import TOP, House, Person, Town
 from tests.registry.conftest import HEADINGS, workbook
 from tools import openapi
 
-DOCUMENTS: dict[str, Any] = {
-    face: json.loads((openapi.FOLDER / f"{face}.json").read_text(encoding="utf-8")) for face in openapi.FACES
-}
+DOCUMENTS = {face: openapi.committed(face) for face in openapi.FACES}
 PAYLOADS = [
     "' OR '1'='1",
     "'; DROP TABLE tickets; --",
