@@ -154,7 +154,7 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0, pooler: str = 
     _engine = engine = create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=4,
+        max_overflow=_OVERFLOW,
         pool_timeout=10,
         pool_recycle=_RECYCLE_S,
         # An error's text would quote what a person wrote, and end in a log.
@@ -229,6 +229,19 @@ def _breaks_off(context: ExceptionContext) -> None:
         _ends(context.connection, None, context.statement)
 
 
+@contextmanager
+def told_when_slow(statement: str) -> Iterator[None]:
+    """Around a statement that goes to the driver as it is: a line in the log when it was slow, however it ended. Name
+    its parameters in it, never their values.
+    """
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        if _slow_s and (took := time.perf_counter() - began) >= _slow_s:
+            _tell_slow(statement, took)
+
+
 def _tell_slow(statement: str, seconds: float) -> None:
     """The statement as it was prepared: with the names of its parameters, never their values."""
     meters.add(meters.SLOW)
@@ -242,6 +255,7 @@ def _tell_slow(statement: str, seconds: float) -> None:
 
 _RESTED_SINCE = "rested_since"
 _RECYCLE_S = 1800
+_OVERFLOW = 4  # connections beyond the pool's size, closed when they come back
 RESTS_S = 1.0  # a server that was restarted is met by connections older than this
 
 
@@ -388,6 +402,7 @@ class Plain:
         has_turn = turns is not None and turns.acquire(timeout=_PATIENCE_S)
         try:
             own = _own()
+            # Spelled out: this is on the way of every ballot.
             began = time.perf_counter()
             try:
                 return own.rows(self._raw, given)
@@ -581,10 +596,17 @@ def copy_in(model: type[Base], columns: Sequence[str], rows: Iterable[Sequence[A
     session().flush()  # the rows may point to what is still to be written
     raw = session().connection().connection.driver_connection
     assert isinstance(raw, psycopg.Connection)
+    copy_rows(raw, model.__tablename__, columns, rows)
+
+
+def copy_rows(
+    driver: psycopg.Connection[Any], table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """`copy_in` on a connection of the driver, in its transaction."""
     command = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(model.__tablename__), sql.SQL(", ").join(map(sql.Identifier, columns))
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with raw.cursor() as cursor, cursor.copy(command) as copy:
+    with told_when_slow(f"COPY {table}"), driver.cursor() as cursor, cursor.copy(command) as copy:
         for row in rows:
             copy.write_row(row)
 
@@ -665,6 +687,12 @@ def in_use() -> int:
     """How many of this process's connections somebody holds now; for /metrics."""
     pool = engine().pool
     return len(_using) + (pool.checkedout() if isinstance(pool, QueuePool) else 0)
+
+
+def most_in_use() -> int:
+    """How many connections this process may hold at a time, apart from those for plain statements; for /metrics."""
+    pool = engine().pool
+    return pool.size() + _OVERFLOW if isinstance(pool, QueuePool) else 0
 
 
 def answers() -> bool:

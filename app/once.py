@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
-from app import meters
+from app import meters, threads
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -27,8 +27,8 @@ class Once(Generic[K, V]):
     def __init__(
         self, name: str, *, good_for_s: float, most: int, weigh: Callable[[V], int] = lambda _: 1
     ) -> None:
-        """`name`: in the metrics. `most`: of what `weigh` says of all values together. A value is no older than
-        `good_for_s`, counted from when its making began.
+        """`name`: in the metrics. `most`: of what `weigh` says of all values together; what weighs more is made and
+        not kept. A value is no older than `good_for_s`, counted from when its making began.
         """
         self._name = name
         self._good_for_s = good_for_s
@@ -62,7 +62,8 @@ class Once(Generic[K, V]):
             if making is None:
                 meters.add(meters.CACHE, self._name, "miss")
                 return self._made(key, mine, make)
-            value = making.result()
+            with threads.aside():
+                value = making.result()
             if has_waited or is_good is None or is_good(value):
                 meters.add(meters.CACHE, self._name, "waited")
                 return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 
 import flask_swagger_ui
@@ -20,13 +21,16 @@ _FILES = {
     "favicon-32x32.png",
 }
 
-_PAGE = """<!doctype html>
+# Another version's files have other names, so that a browser may keep these for good.
+_VERSION = metadata.version("flask-swagger-ui")
+
+_PAGE = f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>家园 Jiayuan · API</title>
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<link rel="icon" href="/docs/assets/favicon-32x32.png"></head>
+<link rel="stylesheet" href="/docs/assets/{_VERSION}/swagger-ui.css">
+<link rel="icon" href="/docs/assets/{_VERSION}/favicon-32x32.png"></head>
 <body><div id="swagger-ui"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script src="/docs/assets/swagger-ui-standalone-preset.js"></script>
+<script src="/docs/assets/{_VERSION}/swagger-ui-bundle.js"></script>
+<script src="/docs/assets/{_VERSION}/swagger-ui-standalone-preset.js"></script>
 <script src="/docs/start.js"></script></body></html>
 """
 
@@ -53,12 +57,14 @@ def init_app(app: Flask, faces: dict[str, Face]) -> None:
         """Starts Swagger UI with the three faces."""
         return Response(_START % urls, content_type="text/javascript; charset=utf-8")
 
-    @app.get("/docs/assets/<name>")
-    def docs_asset(name: str) -> Response:
-        """A file of Swagger UI."""
-        if name not in _FILES:
+    @app.get("/docs/assets/<version>/<name>")
+    def docs_asset(version: str, name: str) -> Response:
+        """A file of Swagger UI, for a year. Raises NotFound for one of another version."""
+        if version != _VERSION or name not in _FILES:
             raise NotFound
-        return send_from_directory(_ASSETS, name, max_age=86400)
+        response = send_from_directory(_ASSETS, name, max_age=365 * 86400)
+        response.cache_control.immutable = True
+        return response
 
     @app.get("/openapi/<name>.json")
     def openapi(name: str) -> Response:

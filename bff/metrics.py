@@ -57,6 +57,16 @@ def refused(limit: str) -> None:
 IN_USE = Gauge(
     "jiayuan_pool_in_use", "Database connections that web processes hold.", multiprocess_mode="livesum"
 )
+MOST_IN_USE = Gauge(
+    "jiayuan_pool_most",
+    "Database connections that web processes may hold, apart from those for plain statements.",
+    multiprocess_mode="livesum",
+)
+
+
+def process_begun() -> None:
+    """Show what this web process may use, from its start."""
+    MOST_IN_USE.set(db.most_in_use())
 
 
 @lru_cache(maxsize=4096)

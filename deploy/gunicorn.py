@@ -297,6 +297,10 @@ def post_fork(server: Any, worker: Any) -> None:
     db.dispose_after_fork()
     if (asking := max(1, len(os.sched_getaffinity(0)) // workers)) < threads:
         db.ask_in_turn(asking)
+    if metrics_port:
+        from bff.metrics import process_begun
+
+        process_begun()
 
 
 def child_exit(server: Any, worker: Any) -> None:

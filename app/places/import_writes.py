@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from app import clock, db, ids
 from app.audit import Actor
@@ -63,14 +63,6 @@ class _Writer:
 
     # --- how -----------------------------------------------------------------------------------------------
 
-    def _copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-        )
-        with self.driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-
     def _change(
         self, columns: dict[str, str], rows: Iterable[Sequence[Any]], change: str, parameters: dict[str, Any]
     ) -> None:
@@ -82,12 +74,14 @@ class _Writer:
         with self.driver.cursor() as cursor:
             while slice_ := list(itertools.islice(stream, SLICE)):
                 values = dict(zip(columns, map(list, zip(*slice_, strict=True)), strict=True))
-                cursor.execute(change.replace("given_rows", source).encode(), values | parameters)
+                with db.told_when_slow(change):
+                    cursor.execute(change.replace("given_rows", source).encode(), values | parameters)
 
     # --- what ----------------------------------------------------------------------------------------------
 
     def _places(self) -> None:
-        self._copy(
+        db.copy_rows(
+            self.driver,
             "buildings",
             ("community_id", "id", "estate_id", "name", "is_demo"),
             (
@@ -95,11 +89,12 @@ class _Writer:
                 for estate, building_id, name in self.plan.new_buildings
             ),
         )
-        self._copy("units", ("community_id", "id", "building_id", "name"), self.plan.new_units)
+        db.copy_rows(self.driver, "units", ("community_id", "id", "building_id", "name"), self.plan.new_units)
 
     def _owners(self) -> None:
         new = [owner for owner in self.plan.owners if owner.is_new]
-        self._copy(
+        db.copy_rows(
+            self.driver,
             "owners",
             (
                 "community_id",
@@ -140,7 +135,8 @@ class _Writer:
         )
 
     def _houses(self) -> None:
-        self._copy(
+        db.copy_rows(
+            self.driver,
             "houses",
             (
                 "community_id",
@@ -221,7 +217,8 @@ class _Writer:
                 {},
             )
         opened = [(h, ids.new_id()) for h in plan.holdings]
-        self._copy(
+        db.copy_rows(
+            self.driver,
             "holdings",
             (
                 "community_id",
@@ -249,7 +246,8 @@ class _Writer:
                 for h, holding_id in opened
             ),
         )
-        self._copy(
+        db.copy_rows(
+            self.driver,
             "holding_owners",
             ("community_id", "holding_id", "owner_id", "position"),
             (
@@ -275,7 +273,8 @@ class _Writer:
             (said.row, said.kind, object_id, list(said.fields))
             for object_id, said in self.plan.confirmed.items()
         ]
-        self._copy(
+        db.copy_rows(
+            self.driver,
             "registry_marks",
             (
                 "community_id",

@@ -47,7 +47,6 @@ def _head_of(estate: Ref) -> bytes | None:
 @blp.route("/estates/<ref(est):ref>/revenue/summary", methods=["GET"])
 @asks_itself
 @until_published(_head_of)
-@revalidated
 @reads
 @blp.arguments(_SUMMARY, location="query")
 @blp.alt_response(409, description="nothing_published")
@@ -62,7 +61,6 @@ def revenue_summary(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 @blp.route("/estates/<ref(est):ref>/revenue/entries", methods=["GET"])
 @asks_itself
 @until_published(_head_of)
-@revalidated
 @blp.arguments(_ENTRIES, location="query")
 @blp.response(200, shown.RevenueLineList)
 def revenue_entries(args: dict[str, Any], ref: Ref) -> Response:

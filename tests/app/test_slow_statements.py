@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from sqlalchemy import bindparam, text
 from sqlalchemy.exc import DBAPIError
@@ -87,6 +89,22 @@ def test_a_plain_one_that_fails_late_is_named_as_well(said: io.StringIO) -> None
     (line,) = lines(said)
     assert ":word" not in str(line["statement"])
     assert "pg_sleep(0.08)" in str(line["statement"])
+
+
+def test_rows_that_are_copied_in_slowly_are_named_as_well(said: io.StringIO) -> None:
+    def rows() -> Iterator[tuple[str]]:
+        time.sleep(0.08)
+        yield (PHONE,)  # no number, so that nothing comes of it
+
+    with db.transaction() as session:
+        driver = session.connection().connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        with pytest.raises(psycopg.Error):
+            db.copy_rows(driver, "tickets", ["community_id"], rows())
+        session.rollback()
+    (line,) = lines(said)
+    assert line["statement"] == "COPY tickets"
+    assert PHONE not in said.getvalue()
 
 
 def test_it_is_counted(said: io.StringIO) -> None:

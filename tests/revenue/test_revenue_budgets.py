@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +12,10 @@ import pytest
 
 from app import clock, db, ids
 from app.ids import Kind, Ref
+from app.revenue.summary import summary
 from app.voting.models import Decision
 from app.voting.rules import Rules
-from bff.kept import ANSWERS, Answers
-from tests.conftest import Town
+from tests.conftest import House, Town
 from tests.revenue.conftest import Books, fen
 
 
@@ -221,23 +224,30 @@ def test_one_estates_answer_is_never_anothers(books: Books, town: Town) -> None:
     assert other.json["items"] == []
 
 
-def test_what_is_kept_stays_within_its_room() -> None:
-    kept = Answers(most_bytes=100)
-    ref = Ref(1, ids.new_id())
-    for number in range(5):
-        kept.put((ref, b"", str(number)), bytes(30), "tag")
-        kept.put((ref, b"", "first"), bytes(30), "tag")
-    assert kept.get((ref, b"", "first")) == (bytes(30), "tag")
-    assert [kept.get((ref, b"", str(number))) is not None for number in range(5)] == [
-        False,
-        False,
-        False,
-        True,
-        True,
-    ]
-    kept.put((ref, b"", "huge"), bytes(300 * 1024), "tag")
-    assert kept.get((ref, b"", "huge")) is None
-    assert isinstance(ANSWERS, Answers)
+def test_of_all_who_look_after_a_publication_one_has_it_computed(
+    books: Books, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.entered("2023-02-01", "income", "停车", fen("10"))
+    books.go(books.begin(first_day="2023-01-01", opening_fen=0))
+    computed: list[Ref] = []
+
+    def slowly(estate: Ref, **asked: Any) -> Any:
+        computed.append(estate)
+        time.sleep(0.3)  # the others come while it is computed
+        return summary(estate, **asked)
+
+    monkeypatch.setattr("bff.resident.revenue.summary", slowly)
+
+    def look(_: int) -> tuple[int, bytes]:
+        answer = replace(books.reader, client=house.app.test_client()).get(f"{books.base}/summary")
+        return answer.status_code, answer.data
+
+    with ThreadPoolExecutor(4) as neighbours:
+        answers = set(neighbours.map(look, range(4)))
+    assert [status for status, _ in answers] == [200]
+    assert len(computed) == 1
+    # What is refused is kept for nobody.
+    assert [books.reader.get(f"{books.base}/summary?by=week").status_code for _ in range(2)] == [422, 422]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ OPEN = {
     "/readyz": "for load balancers",
     "/docs": "documentation",
     "/docs/start.js": "documentation",
-    "/docs/assets/<name>": "documentation",
+    "/docs/assets/<version>/<name>": "documentation",
     "/openapi/<name>.json": "documentation",
 }
 OPEN_METHODS = {"/bff/v1/session": {"POST"}, "/admin/api/v1/session": {"POST"}}
