@@ -56,6 +56,7 @@ def test_ids_and_times_are_no_leak(aside: Path, line: str) -> None:
     assert list(log_watch.finds(aside)) == []
 
 
+@pytest.mark.long  # each runs tests of its own
 @pytest.mark.parametrize("said", ["all is well", "call 13912345678 now"])
 @pytest.mark.parametrize("spread", [(), ("-n", "1")])
 def test_a_run_fails_for_what_stands_in_its_logs(aside: Path, said: str, spread: tuple[str, ...]) -> None:

@@ -85,6 +85,7 @@ def test_a_file_is_not_loaded_into_the_past(house: House) -> None:
         catalogue.load(rows(), since=places.today() - timedelta(days=1), acting_user=SYSTEM)
 
 
+@pytest.mark.long
 def test_the_command_says_what_it_changed(house: House, tmp_path: Path, classes: Classes) -> None:
     environment = os.environ | settings_for(
         house.pg,

@@ -21,7 +21,7 @@ from tools import servers
 from tools.backup import keys, manifest
 
 # A dozen programs one after the other, beside busy neighbours.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 NAMES = {"DATABASE_URL", "MIGRATION_DATABASE_URL", "RETENTION_DATABASE_URL", "STORAGE_URL"}
 
 
@@ -104,7 +104,6 @@ def tables_in(pg: servers.Postgres, environment: dict[str, str]) -> str:
     return pg.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database=name)
 
 
-@pytest.mark.long
 def test_a_decision_a_photo_and_a_name_come_back_and_the_decision_counts_the_same(
     kept: Kept, fresh: Callable[[], dict[str, str]], pg: servers.Postgres
 ) -> None:
@@ -245,7 +244,6 @@ def test_a_file_that_a_row_names_and_the_store_lacks_is_said(
     assert manifest.read(tmp_path / "d").absent == [lost.name.replace("+", "/")]
 
 
-@pytest.mark.long
 def test_what_make_run_keeps_goes_into_another_checkout_and_comes_back(kept: Kept) -> None:
     """The embedded servers: the backup of a database of somebody's own becomes one that `make run` can start on."""
     import tempfile

@@ -32,6 +32,7 @@ def run(house: House, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # seven processes one after another, beside busy neighbours
 def test_an_administrator_is_made_on_the_server_and_let_back_in(
     house: House, town: Town, visitor: Caller
