@@ -369,14 +369,12 @@ def test_no_foreign_id_in_the_question_of_a_read_with_a_path_is_answered(house: 
                 name = f"{door.name}?{member.name}="
                 honest = she.read(door, **{member.name: she.thing(kind, "")})
                 answer = she.read(door, **{member.name: they.thing(kind, "")})
-                shown = answer.text.replace(they.thing(kind, ""), "")
                 tried.append(name)
                 if honest.status_code != 200:
                     wrong.append(f"{name} of her own: {honest.status_code} {honest.text[:160]}")
-                if answer.status_code >= 500 or any(one in shown for one in {*they.things.values()}):
-                    wrong.append(f"{name}: {answer.status_code} {shown[:160]}")
-                if answer.status_code == 200 and answer.json.get("items"):
-                    wrong.append(f"{name} finds something: {shown[:160]}")
+                is_empty = answer.status_code == 200 and answer.json.get("items") == []
+                if not is_empty and answer.status_code not in {404, 422}:
+                    wrong.append(f"{name}: {answer.status_code} {answer.text[:160]}")
     assert not wrong, "\n".join(wrong)
     assert len(tried) > 3
 
