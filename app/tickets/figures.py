@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     false,
     func,
     join,
@@ -239,6 +240,12 @@ def _top_of(code: str | None, parents: Mapping[str, str | None]) -> str | None:
         seen.add(code)
         code = parent
     return code
+
+
+def reaches(staff: StaffActor, by: By, key: Any) -> bool:
+    """Is there anything of this group in her reach, whenever it was?"""
+    of_it = or_(*(and_(*_narrowed(Wanted(date.min, date.max, {by: key}), person)) for person in Person))
+    return bool(db.session().scalar(select(exists().where(_visible_to(staff), of_it))))
 
 
 def concerning(staff: StaffActor, wanted: Wanted, person: Person, start: datetime, end: datetime) -> Any:

@@ -351,10 +351,13 @@ def names_of_property_staff(community_id: int) -> Collection[str]:
 
 
 def given_or_held(resident_id: UUID, ref: Ref) -> list[Proxy]:
-    """The authorisations that she gave, by which she casts, or that somebody brought for a head of hers."""
+    """The authorisations that she gave, by which she casts, or that somebody brought for a head of hers.
+
+    Raises NotFound where there is none and she may not see the decision.
+    """
     decision = queries.decision(ref)
     mine = [s.head.id for s in standing.standings(resident_id, decision) if s.is_hers and s.proxy_id is None]
-    return list(
+    found = list(
         db.session().scalars(
             select(Proxy)
             .where(
@@ -365,6 +368,9 @@ def given_or_held(resident_id: UUID, ref: Ref) -> list[Proxy]:
             .order_by(Proxy.id)
         )
     )
+    if not found:
+        queries.decision_for(resident_id, ref)
+    return found
 
 
 def seen_by_staff(ref: Ref, *, acting_user: StaffActor) -> Proxy:

@@ -12,7 +12,7 @@ from app.ids import Kind, Ref
 from app.people import queries as people
 from app.people.scopes import StaffActor
 from app.places import queries as places
-from app.tickets import assessments
+from app.tickets import assessments, figures
 from app.tickets import queries as tickets
 from app.tickets.dashboard import Dashboard
 from app.tickets.figure_counts import Tally
@@ -21,6 +21,7 @@ from app.tickets.figure_rules import MIN_SAMPLE, RULES, Metric, Part
 from app.tickets.figures import PERIODS, By, Figure, Figures, Made, Wanted
 from app.tickets.models import Channel, TicketStatus
 from bff.admin.figure_schemas import NONE
+from bff.admin.places import is_my_grid, my_estates, my_orgs
 from bff.admin.views import rows_out
 
 ROUNDING = "百分率和天数四舍五入到小数点后两位；排名按未舍入的数计算"
@@ -188,6 +189,27 @@ def names_of(by: By, keys: Iterable[Any]) -> dict[Any, str]:
     if by is By.CHANNEL:
         return {key: CHANNELS[Channel(key)] for key in keys}
     return {}
+
+
+def _may_name(staff: StaffActor, by: By, key: Any) -> bool:
+    """Classes and channels are the same for all; what else there is she reaches, or has had to do with."""
+    if by not in {By.UNIT, By.PERSON, By.COMMUNITY, By.ESTATE, By.GRID}:
+        return True
+    is_hers = (
+        (by is By.UNIT and key in my_orgs())
+        or (by is By.ESTATE and key in my_estates())
+        or (by is By.GRID and is_my_grid(key))
+    )
+    return is_hers or figures.reaches(staff, by, key)
+
+
+def names_asked(staff: StaffActor, only: Mapping[By, Any]) -> dict[By, str]:
+    """What figures were narrowed to is called, without what she doesn't reach: an id may come from anywhere."""
+    return {
+        by: name
+        for by, key in only.items()
+        if key is not None and _may_name(staff, by, key) and (name := names_of(by, [key]).get(key))
+    }
 
 
 def key_out(by: By, key: Any) -> str:

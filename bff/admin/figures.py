@@ -165,12 +165,12 @@ def export(args: dict[str, Any]) -> Response:
     """The figures as CSV (UTF-8 with a byte order mark), with what was asked for on top."""
     wanted = wanted_of(args)
     shown = figure_views.made_out(figures.metrics(g.staff, wanted, by=args["by"]))
-    filters = []
-    for by, zh in _FILTERS.values():
-        if by in wanted.only:
-            key = wanted.only[by]
-            named = figure_views.names_of(by, [key]).get(key)
-            filters.append((zh, named or figure_views.key_out(by, key)))
+    names = figure_views.names_asked(g.staff, wanted.only)
+    filters = [
+        (zh, names.get(by) or figure_views.key_out(by, wanted.only[by]))
+        for by, zh in _FILTERS.values()
+        if by in wanted.only
+    ]
     name = f"figures-{wanted.first:%Y%m%d}-{wanted.last:%Y%m%d}.csv"
     return Response(
         figure_csv.of_figures(shown, filters=filters),

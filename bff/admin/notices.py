@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import Response, g, url_for
 
+from app.errors import NotFound
 from app.ids import Kind, Ref
 from app.memberships import telling as members
 from app.notices import coverage, queries, service
@@ -224,10 +225,13 @@ def unread_of_notice(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 def unread_in(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """How far a notice has come, by building or house, for this face and its pages. Raises NotFound, NotOut."""
     row = queries.out_for(g.staff, ref, Allow.NOTICE_READERS)
-    told = _seen(row, Allow.NOTICE_READERS)
+    told, reach = _seen(row, Allow.NOTICE_READERS), reaching.reach(g.staff, Allow.NOTICE_READERS)
     for kind, name in ((Kind.ESTATE, "estate_id"), (Kind.BUILDING, "building_id")):
         if args[name] is not None:
-            told = told.within(reaching.covers_of(reaching.choose([(kind, args[name])])))
+            place = reaching.covers_of(reaching.choose([(kind, args[name])]))
+            if not reach.within(place):  # as if there were no such place
+                raise NotFound
+            told = told.within(place)
     found = coverage.by_building(row, told)
     answer: dict[str, Any] = {"total": _count(coverage.total(found)), "next_cursor": None}
     if args["by"] == "building":

@@ -129,12 +129,14 @@ def object_to(body: dict[str, Any], ref: Ref) -> Any:
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, s.DecisionObjectionList)
 def my_objections(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
-    """My objections to this decision, oldest first."""
+    """My objections to this decision, oldest first. 404 where I have none and may not see it."""
     after = read_cursor(args["cursor"], UUID)
     limit = args["limit"]
     found = objections.of_decision(
         ref, limit=limit + 1, after=after[0] if after else None, resident_id=g.resident_id
     )
+    if not found:
+        queries.decision_for(g.resident_id, ref)  # whoever has none is told only of what she may see
     more = write_cursor(found[limit - 1].row.id) if len(found) > limit else None
     return {"items": [_objection(o) for o in found[:limit]], "next_cursor": more}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import marshmallow as ma
+import pytest
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
@@ -42,6 +44,23 @@ def schema_of(view: Callable[..., Any], location: str) -> ma.Schema | None:
             return found() if isinstance(found, type) else found
         inner = getattr(inner, "__wrapped__", None)
     return None
+
+
+@contextmanager
+def noted() -> Iterator[list[ma.Schema]]:
+    """The schemas by which requests are read meanwhile: a page of the console reads its query by itself, where
+    `schema_of` doesn't see it.
+    """
+    found: list[ma.Schema] = []
+    load = ma.Schema.load
+
+    def noting(schema: ma.Schema, *args: Any, **more: Any) -> Any:
+        found.append(schema)
+        return load(schema, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ma.Schema, "load", noting)
+        yield found
 
 
 def members(schema: ma.Schema) -> Iterator[Member]:

@@ -310,7 +310,7 @@ CALLS: dict[str, Call] = {
     "GET /focus-persons/<foc>": Call(query=const({"purpose": "visit"})),
     "PATCH /focus-persons/<foc>": Call(const({"phone": None})),
     "POST /focus-persons/<foc>/end": Call(const({"reason": "moved", "kind": "another"})),
-    "GET /focus-counts": Call(query=lambda h, _: {"kind": h.group}),
+    "GET /focus-counts": Call(query=lambda h, _: {"kind": h.group, "purpose": "visit"}),
     "POST /focus-groups": NOTHING,
     "PATCH /focus-groups/<code>": NOTHING,
     "GET /calendar": Call(query=const({"year": 2026})),
@@ -423,7 +423,10 @@ CALLS: dict[str, Call] = {
     f"POST {NOTICE}/publish": Call(),
     f"POST {NOTICE}/withdraw": Call(const({"reason": "写错了"})),
     f"GET {NOTICE}/files/<{Kind.UPLOAD}>": Call(key="out"),
-    "GET /stats/items": Call(query=const({"metric": "closed_on_time", "share": "numerator"})),
+    **{
+        f"GET {path}/items": Call(query=const({"metric": "closed_on_time", "share": "numerator"}))
+        for path in ("/stats", "/admin/assessment")
+    },
     "POST /stats/assessments": NOTHING,
 }
 
@@ -695,7 +698,7 @@ def build_home(house: House, town: Town, where: Community, *, whole: bool = Fals
 
     put((Kind.ESTATE, ""), where.estate_id)
     put((Kind.COMMUNITY, ""), community_id(home))
-    own = {"kind": "property_company", "name": "本社区物业", "region_id": community_id(home)}
+    own = {"kind": "property_company", "name": f"本社区物业{where.id}", "region_id": community_id(home)}
     put((Kind.ORG, ""), made(desk.post("/orgs", own), "org_id"))
     answers = desk.post(
         f"/orgs/{home.things[Kind.ORG, '']}/responsibilities", {"community_id": community_id(home)}
@@ -891,12 +894,12 @@ def build_homes(house: House, make_town: Callable[[], Town]) -> Homes:
     )
 
 
-def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestResponse:
+def path_of(endpoint: Endpoint, role: Role, home_of: Callable[[str], Home]) -> str:
+    """Its address, with a thing of `home_of(argument)` in the place of each id."""
     call = call_of(endpoint)
     path = endpoint.rule.rule.removeprefix(PREFIX)
-    if not endpoint.rule.rule.startswith(PREFIX):  # a page of the console
-        caller = Caller(caller.client, "", caller.token)
     for argument, converter in endpoint.rule._converters.items():
+        home = home_of(argument)
         if isinstance(converter, RefConverter):
             keyed = home.things.get((converter.kind, call.key)) if call.key else None
             named = call.thing(home, role) if call.thing is not None else keyed
@@ -906,6 +909,14 @@ def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestRespo
             word = home.group if "focus" in path else "aliyun" if "provider" in path else "lighting"
             word = "sms" if "/queues/" in path else word
             path = path.replace(f"<{argument}>", word)
+    return path
+
+
+def ask(caller: Caller, endpoint: Endpoint, home: Home, role: Role) -> TestResponse:
+    call = call_of(endpoint)
+    path = path_of(endpoint, role, lambda _: home)
+    if not endpoint.rule.rule.startswith(PREFIX):  # a page of the console
+        caller = Caller(caller.client, "", caller.token)
     more: dict[str, Any] = {"headers": dict(NO_VERSION)}
     if call.query is not None:
         more["query_string"] = call.query(home, role)

@@ -209,7 +209,6 @@ def assessment_items() -> str:
     found = s.ItemList().dump(face.listed(args, wanted, asked.staff))
     given = {name: value for name, value in request.args.items() if value.strip()}
     share: Share = args["share"]
-    whose = [figure_views.names_of(by, [key]).get(key) for by, key in wanted.only.items() if key is not None]
     values: dict[str, Any] = {
         "list": found,
         "metric": figure_views.METRICS[args["metric"]],
@@ -222,7 +221,7 @@ def assessment_items() -> str:
         "missed": missed_called(args["metric"]),
         "reason": figure_views.REASONS.get(args["reason"] or ""),
         "reasons": figure_views.REASONS,
-        "whose": [name for name in whose if name],
+        "whose": list(figure_views.names_asked(asked.staff, wanted.only).values()),
         "next_address": _address("/admin/assessment/items", **(given | {"cursor": found["next_cursor"]}))
         if found["next_cursor"]
         else None,
