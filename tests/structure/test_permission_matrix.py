@@ -310,7 +310,7 @@ CALLS: dict[str, Call] = {
     "GET /focus-persons/<foc>": Call(query=const({"purpose": "visit"})),
     "PATCH /focus-persons/<foc>": Call(const({"phone": None})),
     "POST /focus-persons/<foc>/end": Call(const({"reason": "moved", "kind": "another"})),
-    "GET /focus-counts": Call(query=lambda h, _: {"kind": h.group, "purpose": "visit"}),
+    "GET /focus-counts": Call(query=lambda h, _: {"kind": h.group}),
     "POST /focus-groups": NOTHING,
     "PATCH /focus-groups/<code>": NOTHING,
     "GET /calendar": Call(query=const({"year": 2026})),
