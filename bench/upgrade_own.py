@@ -142,6 +142,8 @@ class Seen:
     waits: int = 0
     longest_wait_s: float = 0.0
     resolution_s: float = 0.0
+    looks: int = 0
+    looked_s: float = 0.0
     asked_again: int = 0
 
     def worse_of(self, other: Seen) -> Seen:
@@ -155,6 +157,8 @@ class Seen:
             both.longest_wait_s = max(both.longest_wait_s, one.longest_wait_s)
             both.resolution_s = max(both.resolution_s, one.resolution_s)
             both.asked_again += one.asked_again
+            both.looks += one.looks
+            both.looked_s += one.looked_s
         return both
 
 
@@ -188,6 +192,8 @@ def look(dsn: str, tables: Sequence[str], over: threading.Event, seen: Seen) -> 
                 if mode == READERS_OUT:
                     seen.readers_out.longer(lasted, names[relation])
             seen.resolution_s = max(seen.resolution_s, now - before)
+            seen.looks += 1
+            seen.looked_s += now - before
             before = looked
             if last:
                 return
@@ -475,6 +481,7 @@ def judge(done: Done) -> int:
     report.figure("down_writers_out_s", down.writers_out.seconds)
     report.figure("down_longest_wait_s", down.longest_wait_s)
     report.figure("resolution_ms", max(up.resolution_s, down.resolution_s) * 1000)
+    report.figure("mean_resolution_ms", (up.looked_s + down.looked_s) / (up.looks + down.looks) * 1000)
     report.figure("bottom_refuses", float(done.refused), Target("=", 1))
     report.figure("shapes_wrong", len(walk.wrong), Target("=", 0))
     report.figure("schema_same", float(done.same), Target("=", 1))
