@@ -10,7 +10,6 @@ import pytest
 
 from tests.conftest import TOP
 
-
 # A migration waits a second for its lock, and who comes meanwhile waits behind it. The rest is for a machine that runs
 # other long tests as well; a lock time-out of four seconds would still be noticed.
 LONGER_S = 3.0
@@ -19,8 +18,8 @@ LONGER_S = 3.0
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_next_migrations_run_while_this_version_serves() -> None:
-    """Expand, contract, and one migration that a transaction holds up; nobody waits as long as that transaction. How much
-    less is the measurement's to say.
+    """Expand, contract, and one migration that a transaction holds up: nobody waits for as long as that one lasts. How
+    much less is the measurement's to say.
     """
     done = subprocess.run(
         [sys.executable, "-m", "bench.upgrade", "--share", "0.01"],
