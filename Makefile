@@ -97,8 +97,9 @@ load: dev ## The worst evening of a street against the production server (USERS=
 chaos: dev ## Break everything on purpose while people use it, and count (ARGS="--only redis-empty,kill-web"; ALLOW_SKIP=1)
 	@$(VENV)/python -m bench.chaos $(ARGS)
 
-upgrade-test: dev ## The next version's migrations on a full street while this one serves it (ARGS=--share=0.1 for less)
+upgrade-test: dev ## The next version's migrations on a full street while this one serves it, then our own (ARGS=--share=0.1 for less)
 	@$(VENV)/python -m bench.upgrade $(ARGS)
+	@$(VENV)/python -m bench.upgrade_own $(ARGS)
 
 sbom: dev ## What the software is made of, as CycloneDX, into var/sbom.json (TO=)
 	@$(VENV)/python -m tools.sbom $(if $(TO),--to '$(TO)')

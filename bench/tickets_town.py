@@ -301,16 +301,15 @@ _REST: tuple[LiteralString, ...] = (
     # What a search finds them by, as `app.tickets.letters` writes it of words without capitals.
     r"""
     INSERT INTO ticket_letters (community_id, ticket_id, pieces)
-    SELECT community_id, id, array_remove(string_to_array(
-             regexp_replace(number_, '(.)', head, 'g') || chr(31) || regexp_replace(number_, '(..)', head, 'g')
-               || chr(31) || regexp_replace(substr(number_, 2), '(..)', head, 'g') || chr(31)
-             || regexp_replace(text, '(.)', head, 'g') || chr(31) || regexp_replace(text, '(..)', head, 'g')
-               || chr(31) || regexp_replace(substr(text, 2), '(..)', head, 'g') || chr(31)
-             || regexp_replace(address_, '(.)', head, 'g') || chr(31) || regexp_replace(address_, '(..)', head, 'g')
-               || chr(31) || regexp_replace(substr(address_, 2), '(..)', head, 'g')
-               || chr(31) || coalesce(community_id || 'class ' || category_code, ''), chr(31)), '')
-      FROM (SELECT community_id, id, lower(number) AS number_, lower(text) AS text, coalesce(address, '') AS address_,
-                   category_code, community_id || '\1' || chr(31) AS head FROM tickets) AS t
+    SELECT community_id, id, array_remove(string_to_array(string_agg(
+               regexp_replace(words, '(.)', head, 'g') || chr(31)
+               || regexp_replace(left(words, length(words) / 2 * 2), '(..)', head, 'g') || chr(31)
+               || regexp_replace(substr(words, 2, (length(words) - 1) / 2 * 2), '(..)', head, 'g'), chr(31))
+             || chr(31) || coalesce(community_id || 'class ' || category_code, ''), chr(31)), '')
+      FROM (SELECT community_id, id, category_code, community_id || '\1' || chr(31) AS head, words
+              FROM tickets CROSS JOIN LATERAL
+                   (VALUES (lower(number)), (lower(text)), (coalesce(address, ''))) AS said(words)) AS t
+     GROUP BY community_id, id, category_code
     """,
     # What the figures are counted from, as `app.tickets.stints` reads it from these events (`differing` compares).
     """

@@ -18,6 +18,7 @@ target_metadata = metadata()
 # Who comes while a migration waits for its lock waits behind it: a second at most. Then everybody passes, and the
 # migration asks again, until the long transaction in its way is over.
 LOCK_TIMEOUT = "1s"
+STATEMENT_TIMEOUT = "60s"
 PAUSE_S = 2.0
 PATIENCE_S = 120.0
 
@@ -50,10 +51,9 @@ def run_online() -> None:
                 "Migrations go to PostgreSQL itself, not through a pooler, which forgets their lock: set "
                 "MIGRATION_DATABASE_URL to the server's own address."
             )
-        connection.execute(text("SET statement_timeout = '60s'"))
+        connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
         # Two deploys at once: the second waits for the first. Only migrations use an advisory lock.
         connection.execute(text("SELECT pg_advisory_lock(727272)"))
-        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.commit()
         give_up_at = time.monotonic() + PATIENCE_S
         while True:
@@ -84,13 +84,22 @@ def _guard_the_application() -> None:
         context.config.print_stdout("The application's time-outs weren't set: %s", type(e.orig).__name__)
 
 
+def _limit(connection: Connection) -> None:
+    """The limits of the next migration. One that builds indexes lifts them, and leaves others behind."""
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
+
+
 def _migrate(connection: Connection) -> None:
     """One transaction a migration: those that build indexes concurrently end theirs on the way."""
+    _limit(connection)
+    connection.commit()
     context.configure(
         connection=connection,
         target_metadata=target_metadata,
         compare_type=True,
         transaction_per_migration=True,
+        on_version_apply=lambda **_: _limit(connection),
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -51,7 +51,7 @@ def _check(server: servers.Postgres) -> None:
     if len(heads) != 1:
         raise Broken(f"migrations: there must be one head, there are {len(heads)}: {', '.join(heads)}")
     _alembic(server, "upgrade", "head")
-    first = _schema(server)
+    first = schema(server, DATABASE)
     _alembic(server, "check")
     _alembic(server, "downgrade", "base")
     left = server.sql(
@@ -62,7 +62,7 @@ def _check(server: servers.Postgres) -> None:
     if left:
         raise Broken(f"migrations: downgrade to base leaves {left}")
     _alembic(server, "upgrade", "head")
-    if _schema(server) != first:
+    if schema(server, DATABASE) != first:
         raise Broken("migrations: down and up again gives another schema than up alone")
     newest = script.get_revision(heads[0])
     _squawk(server, f"{newest.down_revision or 'base'}:{newest.revision}")
@@ -84,7 +84,7 @@ def _run(command: list[str], *, env: dict[str, str] | None = None, stdin: str | 
     return done.stdout
 
 
-def _schema(server: servers.Postgres) -> str:
+def schema(server: servers.Postgres, database: str) -> str:
     """Columns, constraints, indexes, triggers and rights, as text; in no way the order of creation."""
     return server.sql(
         """
@@ -98,7 +98,7 @@ def _schema(server: servers.Postgres) -> str:
         SELECT 'trigger', event_object_table, trigger_name, event_manipulation, action_statement
           FROM information_schema.triggers WHERE trigger_schema = 'public' ORDER BY 2, 3, 4;
         """,
-        database=DATABASE,
+        database=database,
     )
 
 
