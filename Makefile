@@ -13,11 +13,13 @@ SHARE ?=
 TO ?=
 FROM ?=
 KEYS ?=
-MINUTES ?= 10
 SEED ?=
 
 # What is checked for types: whatever of these is there.
 TYPED := $(wildcard app bff workers sandbox tools deploy bench tests migrations/env.py wsgi.py)
+
+# A test waits for the database, a process or a browser as long as it computes: three to two processors.
+TESTERS = $(shell $(PYTHON) -c 'import os; print(max(2, len(os.sched_getaffinity(0)) * 3 // 2))')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -35,7 +37,7 @@ smoke: dev ## Play the whole story against a running `make run` (PORT= as given 
 	@port='$(PORT)'; $(VENV)/python tools/smoke.py --port "$${port:-$$($(VENV)/python -m tools.run --which-port)}" $(ARGS)
 
 test: dev ## The tests but the long ones, in parallel and in random order (ARGS= for pytest)
-	@$(VENV)/python -m pytest -n auto -m 'not long' $(ARGS)
+	@$(VENV)/python -m pytest -n $(TESTERS) --dist loadscope -m 'not long' $(ARGS)
 
 test-long: dev ## The long ones: a day simulated, processes killed, a town made (ARGS= for pytest)
 	@$(VENV)/python -m pytest -n auto --dist loadgroup -m long $(ARGS)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.voting.models import LegalMode
 from tests.conftest import Town, small_jpeg
 from tests.console.eyes import NEEDS_A_BROWSER, all_is_well
@@ -161,6 +163,7 @@ def test_who_may_not_write_reads_and_is_offered_nothing(
     assert page.goto(f"/admin/decisions/{vote.id}/paper").status == 403
 
 
+@pytest.mark.long
 def test_the_pages_of_decisions_can_be_used_by_everybody_and_fit_a_phone(
     box: BallotBox, window: Callable[..., Any], work: Callable[..., int]
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_notice_is_written_checked_published_and_its_readers_counted(
     page.get_by_text("50.0%").first.wait_for()
 
 
+@pytest.mark.long
 def test_every_page_of_the_registry_can_be_used_by_everybody_and_fits_a_phone(
     window: Callable[..., Any], board: Board, estate: Estate, work: Callable[..., int], town: Town
 ) -> None:

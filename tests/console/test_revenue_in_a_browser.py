@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.conftest import Town, small_jpeg
 from tests.console.eyes import NEEDS_A_BROWSER, all_is_well, is_drawn
 from tests.console.test_revenue_pages import books, kept
@@ -134,6 +136,7 @@ def test_charts_are_drawn_and_who_may_not_is_refused(
     grid.get_by_text("您没有权限打开这个页面").wait_for()
 
 
+@pytest.mark.long
 def test_every_page_of_the_books_can_be_used_by_everybody(
     kept: dict[str, str], window: Callable[..., Any]
 ) -> None:

@@ -224,6 +224,7 @@ def test_a_number_is_looked_up_opted_out_and_in_again(
     assert number not in page.url
 
 
+@pytest.mark.long
 def test_every_page_of_text_messages_can_be_used_by_everybody(
     mail: Mailroom, window: Callable[..., Any], town: Town, owner: psycopg.Connection[Any]
 ) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from app import ids
 from app.ids import Kind
 from tests.conftest import Town
@@ -123,6 +125,7 @@ def test_an_outline_is_drawn_before_it_is_sent_and_afterwards(town: Town, window
     page.get_by_text("蓝线是小区").wait_for()
 
 
+@pytest.mark.long
 def test_the_pages_of_the_system_can_be_used_by_everybody_and_fit_a_phone(
     town: Town, window: Callable[..., Any]
 ) -> None:

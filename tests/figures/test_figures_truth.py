@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -93,7 +94,11 @@ def test_figures_equal_a_naive_reading_of_the_events(
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1 if "CI" in os.environ else 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_the_list_behind_a_figure_is_as_long_as_the_figure_says(
     make_town: Callable[[], Town], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -18,7 +18,7 @@ from app.people.tokens import Access
 
 SECRET = "a-secret-of-more-than-thirty-two-letters"
 WHO = Access(UUID(int=7), UUID(int=9))
-GOOD = tokens.access_token(WHO.resident_id, WHO.session_id, secret=SECRET, seconds=600)
+GOOD = tokens.access_token(WHO.resident_id, WHO.session_id, secret=SECRET, seconds=86_400)
 
 
 HEADERS = (

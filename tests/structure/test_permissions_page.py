@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from app.people.models import Role
 from app.people.permissions import ADMINISTRATORS, GRANTS, HARMLESS, ROLE_NAMES, Permission, needs_totp
 from app.people.scopes import BY_GRID, BY_ORG, BY_REGION
 from tests.conftest import TOP
 
 
+@pytest.mark.long  # `make check` asks the same
 def test_the_page_of_permissions_is_up_to_date() -> None:
     # In another process: it boots an application of its own.
     done = subprocess.run(

@@ -5,6 +5,7 @@ recomputation written separately, day by day and minute by minute.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -354,7 +355,7 @@ def test_no_walk_leaves_the_table_or_the_clock(
     run_state_machine_as_test(
         Loop,
         settings=settings(
-            max_examples=8,
+            max_examples=4 if "CI" in os.environ else 8,
             stateful_step_count=18,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -332,6 +332,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.long
 def test_the_command_says_what_is_wrong_and_ends_with_1(
     house: House, resident: Callable[..., Person]
 ) -> None:
