@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
+import math
 import os
 import re
 import threading
@@ -139,6 +140,10 @@ _OVERLOADED = ("53", "55P03", "57014")
 _UNHELD = ("22003", "22021", "22P05")
 
 
+class TookTooLong(PoolTimeout):
+    """Something is asked of the database for which nobody waits any more (`until`)."""
+
+
 # May statements be prepared? Not where each transaction gets another connection: there they are unknown, or another's.
 _prepares = True
 
@@ -185,6 +190,7 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0, pooler: str = 
             cursor.execute(timeouts.FOR_A_SESSION)
         connection.commit()
 
+    event.listen(engine, "before_cursor_execute", _in_time)
     _slow_s = slow_ms / 1000
     if slow_ms:
         event.listen(engine, "before_cursor_execute", _begins)
@@ -211,6 +217,26 @@ def configure(url: str, *, pool_size: int = 12, slow_ms: int = 0, pooler: str = 
 _slow_s = 0.0
 _LONGEST = 600  # letters of a statement in the log
 _LIST = re.compile(r"(%\(\w+\)s(?:::\w+)?)(?:, ?%\(\w+\)s(?:::\w+)?)+")
+
+
+_until: ContextVar[float] = ContextVar("until", default=math.inf)
+
+
+def until(moment: float) -> None:
+    """What runs here may begin statements until `moment` (of `time.monotonic()`); then TookTooLong is raised instead.
+    What was committed by then stays; what wasn't is undone.
+    """
+    _until.set(moment)
+
+
+def _in_time(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    if not statement.startswith("ROLLBACK"):
+        _still_waited_for()
+
+
+def _still_waited_for() -> None:
+    if time.monotonic() > _until.get():
+        raise TookTooLong("nobody waits for it any more")
 
 
 def _begins(connection: Connection, *_: Any) -> None:
@@ -396,6 +422,7 @@ class Plain:
         """All its rows. Not inside transaction() or reading(). Raises DBAPIError."""
         if _current.get() is not None:
             raise RuntimeError("a plain statement is no part of a unit of work")
+        _still_waited_for()
         given = [values[name] for name in self._names]
         own: _Own | None = None
         turns = _turns if self._is_question else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -13,7 +14,7 @@ from flask import Flask, Response
 from flask.globals import app_ctx, request_ctx
 from flask.json.provider import JSONProvider
 
-from app import logs
+from app import db, logs, timeouts
 from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident, squeezing
 from bff.http import RefConverter
 from bff.uploads import UploadRequest
@@ -75,6 +76,7 @@ def _begin() -> None:
         else os.urandom(16).hex().translate(_LETTERS)
     )
     own.began = time.perf_counter()
+    db.until(time.monotonic() + timeouts.REQUEST_S)
     structlog.contextvars.bind_contextvars(request_id=name)  # the only one that is ever bound here
     if request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON  # also where no Content-Length says how much will come
@@ -82,6 +84,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     request, own, headers = request_ctx.request, app_ctx.g, response.headers
+    db.until(math.inf)
     now = time.perf_counter()
     took = now - own.get("began", now)
     name = own.get("request_id", "-")

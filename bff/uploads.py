@@ -7,11 +7,14 @@ back for nothing, and would hold a picture with the place where it was taken unt
 from __future__ import annotations
 
 import io
+import time
 from typing import IO
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser, MultiPartParser
+
+from app import db, timeouts
 
 _PIECE = 256 * 1024  # bytes a read: each costs the server some 50 µs, whatever its size
 
@@ -36,7 +39,9 @@ class _Parser(FormDataParser):
             cls=self.cls,
             buffer_size=_PIECE,
         )
-        return stream, *parser.parse(stream, boundary, content_length)
+        form, files = parser.parse(stream, boundary, content_length)
+        db.until(time.monotonic() + timeouts.REQUEST_S)  # a slow line is no slow request
+        return stream, form, files
 
 
 def whole(file: FileStorage) -> bytes:

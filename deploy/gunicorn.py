@@ -237,9 +237,9 @@ preload_app = True
 max_requests = int(os.environ.get("WEB_MAX_REQUESTS", "50000"))
 max_requests_jitter = max_requests // 10
 
-# A process whose loop is stuck for so long is killed. What one request may take is bounded elsewhere: its statements
-# and locks (app/timeouts.py), its wait for a connection and for a thread, a silent client, each call to somebody
-# outside. On a stop, those that run may finish (a photo upload takes seconds).
+# A process whose loop is stuck for so long is killed. What one request may take is bounded elsewhere: its statements,
+# its locks and all of it together (app/timeouts.py), its wait for a connection and for a thread, a silent client, each
+# call to somebody outside. On a stop, those that run may finish (a photo upload takes seconds).
 timeout = 60
 graceful_timeout = 20
 # Longer than the idle time of a load balancer's connections costs nothing and saves handshakes.

@@ -103,7 +103,7 @@ def test_several_are_supervised_at_once_with_the_same_words(
     # What can't be done to one of them is said of that one, and it stays chosen.
     said.locator(".badly", has_text=over["number"]).wait_for()
     page.get_by_role("button", name="关闭").click()
-    assert page.locator("[data-chosen]").inner_text() == "1"
+    page.locator("[data-chosen]:text-is('1')").wait_for()
     desk = town.staff("community")
     for one in (first, second):
         told = desk.get(f"/tickets/{one['ticket_id']}").json["timeline"][-1]

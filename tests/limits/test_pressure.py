@@ -11,19 +11,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import requests
 from flask import Flask
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import db
+from app import db, timeouts
 from bff import errors
-from tests.conftest import TOP, House, Person, Town, settings_for
+from tests.conftest import TOP, House, Person, Town, settings_for, small_jpeg
 from tools import processes
 
 
@@ -82,6 +86,67 @@ def test_what_the_database_cuts_short_is_no_error_of_ours(
         answer = errors.from_anything(cut.value)
     is_busy(answer)
     assert "try again in a few seconds" in answer.get_data(as_text=True)
+
+
+def test_what_nobody_waits_for_any_more_is_undone_and_can_be_asked_for_again(
+    resident: Callable[..., Person], town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang = resident()
+    body = {"estate_id": town.a.estate_id, "text": "楼道灯不亮", "client_token": "y" * 32}
+    key = {"Idempotency-Key": uuid4().hex}
+    begun: list[str] = []
+
+    def slowly(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO tickets"):
+            begun.append(statement)
+            time.sleep(1.2)
+
+    event.listen(db.engine(), "before_cursor_execute", slowly)
+    try:
+        monkeypatch.setattr(timeouts, "REQUEST_S", 1.0)
+        is_busy(wang.post("/tickets", body, headers=key))
+    finally:
+        event.remove(db.engine(), "before_cursor_execute", slowly)
+    assert len(begun) == 1
+    assert wang.get("/tickets").json["items"] == []
+    made = wang.post("/tickets", body, headers=key)
+    assert made.status_code == 201
+    assert len(wang.get("/tickets").json["items"]) == 1
+
+
+def test_a_plain_statement_is_not_begun_for_nobody_either(
+    resident: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang = resident()
+    monkeypatch.setattr(timeouts, "REQUEST_S", -1.0)
+    is_busy(wang.get("/home"))
+    monkeypatch.undo()
+    assert wang.get("/home").status_code == 200
+
+
+def test_a_photo_on_a_slow_line_has_its_time_once_it_is_there(
+    house: House, resident: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang = resident()
+    wang.get("/home")
+    boundary, body = encode_multipart({"file": FileStorage(BytesIO(small_jpeg()), "lamp.jpg")})
+
+    def dripping() -> Iterator[bytes]:
+        yield body[:-100]
+        time.sleep(1.3)
+        yield body[-100:]
+
+    monkeypatch.setattr(timeouts, "REQUEST_S", 1.0)
+    sent = requests.post(
+        f"{house.url}/bff/v1/photos",
+        data=dripping(),
+        headers={
+            "Authorization": f"Bearer {wang.token}",
+            "Content-Type": f'multipart/form-data; boundary="{boundary}"',
+        },
+        timeout=30,
+    )
+    assert sent.status_code == 201, sent.text
 
 
 # --- the web server --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -193,9 +194,10 @@ def test_a_follower_learns_nothing_of_the_reporter(resident: Callable[..., Perso
     wang.post(f"/tickets/{ticket_id}/rating", {"stars": 2, "solved": False, "text": SECRET})
     seen = li.ticket(ticket_id)
     for view in (seen, li.get("/tickets").json, li.get("/inbox?limit=100").json, li.get("/home").json):
-        raw = json.dumps(view, ensure_ascii=False)
+        raw = json.dumps(view, ensure_ascii=False).replace(ticket_id, "").replace(seen["number"], "")
+        raw = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+", "", raw)  # what else may hold these digits by chance
         for secret in (SECRET, "1234", "139"):
-            assert secret not in raw.replace(ticket_id, "")
+            assert secret not in raw
     for name in ("text", "thumb_url", "location", "contact_phone_masked", "rating"):
         assert seen[name] is None, name
     assert (seen["answers"], seen["can"], seen["photos"]) == ({}, [], [])
