@@ -1,4 +1,4 @@
-"""The permissions: docs/permissions.md from the one table in `app.people.permissions` and the staff face's URLs.
+"""The permissions: docs/permissions.md from the one table in `app.people.permissions` and the map of URLs.
 
 `python -m tools.permissions` writes the page; `--check` fails when it is not up to date.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 from app.people.models import Role
 from app.people.permissions import ADMINISTRATORS, GRANTS, ROLE_NAMES, Permission, needs_totp
@@ -15,6 +17,41 @@ from app.people.scopes import BY_GRID, BY_REGION
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 PREFIX = "/admin/api/v1"
+# Open to anybody, and why.
+OPEN: Final = {
+    "/bff/v1/session": "POST logs in",
+    "/bff/v1/session/refresh": "the refresh token is the proof",
+    "/admin/api/v1/session": "POST logs in",
+    "/admin/login": "the page to log in on",
+    "/admin/assets/<name>": "files without data",
+    "/admin/screen": "how to authorise a display, and its figures for one that is",
+    "/admin/api/v1/display-session": "POST brings the token of a display",
+    "/public/v1/photos/<signed>": "the link is signed",
+    "/public/v1/vouchers/<signed>": "the link is signed",
+    "/public/consents/photo_position/1": "a text",
+    "/public/v1/keys": "whoever checks a decision's log",
+    "/public/v1/decisions/<ref(dec):ref>/board": "never a room, never a name",
+    "/public/v1/decisions/<ref(dec):ref>/leaves": "as the board",
+    "/public/v1/decisions/<ref(dec):ref>/proof": "as the board",
+    "/public/v1/decisions/<ref(dec):ref>/consistency": "as the board",
+    "/public/v1/decisions/<ref(dec):ref>/file": "as the board",
+    "/public/v1/decisions/<ref(dec):ref>/anchor": "as the board",
+    "/public/v1/decisions/<ref(dec):ref>/anchor.json": "as the board",
+    "/callbacks/wechat/push": "WeChat signs",
+    "/callbacks/sms/<any(aliyun, tencent):vendor>/<token>/<any(report, reply):kind>": "the secret in the address",
+    "/healthz": "for load balancers",
+    "/readyz": "for load balancers",
+    "/docs": "documentation",
+    "/docs/start.js": "documentation",
+    "/docs/assets/<version>/<name>": "documentation",
+    "/openapi/<name>.json": "documentation",
+}
+OPEN_METHODS: Final = {"/bff/v1/session": {"POST"}, "/admin/api/v1/session": {"POST"}}
+# Who else is asked for, by the beginning of the address.
+ASKED = (
+    ("/bff/v1", "a resident's login"),
+    ("/callbacks", "the key of a source, and its signature"),
+)
 
 HEAD = """# Permissions
 
@@ -48,28 +85,36 @@ def _table() -> str:
     return "".join(lines)
 
 
+def _asks_for(rule: str, method: str, view: Callable[..., Any]) -> str:
+    if rule in OPEN and method in OPEN_METHODS.get(rule, {method}):
+        return f"no login: {OPEN[rule]}"
+    if rule.startswith("/admin/"):
+        needed = getattr(view, "_requires", ())
+        return " or ".join(f"`{p}`" for p in needed) or "one's own login"
+    return next(who for prefix, who in ASKED if rule.startswith(prefix))
+
+
 def _endpoints() -> str:
     from tools.openapi import application
 
-    rows = []
     app = application()
+    of_staff, of_pages, of_others = [], [], []
     for rule in app.url_map.iter_rules():
-        if not rule.rule.startswith(PREFIX):
-            continue
-        view = app.view_functions[rule.endpoint]
-        needed = getattr(view, "_requires", None)
-        asks = (
-            "a right login" if needed is None else " or ".join(f"`{p}`" for p in needed) or "one's own login"
-        )
-        path = rule.rule.removeprefix(PREFIX)
-        rows += [
-            (path, method, f"| {method} | `{path}` | {asks} |\n")
-            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        ]
-    head = (
+        is_of_staff = rule.rule.startswith(PREFIX)
+        rows = of_staff if is_of_staff else of_pages if rule.rule.startswith("/admin/") else of_others
+        path = rule.rule.removeprefix(PREFIX) if is_of_staff else rule.rule
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            asks = _asks_for(rule.rule, method, app.view_functions[rule.endpoint])
+            rows.append((path, method, f"| {method} | `{path}` | {asks} |\n"))
+
+    def table(rows: list[tuple[str, str, str]]) -> str:
+        return "| Method | Path | Asks for |\n|---|---|---|\n" + "".join(row for _, _, row in sorted(rows))
+
+    return (
         "\n## Endpoint by permission\n\nThe service asks again for the very thing. Below `/admin/api/v1`:\n\n"
+        f"{table(of_staff)}\n## Page of the console by permission\n\n{table(of_pages)}"
+        f"\n## All else\n\nWhat of it is hers or his, the service decides.\n\n{table(of_others)}"
     )
-    return head + "| Method | Path | Asks for |\n|---|---|---|\n" + "".join(row for _, _, row in sorted(rows))
 
 
 def page() -> str:

@@ -18,37 +18,7 @@ from app.people.models import Role
 from app.people.permissions import GRANTS, Permission
 from bff.http import RefConverter
 from tests.conftest import TOP, House, Person, Town
-
-# Open to anybody, and why.
-OPEN = {
-    "/bff/v1/session": "POST logs in",
-    "/bff/v1/session/refresh": "the refresh token is the proof",
-    "/admin/api/v1/session": "POST logs in",
-    "/admin/login": "the page to log in on",
-    "/admin/assets/<name>": "files without data",
-    "/admin/screen": "how to authorise a display, and its figures for one that is",
-    "/admin/api/v1/display-session": "POST brings the token of a display",
-    "/public/v1/photos/<signed>": "the link is signed",
-    "/public/v1/vouchers/<signed>": "the link is signed",
-    "/public/consents/photo_position/1": "a text",
-    "/public/v1/keys": "whoever checks a decision's log",
-    "/public/v1/decisions/<ref(dec):ref>/board": "never a room, never a name",
-    "/public/v1/decisions/<ref(dec):ref>/leaves": "as the board",
-    "/public/v1/decisions/<ref(dec):ref>/proof": "as the board",
-    "/public/v1/decisions/<ref(dec):ref>/consistency": "as the board",
-    "/public/v1/decisions/<ref(dec):ref>/file": "as the board",
-    "/public/v1/decisions/<ref(dec):ref>/anchor": "as the board",
-    "/public/v1/decisions/<ref(dec):ref>/anchor.json": "as the board",
-    "/callbacks/wechat/push": "WeChat signs",
-    "/callbacks/sms/<any(aliyun, tencent):vendor>/<token>/<any(report, reply):kind>": "the secret in the address",
-    "/healthz": "for load balancers",
-    "/readyz": "for load balancers",
-    "/docs": "documentation",
-    "/docs/start.js": "documentation",
-    "/docs/assets/<version>/<name>": "documentation",
-    "/openapi/<name>.json": "documentation",
-}
-OPEN_METHODS = {"/bff/v1/session": {"POST"}, "/admin/api/v1/session": {"POST"}}
+from tools.permissions import OPEN, OPEN_METHODS
 
 # One good body for each staff view that names a thing (test_permission_matrix.py): a foreign thing must be 404
 # although the rest is right.
