@@ -333,7 +333,7 @@ def queries_of_report(asked: Asked, app: Flask, token: str, estate: Ref, photo: 
             "estate_id": ids.encode(Kind.ESTATE, estate),
             "text": "3栋路灯不亮",
             "photo_ids": [kept.get_json()["photo_id"]],
-            "client_token": "counted",
+            "client_token": "counted-before-the-rounds",
         }
         answer = client.post(
             "/bff/v1/tickets", json=told, headers={"Authorization": headers["Authorization"]}
