@@ -47,6 +47,7 @@ OPEN: Final = {
     "/openapi/<name>.json": "documentation",
 }
 OPEN_METHODS: Final = {"/bff/v1/session": {"POST"}, "/admin/api/v1/session": {"POST"}}
+Row = tuple[str, str, str]  # path, method, its line
 # Who else is asked for, by the beginning of the address.
 ASKED = (
     ("/bff/v1", "a resident's login"),
@@ -98,7 +99,9 @@ def _endpoints() -> str:
     from tools.openapi import application
 
     app = application()
-    of_staff, of_pages, of_others = [], [], []
+    of_staff: list[Row] = []
+    of_pages: list[Row] = []
+    of_others: list[Row] = []
     for rule in app.url_map.iter_rules():
         is_of_staff = rule.rule.startswith(PREFIX)
         rows = of_staff if is_of_staff else of_pages if rule.rule.startswith("/admin/") else of_others
@@ -107,7 +110,7 @@ def _endpoints() -> str:
             asks = _asks_for(rule.rule, method, app.view_functions[rule.endpoint])
             rows.append((path, method, f"| {method} | `{path}` | {asks} |\n"))
 
-    def table(rows: list[tuple[str, str, str]]) -> str:
+    def table(rows: list[Row]) -> str:
         return "| Method | Path | Asks for |\n|---|---|---|\n" + "".join(row for _, _, row in sorted(rows))
 
     return (
