@@ -213,14 +213,17 @@ def is_ready(port: int) -> bool:
         return bool(answer.status == 200)
 
 
+def begin(doc: str | None) -> float:
+    """The share of the full street that is asked for; what was begun is put away when the program is told to end."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--share", type=float, default=1.0, help="of the full size of the street")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return float(parser.parse_args().share)
+
+
 def main() -> int:
     """0 when everything held."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--share", type=float, default=1.0, help="of the full size of the street")
-    share = parser.parse_args().share
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    share = begin(__doc__)
     report = Report("upgrade")
     with vote.house() as (pg, environment, folder):
         town = bff_town.fill(pg, DATABASE, share=share)

@@ -20,12 +20,10 @@ organisations of staff) is what it was. The last line is JSON.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import io
 import os
 import re
-import signal
 import sys
 import threading
 import time
@@ -46,7 +44,7 @@ from app.outbox import Leased
 from app.tickets import letters, stints
 from bench import bff_town, harness, vote
 from bench.harness import Report, Target
-from bench.upgrade import ASKING, LONGER_S
+from bench.upgrade import ASKING, LONGER_S, begin
 from bench.vote import DATABASE
 from tools import check_migrations, servers
 from workers.handlers import HANDLERS
@@ -530,12 +528,7 @@ def judge(done: Done) -> int:
 
 def main() -> int:
     """0 when everything held."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--share", type=float, default=1.0, help="of the full size of the street")
-    share = parser.parse_args().share
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    share = begin(__doc__)
     known = revisions()
     walked = known[[one.name for one in known].index(BOTTOM) + 1 :]
     with vote.house() as (pg, _, _):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TOP
+from tests.tools.benches import figures_of
 from tools import servers
 
 # The first lifts its limits for an index and leaves others behind, as those from 0008 to 0019 do.
@@ -72,17 +72,8 @@ def test_our_own_migrations_go_down_and_up_on_tables_with_rows() -> None:
     """Rows stay, the schema is that of an empty database, what had to be filled in is what it was. How long anybody
     waits is the measurement's to say: on a machine that does other things as well, a look comes late.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.upgrade_own", "--share", "0.01"],
-        cwd=TOP,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=800,
-    )
-    assert done.stdout.strip(), done.stderr[-3000:]
-    figures = json.loads(done.stdout.strip().splitlines()[-1])["figures"]
+    figures = figures_of("bench.upgrade_own")
     times = {"writers_out_s", "readers_out_s", "longest_wait_s", "held_up_longest_wait_s"}
     for name, figure in figures.items():
-        assert figure["ok"] or name in times, (name, figures, done.stdout[-3000:])
+        assert figure["ok"] or name in times, (name, figures)
     assert figures["asked"]["value"] > 0

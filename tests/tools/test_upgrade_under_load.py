@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
 
-from tests.conftest import TOP
+from tests.tools.benches import figures_of
 
 # A migration waits a second for its lock, and who comes meanwhile waits behind it. The rest is for a machine that runs
 # other long tests as well; a lock time-out of four seconds would still be noticed.
@@ -21,17 +17,8 @@ def test_the_next_migrations_run_while_this_version_serves() -> None:
     """Expand, contract, and one migration that a transaction holds up: nobody waits for as long as that one lasts. How
     much less is the measurement's to say.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.upgrade", "--share", "0.01"],
-        cwd=TOP,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=800,
-    )
-    assert done.stdout.strip(), done.stderr[-3000:]
-    figures = json.loads(done.stdout.strip().splitlines()[-1])["figures"]
+    figures = figures_of("bench.upgrade")
     for name in ("answers", "failed", "ready_throughout", "waited_in_vain"):
-        assert figures[name]["ok"], (name, figures, done.stdout[-2000:])
+        assert figures[name]["ok"], (name, figures)
     peace, longest = (figures[name]["value"] for name in ("longest_in_peace_s", "longest_request_s"))
     assert longest <= peace + LONGER_S, figures
