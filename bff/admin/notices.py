@@ -225,7 +225,8 @@ def unread_of_notice(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
 def unread_in(args: dict[str, Any], ref: Ref) -> dict[str, Any]:
     """How far a notice has come, by building or house, for this face and its pages. Raises NotFound, NotOut."""
     row = queries.out_for(g.staff, ref, Allow.NOTICE_READERS)
-    told, reach = _seen(row, Allow.NOTICE_READERS), reaching.reach(g.staff, Allow.NOTICE_READERS)
+    reach = reaching.reach(g.staff, Allow.NOTICE_READERS)
+    told = queries.covers_of(row).within(reach)
     for kind, name in ((Kind.ESTATE, "estate_id"), (Kind.BUILDING, "building_id")):
         if args[name] is not None:
             place = reaching.covers_of(reaching.choose([(kind, args[name])]))
