@@ -1,7 +1,7 @@
 """The first screen of the mini-program, in two statements whatever there is: what lies with the resident herself, and
-what lies with the communities that this names. What a notice and a published period say is the same for everybody who
-reads it: the process keeps it under the version that the second statement names, and one statement more asks for what
-it hasn't met yet.
+what lies with the communities that this names. What a decision, a notice and a published period say is the same for
+everybody who reads it: the process keeps it under the version that the second statement names, and one statement more
+asks for what it hasn't met yet.
 
 40,000 open it within minutes of a text message. What the rows say is judged by the code of the domains; only who may
 cast is left to theirs (`own_heads.open_for`, some more statements) where a plain look at the roll doesn't say it:
@@ -19,7 +19,7 @@ from uuid import UUID
 
 import orjson
 
-from app import clock, db, meters
+from app import clock, db, ids, meters
 from app.errors import NotFound
 from app.ids import Ref
 from app.memberships import bound
@@ -34,6 +34,7 @@ from app.tickets.moves import OPEN as OPEN_TICKETS
 from app.voting import own_heads, rules
 from app.voting.models import Decision
 from app.voting.own_heads import MyBallot
+from app.voting.rules import Rules
 from app.voting.standing import LastBallot, OnRoll
 
 K = TypeVar("K")
@@ -64,25 +65,30 @@ _MINE = """m.community_id, m.id, m.house_id, m.estate_id, m.relation, m.status, 
                m.owner_id, m.valid_to, m.vote_held_until, m.updated_at,
                m.status = 'verified' AND (m.valid_to IS NULL OR m.valid_to > :today) AS holds"""
 _HOUSES = """
-         FROM mine AS m
          JOIN estates AS e ON e.community_id = m.community_id AND e.id = m.estate_id
          JOIN houses AS h ON h.community_id = m.community_id AND h.id = m.house_id
          LEFT JOIN buildings AS b ON b.community_id = h.community_id AND b.id = h.building_id
          LEFT JOIN units AS u ON u.community_id = h.community_id AND u.id = h.unit_id
 """
-# What is open, told and published in the estate that is shown.
-_SHOWN = f"""
+_HOUSE = f"{bound.COLUMNS}, h.building_id, e.name, b.name, u.name, h.number"
+
+
+def _shown(estate: str, mine: str = "") -> str:
+    """What is open, told and published in the estate shown, and how far she is with it. `estate`: what names it, and
+    `mine`: what lists her memberships `m`, where the statement around it knows of more than one.
+
+    She reads a notice in a community where she lives or reports (`notices.reading`), so her index names it.
+    """
+    of, here = (f"{estate} AS here,", "here") if mine else ("", estate)
+    return f"""
         (SELECT json_agg(json_build_array(
-                    d.id, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at, d.announced_at,
-                    d.opens_at, d.closes_at,
+                    d.id, d.version, d.xmin::text,
                     EXISTS (SELECT FROM proxies AS p
                             WHERE p.community_id = d.community_id AND p.decision_id = d.id
                               AND p.resident_id = :resident_id AND p.status IN ('pending', 'approved')),
                     (SELECT json_agg(json_build_array(
                                 h.house_id, h.head_id, o.owners, o.is_merged, c.rev, c.channel, c.cast_by, c.is_void))
-                     FROM mine AS m
-                     JOIN roll_houses AS h ON h.community_id = d.community_id AND h.decision_id = d.id
-                       AND h.house_id = m.house_id
+                     FROM {mine} roll_houses AS h
                      CROSS JOIN LATERAL (
                          SELECT json_object_agg(o.owner_id, o.is_voter) AS owners,
                                 bool_or(w.same_as IS NOT NULL) AS is_merged
@@ -99,20 +105,21 @@ _SHOWN = f"""
                          WHERE b.community_id = d.community_id AND b.decision_id = d.id AND b.head_id = h.head_id
                          ORDER BY b.rev DESC LIMIT 1
                      ) AS c ON true
-                     WHERE m.community_id = d.community_id)
+                     WHERE m.community_id = d.community_id
+                       AND h.community_id = d.community_id AND h.decision_id = d.id AND h.house_id = m.house_id)
                 ))
-         FROM shown
-         JOIN decisions AS d ON d.community_id = shown.community_id AND d.estate_id = shown.estate_id
-         WHERE d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
+         FROM {of} decisions AS d
+         WHERE d.community_id = {here}.community_id AND d.estate_id = {here}.estate_id
+           AND d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
            AND d.opens_at <= clock_timestamp() + :ahead AND d.closes_at > clock_timestamp() + :ahead)::text,
         (SELECT json_agg(json_build_array(
                     n.community_id, n.id, n.version, p.buildings, r.read_at, r.finished_at
                 ) ORDER BY p.listed_at DESC, p.notice_id DESC)
          FROM (
              SELECT p.notice_community_id, p.notice_id, p.listed_at, array_agg(p.building_id) AS buildings
-             FROM shown
-             JOIN notice_places AS p ON p.community_id = shown.community_id AND p.estate_id = shown.estate_id
-             WHERE p.listed_at IS NOT NULL
+             FROM {of} notice_places AS p
+             WHERE p.community_id = {here}.community_id AND p.estate_id = {here}.estate_id
+               AND p.listed_at IS NOT NULL
              GROUP BY p.listed_at, p.notice_id, p.notice_community_id
              ORDER BY p.listed_at DESC, p.notice_id DESC
              LIMIT {NOTICES}
@@ -120,15 +127,16 @@ _SHOWN = f"""
          JOIN notices AS n ON n.community_id = p.notice_community_id AND n.id = p.notice_id
          LEFT JOIN LATERAL (
              SELECT r.read_at, r.finished_at FROM notice_reads AS r
-             WHERE r.community_id = ANY(ARRAY(SELECT jsonb_array_elements_text(n.homes)::bigint))
+             WHERE r.community_id = {"m.community_id" if not mine else "ANY(:communities::bigint[])"}
                AND r.notice_id = n.id AND r.resident_id = :resident_id AND r.notice_community_id = n.community_id
              ORDER BY r.read_at LIMIT 1
          ) AS r ON true)::text,
         (SELECT s.period_id
-         FROM shown
-         JOIN revenue_statements AS s ON s.community_id = shown.community_id AND s.estate_id = shown.estate_id
+         FROM {of} revenue_statements AS s
+         WHERE s.community_id = {here}.community_id AND s.estate_id = {here}.estate_id
          ORDER BY s.seq DESC LIMIT 1)
-"""  # noqa: S608  numbers of this program alone
+    """  # noqa: S608  names and numbers of this program alone
+
 
 # `hers`: the estates she may mean, the one shown first: the one she chose, those where she lives, the latest first,
 # those she reported in. A notice may lie with another community than the estate it is told in; its place says which.
@@ -168,11 +176,8 @@ _THERE = db.Plain(
          FROM hers AS h
          LEFT JOIN estates AS e ON e.community_id = h.community_id AND e.id = h.estate_id
          LEFT JOIN regions AS r ON r.id = h.community_id)::text,
-        (SELECT json_agg(json_build_array(
-                    {bound.COLUMNS},
-                    h.building_id, e.name, b.name, u.name, h.number
-                ) ORDER BY m.updated_at DESC, m.id DESC)
-         {_HOUSES})::text,
+        (SELECT json_agg(json_build_array({_HOUSE}) ORDER BY m.updated_at DESC, m.id DESC)
+         FROM mine AS m {_HOUSES})::text,
         (SELECT json_agg(o.line ORDER BY o.updated_at DESC, o.id DESC)
          FROM (
              SELECT {LINE} AS line, t.updated_at, t.id
@@ -184,7 +189,7 @@ _THERE = db.Plain(
                  LIMIT {TICKETS}
              ) AS t
          ) AS o)::text,
-        {_SHOWN}
+        {_shown("shown", "mine AS m,")}
     """  # noqa: S608  names and numbers of this program alone
 )
 
@@ -203,18 +208,33 @@ _AT_HOME = db.Plain(
     )
     SELECT
         NULL,
-        (SELECT json_agg(json_build_array(
-                    {bound.COLUMNS},
-                    h.building_id, e.name, b.name, u.name, h.number, m.holds, e.address, e.lng, e.lat, r.name
-                ) ORDER BY m.updated_at DESC, m.id DESC)
-         {_HOUSES}
+        (SELECT json_agg(json_build_array({_HOUSE}, m.holds, e.address, e.lng, e.lat, r.name)
+                         ORDER BY m.updated_at DESC, m.id DESC)
+         FROM mine AS m {_HOUSES}
          LEFT JOIN regions AS r ON r.id = m.community_id)::text,
         NULL,
-        {_SHOWN}
+        {_shown("shown", "mine AS m,")}
     """  # noqa: S608  names and numbers of this program alone
 )
 
-# What all its readers see alike, of those that the process hasn't met yet.
+# And for the most common of these, who is bound to one house and has never been to another.
+_AT_HER_HOUSE = db.Plain(
+    f"""
+    SELECT
+        NULL,
+        json_build_array(json_build_array({_HOUSE},
+            m.status = 'verified' AND (m.valid_to IS NULL OR m.valid_to > :today),
+            e.address, e.lng, e.lat, r.name))::text,
+        NULL,
+        {_shown("m")}
+    FROM memberships AS m {_HOUSES}
+    LEFT JOIN regions AS r ON r.id = m.community_id
+    WHERE m.community_id = :community_id::bigint AND m.id = :object_id::uuid
+    """  # noqa: S608  names and numbers of this program alone
+)
+
+# What all its readers see alike, of those that the process hasn't met yet. A decision is named by its version and by
+# the transaction that wrote its row last (`xmin`), so nobody who changes one has to know of this.
 _SAID = db.Plain(
     f"""
     SELECT
@@ -224,6 +244,12 @@ _SAID = db.Plain(
          FROM unnest(:communities::bigint[], :notices::uuid[]) AS w(community_id, id)
          JOIN notices AS n ON n.community_id = w.community_id AND n.id = w.id
          WHERE n.community_id = ANY(:communities::bigint[]))::text,
+        (SELECT json_agg(json_build_array(
+                    d.id, d.version, d.xmin::text, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at,
+                    d.announced_at, d.opens_at, d.closes_at))
+         FROM unnest(:decisions::uuid[]) AS w(id)
+         JOIN decisions AS d ON d.community_id = :community_id AND d.id = w.id
+         WHERE d.status IN ('announced', 'open'))::text,
         (SELECT json_build_array(
                     s.period_id, s.first_day, s.last_day, s.income_fen, s.cost_fen, s.uses_fen, s.fund_fen,
                     s.closing_fen, s.published_at)
@@ -244,8 +270,9 @@ class Herself(NamedTuple):
     unread: int
 
 
-class HomeEstate(NamedTuple):
-    """An estate of hers. `point` is WGS-84."""
+@dataclass(frozen=True, eq=False, slots=True)
+class HomeEstate:
+    """An estate of hers. `point` is WGS-84. One object for as long as it is called so."""
 
     ref: Ref
     name: str
@@ -296,8 +323,9 @@ class HomeNotice(NamedTuple):
     finished_at: datetime | None
 
 
-class HomeRevenue(NamedTuple):
-    """The period published last, in fen."""
+@dataclass(frozen=True, eq=False, slots=True)
+class HomeRevenue:
+    """The period published last, in fen. One object for each."""
 
     period_id: Ref
     first_day: str
@@ -333,9 +361,13 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
         raise BadToken
     kinds, communities, objects = row[6:9]
     is_at_home = chosen is None and _TICKET not in kinds
-    there = (_AT_HOME if is_at_home else _THERE).ask(
+    # As the database writes an array: {103}, and of an id without quotes.
+    is_at_one = is_at_home and kinds == _ONE_MEMBERSHIP
+    there = (_AT_HER_HOUSE if is_at_one else _AT_HOME if is_at_home else _THERE).ask(
         who
         | {
+            "community_id": communities[1:-1] if is_at_one else None,
+            "object_id": objects[1:-1] if is_at_one else None,
             "kinds": kinds,
             "communities": communities,
             "objects": objects,
@@ -346,37 +378,43 @@ def of(resident_id: UUID, session_id: UUID, *, chosen: Ref | None = None) -> Hom
             "open": _OPEN_TICKETS,
         }
     )
-    assert there is not None  # it is one row, always
-    hers, mine, lines, decisions, told = (
+    if there is None:
+        there = _NOTHING  # the membership that the index names has gone
+    hers, mine, lines, decisions, told = [
         orjson.loads(part) if part is not None else [] for part in there[:5]
-    )
+    ]
     if chosen is not None and hers[0][2] is None:
         raise NotFound
     if is_at_home:
         hers = _of_houses(mine)
-    shown = Ref(hers[0][0], UUID(hers[0][1])) if hers else None
-    rows = [(bound.of_row(one, resident_id), one) for one in mine]
-    doors = {one[11] for m, one in rows if memberships.holds(m) and Ref(m.community_id, m.estate_id) == shown}
+    estates = [_estate(*one) for one in hers if one[2] is not None]
+    shown = Ref(hers[0][0], ids.of_text(hers[0][1])) if hers else None
+    if shown is None:
+        decisions = told = []  # of a house where she isn't bound any more
+    bonds = [bound.of_row(one, resident_id) for one in mine]
+    doors = {
+        one[11]
+        for m, one in zip(bonds, mine, strict=True)
+        if memberships.holds(m) and shown == (m.community_id, m.estate_id)
+    }
     period = Ref(shown.community_id, there[5]) if shown is not None and there[5] is not None else None
-    said, revenue = _said(told, shown, period)
+    said = _said(shown, decisions, told, period)
     return Home(
         Herself(resident_id, *row[1:6]),
-        [
-            HomeEstate(Ref(one[0], UUID(one[1])), one[2], one[3], Point(one[4], one[5]), one[6] or "")
-            for one in hers
-            if one[2] is not None
-        ],
-        [_bound(m, one) for m, one in rows if memberships.status_of(m) in OPEN],
+        estates,
+        [_bound(m, one) for m, one in zip(bonds, mine, strict=True) if memberships.status_of(m) in OPEN],
         [line_of(line) for line in lines],
-        _votes(resident_id, shown, decisions, [m for m, _ in rows], is_bound=bool(doors))
+        _votes(resident_id, shown, decisions, said.decisions, bonds, is_bound=bool(doors))
         if shown is not None and decisions
         else [],
-        [_notice(text, one, doors) for text, one in zip(said, told, strict=True) if text is not None],
-        revenue,
+        [_notice(text, one, doors) for text, one in zip(said.notices, told, strict=True) if text is not None],
+        said.revenue,
     )
 
 
 _TICKET = "ticket"
+_ONE_MEMBERSHIP = "{membership}"
+_NOTHING = (None,) * 6
 
 
 def _of_houses(mine: list[list[Any]]) -> list[list[Any]]:
@@ -393,51 +431,17 @@ _OPEN_TICKETS = sorted(OPEN_TICKETS)
 _at = datetime.fromisoformat
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class OpenDecision:
-    """Of an open decision, what is shown and what it is judged by; stands for its model. One object for as long as the
-    row says the same.
-    """
-
-    community_id: int
-    id: UUID
-    estate_id: UUID
-    kind: str
-    title: str
-    status: str
-    legal_mode: str
-    frozen_at: datetime
-    announced_at: datetime | None
-    opens_at: datetime
-    closes_at: datetime
-
-
-@functools.lru_cache(maxsize=1024)  # all owners of an estate read the same
-def _decision(
-    estate: Ref,
+@functools.lru_cache(maxsize=1024)  # all who live there read the same
+def _estate(
+    community_id: int,
     named: str,
-    kind: str,
-    title: str,
-    status: str,
-    legal_mode: str,
-    frozen_at: str,
-    announced_at: str | None,
-    opens_at: str,
-    closes_at: str,
-) -> OpenDecision:
-    return OpenDecision(
-        estate.community_id,
-        UUID(named),
-        estate.id,
-        kind,
-        title,
-        status,
-        legal_mode,
-        _at(frozen_at),
-        _at(announced_at) if announced_at is not None else None,
-        _at(opens_at),
-        _at(closes_at),
-    )
+    name: str,
+    address: str | None,
+    lng: float,
+    lat: float,
+    community: str | None,
+) -> HomeEstate:
+    return HomeEstate(Ref(community_id, UUID(named)), name, address, Point(lng, lat), community or "")
 
 
 def _bound(m: Membership, row: list[Any]) -> HomeMembership:
@@ -465,47 +469,112 @@ def _notice(text: NoticeText, row: list[Any], doors: set[str | None]) -> HomeNot
 
 # --- what all see alike, kept under its version ----------------------------------------------------------
 
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OpenDecision:
+    """Of an open decision, what is shown and what it is judged by; stands for its model. One object for as long as the
+    row says the same.
+    """
+
+    community_id: int
+    id: UUID
+    estate_id: UUID
+    kind: str
+    title: str
+    status: str
+    legal_mode: str
+    rules: Rules
+    frozen_at: datetime
+    announced_at: datetime | None
+    opens_at: datetime
+    closes_at: datetime
+
+
+class _Said(NamedTuple):
+    """What the things say that the second statement named, in its order; None of what has gone meanwhile."""
+
+    decisions: list[OpenDecision | None]
+    notices: list[NoticeText | None]
+    revenue: HomeRevenue | None
+
+
 _MOST = 1024  # of each; a notice to a whole street holds some 3 KB
+_open: dict[tuple[int, str, int, str], OpenDecision] = {}  # by community, id, version and `xmin`
 _texts: dict[tuple[int, str, int], NoticeText] = {}  # by community, id and version: each change counts one
 _periods: dict[Ref, HomeRevenue] = {}  # what is published stays (docs/adr/0039)
 _keeping = threading.Lock()
 
 
-def _said(
-    told: list[list[Any]], estate: Ref | None, period: Ref | None
-) -> tuple[list[NoticeText | None], HomeRevenue | None]:
-    """What these notices and this period say; None of a notice that has gone meanwhile."""
-    texts = [_texts.get((one[0], one[1], one[2])) for one in told]
-    revenue = _periods.get(period) if period is not None else None
-    unknown = [one for one, text in zip(told, texts, strict=True) if text is None]
-    asks = bool(unknown) or (period is not None and revenue is None)
+def _said(shown: Ref | None, decisions: list[list[Any]], told: list[list[Any]], period: Ref | None) -> _Said:
+    """What is kept of them, and what isn't yet by one statement more."""
+    if shown is None:
+        return _Said([], [], None)
+    here = shown.community_id
+    said = _Said(
+        [_open.get((here, one[0], one[1], one[2])) for one in decisions],
+        [_texts.get((one[0], one[1], one[2])) for one in told],
+        _periods.get(period) if period is not None else None,
+    )
+    asks = None in said.decisions or None in said.notices or (period is not None and said.revenue is None)
     meters.add(meters.CACHE, "first screen", "miss" if asks else "hit")
-    if not asks:
-        return texts, revenue
+    return _asked(shown, decisions, told, period, said) if asks else said
+
+
+def _asked(
+    shown: Ref, decisions: list[list[Any]], told: list[list[Any]], period: Ref | None, said: _Said
+) -> _Said:
+    here = shown.community_id
+    votes = [one[0] for one, known in zip(decisions, said.decisions, strict=True) if known is None]
+    notices = [one for one, known in zip(told, said.notices, strict=True) if known is None]
     found = _SAID.ask(
         {
-            "communities": [one[0] for one in unknown],
-            "notices": "{" + ",".join(one[1] for one in unknown) + "}",
-            "community_id": period.community_id if period is not None else None,
-            "estate_id": estate.id if estate is not None else None,
+            "communities": [one[0] for one in notices],
+            "notices": "{" + ",".join(one[1] for one in notices) + "}",
+            "community_id": here,
+            "estate_id": shown.id,
+            "decisions": "{" + ",".join(votes) + "}",
             "period_id": period.id if period is not None else None,
         }
     )
     assert found is not None  # it is one row, always
-    rows = {(row[0], row[1]): row for row in orjson.loads(found[0])} if found[0] is not None else {}
-    if period is not None and found[1] is not None:
-        row = orjson.loads(found[1])
-        revenue = HomeRevenue._make([period, *row[1:8], _at(row[8])])
+    told_now = {(row[0], row[1]): _text(row) for row in orjson.loads(found[0] or b"[]")}
+    rows = orjson.loads(found[1] or b"[]")
+    open_now = {row[0]: _decision(shown, row) for row in rows}
+    revenue = said.revenue
+    if period is not None and found[2] is not None:
+        row = orjson.loads(found[2])
+        first_day, last_day, income, cost, uses, fund, closing = row[1:8]
+        revenue = HomeRevenue(period, first_day, last_day, income, cost, uses, fund, closing, _at(row[8]))
     with _keeping:
-        for key, row in rows.items():
-            # By the version it was read with: it may have changed since the other statement.
-            _keep(_texts, (*key, row[2]), _text(row))
+        # By the version they were read with: they may have changed since the other statement.
+        for row in rows:
+            _keep(_open, (here, row[0], row[1], row[2]), open_now[row[0]])
+        for key, text in told_now.items():
+            _keep(_texts, (*key, text.version), text)
         if period is not None and revenue is not None:
             _keep(_periods, period, revenue)
-        return [
-            text or (_texts[one[0], one[1], rows[one[0], one[1]][2]] if (one[0], one[1]) in rows else None)
-            for text, one in zip(texts, told, strict=True)
-        ], revenue
+    return _Said(
+        [known or open_now.get(one[0]) for one, known in zip(decisions, said.decisions, strict=True)],
+        [known or told_now.get((one[0], one[1])) for one, known in zip(told, said.notices, strict=True)],
+        revenue,
+    )
+
+
+def _decision(estate: Ref, row: list[Any]) -> OpenDecision:
+    return OpenDecision(
+        estate.community_id,
+        UUID(row[0]),
+        estate.id,
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        rules.of_text(row[7]),
+        _at(row[8]),
+        _at(row[9]) if row[9] is not None else None,
+        _at(row[10]),
+        _at(row[11]),
+    )
 
 
 def _text(row: list[Any]) -> NoticeText:
@@ -531,19 +600,31 @@ def _keep(kept: dict[K, V], key: K, value: V) -> None:
 
 
 def _votes(
-    resident_id: UUID, estate: Ref, rows: list[list[Any]], mine: list[Membership], *, is_bound: bool
+    resident_id: UUID,
+    estate: Ref,
+    rows: list[list[Any]],
+    said: list[OpenDecision | None],
+    mine: list[Membership],
+    *,
+    is_bound: bool,
 ) -> list[HomeVote]:
     """The open votes as `own_heads.open_for` finds them."""
     here = [m for m in mine if m.community_id == estate.community_id]
     found = []
-    for row in rows:
-        decision = cast(Decision, _decision(estate, *row[:5], *row[6:10]))
-        houses = row[11] or ()
+    for row, one in zip(rows, said, strict=True):
+        if one is None:
+            continue
+        decision = cast(Decision, one)
+        houses = row[4] or ()
         seen = None
-        if not row[10]:  # no proxy's
-            on_roll = [_on_roll(one) for one in houses]
-            ballots = {UUID(one[1]): _ballot(one) for one in houses if one[4] is not None}
-            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots, rules.of_text(row[5]))
+        if not row[3]:  # no proxy's
+            on_roll = [_on_roll(house) for house in houses]
+            ballots = {
+                house.head_id: _ballot(r)
+                for house, r in zip(on_roll, houses, strict=True)
+                if r[4] is not None
+            }
+            seen = own_heads.plainly(resident_id, decision, here, on_roll, ballots, one.rules)
         if seen is None:
             with db.reading():
                 votes = own_heads.open_for(resident_id, estate)[:DECISIONS]
@@ -554,9 +635,9 @@ def _votes(
 
 
 def _on_roll(row: list[Any]) -> OnRoll:
-    owners = {UUID(owner): is_voter for owner, is_voter in (row[2] or {}).items()}
-    return OnRoll(UUID(row[0]), UUID(row[1]), owners, bool(row[3]))
+    owners = {ids.of_text(owner): is_voter for owner, is_voter in (row[2] or {}).items()}
+    return OnRoll(ids.of_text(row[0]), ids.of_text(row[1]), owners, bool(row[3]))
 
 
 def _ballot(row: list[Any]) -> LastBallot:
-    return LastBallot(row[5], UUID(row[6]) if row[6] is not None else None, row[7])
+    return LastBallot(row[5], ids.of_text(row[6]) if row[6] is not None else None, row[7])

@@ -16,7 +16,7 @@ from flask.json.provider import JSONProvider
 
 from app import db, logs, timeouts
 from bff import admin, callbacks, docs, errors, health, limits, metrics, public, resident, squeezing
-from bff.http import RefConverter
+from bff.http import RefConverter, names_of
 from bff.uploads import UploadRequest
 
 MAX_BODY = 11 * 1024 * 1024  # a photo of 10 MB in its multipart wrapping
@@ -89,7 +89,7 @@ def _end(response: Response) -> Response:
     took = now - own.get("began", now)
     name = own.get("request_id", "-")
     endpoint = request.endpoint or "-"
-    given = {key.lower() for key, _ in headers}  # once: each `in headers` would go through them anew
+    given = names_of(headers)
     if "x-request-id" in given:
         del headers["X-Request-ID"]
     headers.add("X-Request-ID", name)

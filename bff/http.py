@@ -9,12 +9,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import orjson
 from flask import Response, g, make_response, request
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, ValidationError
 
@@ -23,6 +25,9 @@ from app.errors import AppError, Invalid
 from app.idempotency import MAX_KEY
 from app.ids import BadId, Kind
 from bff import errors
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 P = ParamSpec("P")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -186,21 +191,37 @@ def revalidated(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseR
     def entry(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         response = make_response(view(*args, **kwargs))
         if response.status_code == 200:
-            headers = response.headers
+            headers, asked = response.headers, request_ctx.request
+            given = names_of(headers)
             digest = etag_of(response.get_data())
-            if "ETag" in headers:
+            if "etag" in given:
                 version, _ = response.get_etag()
                 response.set_etag(f"{version}-{digest}")
             else:
                 headers.add("ETag", f'"{digest}"')
-            if "Cache-Control" not in headers:
+            if "cache-control" not in given:
                 headers.add("Cache-Control", "private, no-cache")
-            if "If-None-Match" in request.headers:
-                response.make_conditional(request)
+            if "HTTP_IF_NONE_MATCH" in asked.environ:
+                response.make_conditional(asked)
         return response
 
     _take(entry, If_None_Match=False)
     return cast(Callable[P, ResponseReturnValue], entry)
+
+
+def names_of(headers: Headers) -> set[str]:
+    """The names of these headers in small letters: found once, as each `in headers` goes through them anew."""
+    return {name.lower() for name, _ in headers}
+
+
+class Answer(Response):
+    """An answer of which all bytes are there when it is made, for what is asked for by the thousand."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Its headers as they are. Others' are copied one by one, to correct a Location or a length that these have
+        from the start.
+        """
+        return self.headers if self.status_code == 200 else super().get_wsgi_headers(environ)
 
 
 def dumped(body: dict[str, Any], status: int = 200) -> Response:
@@ -208,7 +229,7 @@ def dumped(body: dict[str, Any], status: int = 200) -> Response:
     unless the entry says otherwise.
     """
     text = orjson.dumps(body, default=_time, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    return Response(text, status, content_type="application/json")
+    return Answer(text, status, content_type="application/json")
 
 
 def _time(value: object) -> str:

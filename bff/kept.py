@@ -13,12 +13,13 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, ParamSpec, cast
 
-from flask import Response, make_response, request
+from flask import make_response, request
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 
 from app.ids import Ref
 from app.once import Once
-from bff.http import etag_of, revalidated
+from bff.http import Answer, etag_of, revalidated
 
 P = ParamSpec("P")
 
@@ -63,10 +64,10 @@ def until_published(
                 return _Answer(body, etag_of(body))
 
             body, etag = _ANSWERS.get((estate, head, request.full_path), make)
-            response = Response(body, content_type="application/json")
-            response.headers["ETag"] = f'"{etag}"'
-            response.headers["Cache-Control"] = "private, no-cache"
-            return response.make_conditional(request) if "If-None-Match" in request.headers else response
+            response, asked = Answer(body, content_type="application/json"), request_ctx.request
+            response.headers.add("ETag", f'"{etag}"')
+            response.headers.add("Cache-Control", "private, no-cache")
+            return response.make_conditional(asked) if "HTTP_IF_NONE_MATCH" in asked.environ else response
 
         return cast(Callable[P, ResponseReturnValue], entry)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, request
+from flask.globals import app_ctx, request_ctx
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import pressure, rates
@@ -179,7 +180,7 @@ REST = {(row.by, row.rest): row for row in ROWS if row.rest}
 
 def by_resident() -> None:
     """Before each request of a resident, once she is known. Raises SlowDown."""
-    if (resident_id := g.get("resident_id")) is not None:
+    if (resident_id := app_ctx.g.get("resident_id")) is not None:
         _take(_row(By.RESIDENT), resident_id)
 
 
@@ -202,8 +203,9 @@ def by_address() -> None:
 
 
 def _row(by: By) -> Row:
-    row = BY_ENDPOINT.get(request.endpoint or "")
-    return row if row is not None else REST[by, "reads" if request.method in SAFE else "writes"]
+    asked = request_ctx.request
+    row = BY_ENDPOINT.get(asked.endpoint or "")
+    return row if row is not None else REST[by, "reads" if asked.method in SAFE else "writes"]
 
 
 def _take(row: Row, who: object) -> None:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from app import ids
 from app.memberships.models import Membership
 
 # Of the membership `m`, for `json_build_array`, in the order of `of_row`.
@@ -38,12 +39,12 @@ def of_row(row: list[Any], resident_id: UUID) -> Membership:
     found = _Bound._make(
         [
             row[0],
-            UUID(row[1]),
-            UUID(row[2]),
-            UUID(row[3]),
+            ids.of_text(row[1]),
+            ids.of_text(row[2]),
+            ids.of_text(row[3]),
             resident_id,
             *row[4:8],
-            UUID(row[8]) if row[8] is not None else None,
+            ids.of_text(row[8]) if row[8] is not None else None,
             date.fromisoformat(row[9]) if row[9] is not None else None,
             datetime.fromisoformat(row[10]) if row[10] is not None else None,
         ]

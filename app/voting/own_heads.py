@@ -131,7 +131,7 @@ def plainly(
     """What `open_for` says of a decision that is open at this moment, without a question, of who acts for nobody else;
     None where it takes more (`standing.plainly`). `ballots`: by head.
     """
-    found = standing.plainly(row, mine, on_roll, rules)
+    found = standing.plainly(mine, on_roll, rules)
     if found is None:
         return None
     shut = "cast_elsewhere" if row.legal_mode == LegalMode.OFFICIAL else None
@@ -160,7 +160,7 @@ def heads_plainly(
     """What `heads_for` says of a frozen decision, without a question, of who acts for nobody else; None where it takes
     more (`standing.plainly`). `on_roll` with the heads' rows; `now`: the database's clock.
     """
-    found = standing.plainly(row, mine, on_roll, rules)
+    found = standing.plainly(mine, on_roll, rules)
     if found is None:
         return None
     last = _Cast(

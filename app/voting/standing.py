@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple, cast
 from uuid import UUID
@@ -61,7 +61,7 @@ class _Roll(NamedTuple):
     """The heads that somebody may have to do with."""
 
     heads: dict[UUID, RollHead]
-    head_of: dict[tuple[UUID, UUID], UUID]  # by decision and house
+    head_of: dict[UUID, dict[UUID, UUID]]  # by decision, then by house
     owners: dict[UUID, set[UUID]]
     voters: dict[UUID, set[UUID]]
     roots: dict[UUID, UUID]
@@ -107,12 +107,19 @@ def _in_one(
     rules: Rules,
 ) -> list[Standing]:
     found: dict[UUID, list[Standing]] = defaultdict(list)
+    head_of = roll.head_of.get(decision.id, {})
+    roots = roll.roots
     for m in mine:
-        head_id = roll.head_of.get((decision.id, m.house_id))
+        head_id = head_of.get(m.house_id)
         head = roll.heads.get(head_id) if head_id is not None else None
-        standing = _as_member(m, head, roll, rules) if head is not None else None
+        if head is None:
+            continue
+        owners = {roots[owner] for owner in roll.owners[head.id]}
+        voters = {roots[owner] for owner in roll.voters[head.id]}
+        me = roots[m.owner_id] if m.owner_id is not None else None
+        standing = _as_member(m, me, head, owners, voters, rules)
         if standing is not None:
-            found[standing.head.id].append(standing)
+            found[head.id].append(standing)
     for proxy in proxies:
         if (head := roll.heads.get(proxy.head_id)) is None:
             continue
@@ -124,8 +131,13 @@ def _in_one(
         elif rules.transfer is Transfer.NEW_OWNER_UNLESS_CAST and _is_sold(head, roll):
             standing = standing._replace(why_not="not_the_voter", reason="sold")
         found[head.id].append(standing)
-    best = [min(some, key=_rank) for some in found.values()]
-    return sorted(best, key=lambda s: s.head.number)
+    return _best(found.values())
+
+
+def _best(found: Iterable[list[Standing]]) -> list[Standing]:
+    """Of each head the best she has, in the order of the roll."""
+    best = [min(some, key=_rank) if len(some) > 1 else some[0] for some in found]
+    return sorted(best, key=lambda s: s.head.number) if len(best) > 1 else best
 
 
 def _rank(standing: Standing) -> tuple[bool, bool, bool]:
@@ -161,8 +173,10 @@ def _roll(
             RollHouse.house_id.in_({m.house_id for m in mine}),
         )
     )
-    head_of = {(row.decision_id, row.house_id): row.head_id for row in rows}
-    wanted = set(head_of.values()) | by_proxy
+    head_of: dict[UUID, dict[UUID, UUID]] = defaultdict(dict)
+    for row in rows:
+        head_of[row.decision_id][row.house_id] = row.head_id
+    wanted = {head for some in head_of.values() for head in some.values()} | by_proxy
     if head_id is not None:
         wanted &= {head_id}
     heads = db.session().scalars(
@@ -190,15 +204,15 @@ def _roll(
     return _Roll({head.id: head for head in heads}, head_of, owners, voters, roots)
 
 
-def _as_member(m: Membership, head: RollHead, roll: _Roll, rules: Rules) -> Standing | None:
+def _as_member(
+    m: Membership, me: UUID | None, head: RollHead, owners: Set[UUID], voters: Set[UUID], rules: Rules
+) -> Standing | None:
+    """`me`: as which owner she is bound; `owners`, `voters`: of the head. Each under the row that stands for her."""
     is_hers = memberships.holds(m) or (m.status == MembershipStatus.PENDING and m.review in DISPUTED)
     here = Standing(head, Capacity.OWNER, is_hers=is_hers)
     if m.relation != Relation.OWNER:
         # Family and tenants live there; the head isn't theirs to look at.
         return here._replace(why_not="not_the_voter", reason=m.relation, is_hers=False)
-    owners = {roll.roots[owner] for owner in roll.owners[head.id]}
-    voters = {roll.roots[owner] for owner in roll.voters[head.id]}
-    me = roll.roots[m.owner_id] if m.owner_id is not None else None
     if me not in owners:
         return _as_new_owner(m, me, here, owners, rules)
     if me not in voters:
@@ -233,7 +247,7 @@ def _was_proven(m: Membership) -> bool:
 
 
 def _as_new_owner(
-    m: Membership, me: UUID | None, here: Standing, on_roll: set[UUID], rules: Rules
+    m: Membership, me: UUID | None, here: Standing, on_roll: Set[UUID], rules: Rules
 ) -> Standing | None:
     """Who bought the head's houses after the freeze votes, where the rules say so, when they are all hers."""
     if m.status not in OPEN:
@@ -312,31 +326,29 @@ class _Named(NamedTuple):
     number: int = 0
 
 
-def plainly(
-    decision: Decision, mine: Collection[Membership], on_roll: Iterable[OnRoll], rules: Rules
-) -> list[Standing] | None:
+def plainly(mine: Iterable[Membership], on_roll: Iterable[OnRoll], rules: Rules) -> list[Standing] | None:
     """The same as `standings`, without a question, of who acts for nobody else: from her memberships in the decision's
     community and what the roll says of their houses. The heads carry what `on_roll` does, or their names alone.
 
     None where it takes more than that: an owner who isn't on the roll, isn't bound any more or has two rows.
     """
     houses = {one.house_id: one for one in on_roll}
+    found: dict[UUID, list[Standing]] = defaultdict(list)
     for m in mine:
         one = houses.get(m.house_id)
-        if one is None or m.relation != Relation.OWNER:
+        if one is None:
             continue
-        if one.is_merged or m.owner_id not in one.owners or m.status == MembershipStatus.ENDED:
+        owners = one.owners.keys()
+        if m.relation == Relation.OWNER and (
+            one.is_merged or m.owner_id not in owners or m.status == MembershipStatus.ENDED
+        ):
             return None
-    heads = {one.head_id: one.owners for one in houses.values()}
-    rows = {one.head_id: one.head or cast(RollHead, _Named(one.head_id)) for one in houses.values()}
-    roll = _Roll(
-        heads=rows,
-        head_of={(decision.id, one.house_id): one.head_id for one in houses.values()},
-        owners={head_id: set(owners) for head_id, owners in heads.items()},
-        voters={head_id: {o for o, votes in owners.items() if votes} for head_id, owners in heads.items()},
-        roots={owner: owner for owners in heads.values() for owner in owners},
-    )
-    return _in_one(decision, mine, [], roll, None, rules)
+        voters = {owner for owner, votes in one.owners.items() if votes}
+        head = one.head or cast(RollHead, _Named(one.head_id))
+        standing = _as_member(m, m.owner_id, head, owners, voters, rules)
+        if standing is not None:
+            found[one.head_id].append(standing)
+    return _best(found.values())
 
 
 def standing_of(resident_id: UUID, decision: Decision, head_id: UUID) -> Standing | None:

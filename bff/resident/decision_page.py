@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from flask import g, request
+from flask import g
+from flask.globals import request_ctx
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -32,7 +33,7 @@ from bff.resident import decision_schemas as s
 
 def in_english() -> bool:
     """Does who asks read English rather than Chinese?"""
-    said = request.headers.get("Accept-Language")
+    said = request_ctx.request.environ.get("HTTP_ACCEPT_LANGUAGE")
     return said is not None and _is_english(said)
 
 

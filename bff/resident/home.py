@@ -11,7 +11,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from flask import Response, g, request
+from flask import Response
+from flask.globals import app_ctx, request_ctx
 
 from app import home as first_screen
 from app import ids
@@ -32,10 +33,10 @@ from app.notices import rich
 from app.notices.models import TOPIC_NAMES, Topic
 from app.people import queries as people
 from app.people.queries import mask_phone
-from app.places.coordinates import Point
 from app.voting import queries as decisions
 from app.voting import words
 from app.voting.models import Decision, DecisionStatus
+from app.voting.own_heads import MyBallot
 from bff.http import dumped, revalidated
 from bff.positions import location_out
 from bff.resident import home_schemas as s
@@ -56,7 +57,9 @@ _ACTIONS = (
     ("bind_house", "绑定房屋", "/pages/membership/new"),
     ("inbox", "消息", "/pages/inbox/list"),
 )
-_QUICK_ACTIONS = [{"key": key, "title": title, "path": path} for key, title, path in _ACTIONS]
+_QUICK_ACTIONS = orjson.Fragment(
+    orjson.dumps([{"key": key, "title": title, "path": path} for key, title, path in _ACTIONS])
+)
 
 
 @blp.route("/home", methods=["GET"])
@@ -67,19 +70,21 @@ def home() -> Response:
     """One call for the first screen: me, my estates and houses, unread messages, my open tickets; of the estate shown
     what is open to vote, the latest notices and the revenue published last; quick actions.
     """
+    request, own = request_ctx.request, app_ctx.g
     chosen = blp.query_of(s.HomeQuery)["estate_id"] if "estate_id" in request.args else None
-    return dumped(home_out(first_screen.of(g.resident_id, g.session_id, chosen=chosen)))
+    return dumped(home_out(first_screen.of(own.resident_id, own.session_id, chosen=chosen)))
 
 
 def home_out(found: Home) -> dict[str, Any]:
-    """The screen as `HomeOut` dumps it."""
+    """The screen as `HomeOut` dumps it. What many see alike is dumped once: each is made for as long as it says so."""
+    english = in_english()
     return {
         "me": _me(found.me),
         "estates": [_estate(one) for one in found.estates],
         "unread": found.me.unread,
         "memberships": [_membership(one) for one in found.memberships],
         "open_tickets": [line_out(line) for line in found.tickets],
-        "open_decisions": [_decision(vote) for vote in found.votes],
+        "open_decisions": [_decision(vote, english=english) for vote in found.votes],
         "notices": [_notice(one) for one in found.notices],
         "revenue": _revenue(found.revenue) if found.revenue is not None else None,
         "quick_actions": _QUICK_ACTIONS,
@@ -106,19 +111,21 @@ def _me(me: Herself) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=4096)
-def _location(point: Point) -> dict[str, Any]:
-    return location_out(point)
+@functools.lru_cache(maxsize=1024)
+def _estate(one: HomeEstate) -> orjson.Fragment:
+    return _dumped(
+        {
+            "estate_id": _often(Kind.ESTATE, *one.ref),
+            "name": one.name,
+            "address": one.address,
+            "community": one.community,
+            "location": location_out(one.point),
+        }
+    )
 
 
-def _estate(one: HomeEstate) -> dict[str, Any]:
-    return {
-        "estate_id": _often(Kind.ESTATE, *one.ref),
-        "name": one.name,
-        "address": one.address,
-        "community": one.community,
-        "location": _location(one.point),
-    }
+def _dumped(part: dict[str, Any]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(part))
 
 
 def _membership(one: HomeMembership) -> dict[str, Any]:
@@ -133,41 +140,46 @@ def _membership(one: HomeMembership) -> dict[str, Any]:
     }
 
 
-def _decision(vote: HomeVote) -> dict[str, Any]:
+def _decision(vote: HomeVote, *, english: bool) -> orjson.Fragment:
     row = vote.decision
-    status = decisions.status_of(row)
     # A model's object is of this request alone.
     says = _says if isinstance(cast(object, row), OpenDecision) else _says.__wrapped__
-    return {
-        **says(row, english=in_english()),
-        "status": status.value,
-        "my_ballot": vote.my_ballot.value if status is DecisionStatus.OPEN else None,
-    }
+    return says(row, decisions.status_of(row), vote.my_ballot, english=english)
 
 
 @functools.lru_cache(maxsize=1024)
-def _says(row: Decision, *, english: bool) -> dict[str, Any]:
-    return {
-        "decision_id": _often(Kind.DECISION, row.community_id, row.id),
-        "estate_id": _often(Kind.ESTATE, row.community_id, row.estate_id),
-        "kind": row.kind,
-        "title": row.title,
-        "status": None,  # its place: it changes with the clock
-        "legal_mode": row.legal_mode,
-        "legal_mode_text": words.mode(row.legal_mode, english=english),
-        "announced_at": _time(row.announced_at),
-        "opens_at": _time(row.opens_at),
-        "closes_at": _time(row.closes_at),
-    }
+def _says(row: Decision, status: DecisionStatus, my_ballot: MyBallot, *, english: bool) -> orjson.Fragment:
+    return _dumped(
+        {
+            "decision_id": _often(Kind.DECISION, row.community_id, row.id),
+            "estate_id": _often(Kind.ESTATE, row.community_id, row.estate_id),
+            "kind": row.kind,
+            "title": row.title,
+            "status": status.value,
+            "legal_mode": row.legal_mode,
+            "legal_mode_text": words.mode(row.legal_mode, english=english),
+            "announced_at": _time(row.announced_at),
+            "opens_at": _time(row.opens_at),
+            "closes_at": _time(row.closes_at),
+            "my_ballot": my_ballot.value if status is DecisionStatus.OPEN else None,
+        }
+    )
 
 
-def _notice(one: HomeNotice) -> dict[str, Any]:
+def _notice(one: HomeNotice) -> dict[str, Any] | orjson.Fragment:
+    if one.read_at is None and one.finished_at is None:
+        return _unread(one.said, for_me=one.for_me)
     return {
         **_told(one.said),
         "for_me": one.for_me,
         "read_at": _time(one.read_at),
         "finished_at": _time(one.finished_at),
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _unread(said: NoticeText, *, for_me: bool) -> orjson.Fragment:
+    return _dumped({**_told(said), "for_me": for_me, "read_at": None, "finished_at": None})
 
 
 @functools.lru_cache(maxsize=1024)
@@ -178,16 +190,24 @@ def _told(said: NoticeText) -> dict[str, Any]:
         "kind_name": TOPIC_NAMES[Topic(said.kind)],
         "title": said.title,
         "excerpt": rich.words(said.text)[:EXCERPT],
-        "areas": orjson.Fragment(orjson.dumps(said.areas)),
+        "areas": said.areas,
         "published_at": rfc3339(said.published_at),
         "is_corrected": said.revision > 1,
     }
 
 
 @functools.lru_cache(maxsize=1024)
-def _revenue(one: HomeRevenue) -> dict[str, Any]:
-    return {
-        **one._asdict(),
-        "period_id": _often(Kind.REVENUE_PERIOD, *one.period_id),
-        "published_at": rfc3339(one.published_at),
-    }
+def _revenue(one: HomeRevenue) -> orjson.Fragment:
+    return _dumped(
+        {
+            "period_id": _often(Kind.REVENUE_PERIOD, *one.period_id),
+            "first_day": one.first_day,
+            "last_day": one.last_day,
+            "income_fen": one.income_fen,
+            "cost_fen": one.cost_fen,
+            "uses_fen": one.uses_fen,
+            "fund_fen": one.fund_fen,
+            "closing_fen": one.closing_fen,
+            "published_at": rfc3339(one.published_at),
+        }
+    )
