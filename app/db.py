@@ -467,6 +467,8 @@ class _Own:
         assert isinstance(driver, psycopg.Connection)
         pooled.detach()
         driver.autocommit = True
+        if _prepares:
+            driver.pgconn.exec_(_BY_INDEX)
         self.driver = driver
         self._values = Transformer(driver)
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
@@ -521,6 +523,12 @@ class _Own:
         self.rested_since = time.monotonic()
         _resting.append(self)
 
+
+# PostgreSQL keeps the plan of a prepared statement. One made while a table was empty reads it from end to end, and goes
+# on so while it grows, until somebody analyzes it: seconds after the first ballots the first screen took twice as long
+# (docs/adr/0051). What is asked here is a row or a handful, each by an index. Where none serves after all, older
+# versions count that as so dear that they would compile the statement first.
+_BY_INDEX = b"SET enable_seqscan = off; SET jit = off"
 
 # Who of this process asks now, where that is limited. Not longer than that is waited: the one before may wait itself.
 _turns: threading.Lock | threading.Semaphore | None = None

@@ -98,7 +98,8 @@ def _shown(estate: str, mine: str = "") -> str:
                      ) AS o
                      LEFT JOIN LATERAL (
                          SELECT b.rev, b.channel, b.cast_by,
-                                EXISTS (SELECT FROM paper_ballots AS p
+                                b.paper_id IS NOT NULL
+                                AND EXISTS (SELECT FROM paper_ballots AS p
                                         WHERE p.community_id = d.community_id AND p.id = b.paper_id
                                           AND p.invalid_reason IS NOT NULL) AS is_void
                          FROM ballots AS b

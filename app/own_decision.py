@@ -82,7 +82,8 @@ _PAGE = db.Plain(
                               AND t.way = 'login'),
                     (SELECT json_build_array(
                                 b.rev, encode(b.leaf_hash, 'hex'), b.channel, b.cast_at, b.cast_by, b.paper_id,
-                                EXISTS (SELECT FROM paper_ballots AS p
+                                b.paper_id IS NOT NULL
+                                AND EXISTS (SELECT FROM paper_ballots AS p
                                         WHERE p.community_id = d.community_id AND p.id = b.paper_id
                                           AND p.invalid_reason IS NOT NULL),
                                 EXISTS (SELECT FROM ballot_leaves AS l

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from app import clock
+from sqlalchemy import update
+
+from app import clock, db
 from app.ids import Kind, encode
+from app.voting.models import Decision
 from tests.conftest import Person
 from tests.voting.conftest import BallotBox, owner
 from tests.voting.test_casting import cast
@@ -105,3 +108,35 @@ def test_a_stranger_sees_what_is_public_of_the_estate_she_chose_and_no_vote(box:
     home = home_of(stranger, estate_id=box.town.a.estate_id)
     assert [(row["notice_id"], row["for_me"]) for row in home["notices"]] == [(name, False)]
     assert home["open_decisions"] == []
+
+
+def test_a_change_of_a_decision_shows_with_the_next_request_whoever_made_it(box: BallotBox) -> None:
+    flat = box.flat("101", owner())
+    wang = box.resident(flat)
+    vote = box.opened(title="增设停车棚")
+    box.again(wang)
+    assert [row["title"] for row in home_of(wang)["open_decisions"]] == ["增设停车棚"]
+    # By hand, as nobody should: no version is counted.
+    with db.transaction() as session:
+        session.execute(
+            update(Decision)
+            .where(Decision.community_id == flat.community_id, Decision.id == vote.ref.id)
+            .values(title="增设充电棚")
+        )
+    assert [row["title"] for row in home_of(wang)["open_decisions"]] == ["增设充电棚"]
+
+
+def test_a_house_she_has_left_shows_her_nothing_of_its_estate(box: BallotBox) -> None:
+    flat = box.flat("101", owner())
+    wang = box.resident(flat)
+    notice(box, "停水通知")
+    box.opened()
+    box.again(wang)
+    full = home_of(wang)
+    assert (len(full["memberships"]), len(full["estates"])) == (1, 1)
+    assert (len(full["open_decisions"]), len(full["notices"])) == (1, 1)
+    ended = wang.delete(f"/memberships/{full['memberships'][0]['membership_id']}")
+    assert ended.status_code == 204, ended.text
+    left = home_of(wang)
+    assert (left["memberships"], left["estates"]) == ([], [])
+    assert (left["open_decisions"], left["notices"], left["revenue"]) == ([], [], None)
