@@ -468,12 +468,12 @@ class _Own:
         pooled.detach()
         driver.autocommit = True
         if _prepares:
-            driver.pgconn.exec_(_BY_INDEX)
+            driver.execute(_BY_INDEX, {"pid": driver.info.backend_pid}, prepare=False)
         self.driver = driver
         self._values = Transformer(driver)
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._count = itertools.count()
-        self._opened = self.rested_since = time.monotonic()
+        self._opened = self._planned_since = self.rested_since = time.monotonic()
 
     def rows(self, statement: bytes, given: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What it answers. Raises psycopg.Error."""
@@ -506,8 +506,14 @@ class _Own:
         return server.exec_prepared(name, sent, self._values.formats, pq.Format.TEXT)
 
     def answers(self) -> bool:
-        """Is the server still there, after a rest?"""
+        """Is the server still there, after a rest? Its plans are no older than `PLANS_HOLD_S`."""
         now = time.monotonic()
+        if now - self._planned_since > PLANS_HOLD_S:
+            self._planned_since = now
+            return (
+                now - self._opened <= _RECYCLE_S
+                and self.driver.pgconn.exec_(b"DISCARD PLANS").status == pq.ExecStatus.COMMAND_OK
+            )
         if now - self.rested_since < RESTS_S:
             return True
         if now - self._opened > _RECYCLE_S:
@@ -527,8 +533,13 @@ class _Own:
 # PostgreSQL keeps the plan of a prepared statement. One made while a table was empty reads it from end to end, and goes
 # on so while it grows, until somebody analyzes it: seconds after the first ballots the first screen took twice as long
 # (docs/adr/0051). What is asked here is a row or a handful, each by an index. Where none serves after all, older
-# versions count that as so dear that they would compile the statement first.
-_BY_INDEX = b"SET enable_seqscan = off; SET jit = off"
+# versions count that as so dear that they would compile the statement first. A pooler says another process than the one
+# it asks: nothing is left behind on a connection that others get.
+_BY_INDEX = """
+    SELECT set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)
+    WHERE pg_backend_pid() = %(pid)s
+"""
+PLANS_HOLD_S = 30.0  # by which index is decided anew: of an empty table all look alike
 
 # Who of this process asks now, where that is limited. Not longer than that is waited: the one before may wait itself.
 _turns: threading.Lock | threading.Semaphore | None = None

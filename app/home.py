@@ -70,6 +70,8 @@ _HOUSES = """
          LEFT JOIN buildings AS b ON b.community_id = h.community_id AND b.id = h.building_id
          LEFT JOIN units AS u ON u.community_id = h.community_id AND u.id = h.unit_id
 """
+_OPEN_NOW = """d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
+           AND d.opens_at <= clock_timestamp() + :ahead AND d.closes_at > clock_timestamp() + :ahead"""
 _HOUSE = f"{bound.COLUMNS}, h.building_id, e.name, b.name, u.name, h.number"
 
 
@@ -111,8 +113,7 @@ def _shown(estate: str, mine: str = "") -> str:
                 ))
          FROM {of} decisions AS d
          WHERE d.community_id = {here}.community_id AND d.estate_id = {here}.estate_id
-           AND d.status IN ('announced', 'open') AND d.frozen_at IS NOT NULL
-           AND d.opens_at <= clock_timestamp() + :ahead AND d.closes_at > clock_timestamp() + :ahead)::text,
+           AND {_OPEN_NOW})::text,
         (SELECT json_agg(json_build_array(
                     n.community_id, n.id, n.version, p.buildings, r.read_at, r.finished_at
                 ) ORDER BY p.listed_at DESC, p.notice_id DESC)
@@ -249,8 +250,8 @@ _SAID = db.Plain(
                     d.id, d.version, d.xmin::text, d.kind, d.title, d.status, d.legal_mode, d.rules::text, d.frozen_at,
                     d.announced_at, d.opens_at, d.closes_at))
          FROM unnest(:decisions::uuid[]) AS w(id)
-         JOIN decisions AS d ON d.community_id = :community_id AND d.id = w.id
-         WHERE d.status IN ('announced', 'open'))::text,
+         JOIN decisions AS d ON d.community_id = :community_id AND d.id = w.id AND d.estate_id = :estate_id
+         WHERE {_OPEN_NOW})::text,
         (SELECT json_build_array(
                     s.period_id, s.first_day, s.last_day, s.income_fen, s.cost_fen, s.uses_fen, s.fund_fen,
                     s.closing_fen, s.published_at)
@@ -534,6 +535,7 @@ def _asked(
             "community_id": here,
             "estate_id": shown.id,
             "decisions": "{" + ",".join(votes) + "}",
+            "ahead": clock.ahead(),
             "period_id": period.id if period is not None else None,
         }
     )

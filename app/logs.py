@@ -104,6 +104,7 @@ def answered(*, method: str, rule: str, endpoint: str, status: int, ms: float, r
     record.__dict__ = {
         **_BLANK,
         "created": now.timestamp(),
+        "msecs": now.microsecond // 1000,
         "msg": said,
         "whole": {
             "endpoint": endpoint,
@@ -120,7 +121,14 @@ def answered(*, method: str, rule: str, endpoint: str, status: int, ms: float, r
 
 
 # What a record is besides, found out once: who logs, and from which process, isn't in the line.
-_BLANK = logging.makeLogRecord({"name": "access", "levelno": logging.INFO, "levelname": "INFO"}).__dict__
+_BLANK = logging.makeLogRecord(
+    {
+        **dict.fromkeys(("process", "processName", "thread", "threadName")),
+        "name": "access",
+        "levelno": logging.INFO,
+        "levelname": "INFO",
+    }
+).__dict__
 
 
 class _Lines(structlog.stdlib.ProcessorFormatter):

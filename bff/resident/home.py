@@ -190,7 +190,7 @@ def _told(said: NoticeText) -> dict[str, Any]:
         "kind_name": TOPIC_NAMES[Topic(said.kind)],
         "title": said.title,
         "excerpt": rich.words(said.text)[:EXCERPT],
-        "areas": said.areas,
+        "areas": orjson.Fragment(orjson.dumps(said.areas)),
         "published_at": rfc3339(said.published_at),
         "is_corrected": said.revision > 1,
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -175,3 +176,39 @@ def test_several_may_ask_at_once_where_there_are_processors_for_them(plain: db.P
     assert [row and row[0] for row in found] == list(range(1, 65))
     assert db._turns is not None
     assert [db._turns.acquire(timeout=0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_plan_that_was_made_while_a_table_was_empty_is_made_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = db._Own()
+    statement = b"SELECT label FROM kept WHERE community = $1::int AND house = $2::int"
+
+    def plan() -> str:
+        for _ in range(10):
+            own.rows(statement, [1, 2])
+        (name,) = own._prepared.values()
+        rows = own.driver.execute(f"EXPLAIN (COSTS OFF) EXECUTE {name.decode()}(1, 2)").fetchall()
+        return "\n".join(line for (line,) in rows)
+
+    with psycopg.connect(house.pg.url("owner", "house"), autocommit=True) as owner:
+        owner.execute(
+            """
+            CREATE TABLE kept (community int, house int, label text) WITH (autovacuum_enabled = off);
+            CREATE INDEX by_key ON kept (community, house);
+            GRANT SELECT ON kept TO PUBLIC
+            """
+        )
+        try:
+            owner.execute("VACUUM kept")  # known to be empty
+            own.driver.execute("SET enable_seqscan = on")  # the plainest way to go wrong
+            assert "by_key" not in plan()
+            owner.execute("INSERT INTO kept SELECT 1, n, n::text FROM generate_series(1, 20000) AS n")
+            assert own.answers()
+            assert "by_key" not in plan()
+            monkeypatch.setattr(db, "PLANS_HOLD_S", 0.0)
+            assert own.answers()
+            assert "by_key" in plan()
+        finally:
+            own.driver.close()
+            owner.execute("DROP TABLE kept")

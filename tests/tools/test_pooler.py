@@ -227,3 +227,17 @@ def test_only_what_is_known_is_a_pooler(pg: servers.Postgres) -> None:
     assert Settings.from_env(given | {"DATABASE_POOLER": "transaction"}).database_pooler == "transaction"
     with pytest.raises(SettingsError, match="DATABASE_POOLER"):
         Settings.from_env(given | {"DATABASE_POOLER": "session"})
+
+
+@with_pgbouncer
+def test_a_pooler_that_nobody_told_of_keeps_nothing_of_a_plain_statement_s_settings(
+    bouncer: Pooler, house: House
+) -> None:
+    with connected(bouncer.url(house.pg.url("app", "house"))):
+        own = db._Own()
+        assert own.driver.execute("SHOW enable_seqscan").fetchone() == ("on",)
+        own.driver.close()
+    with connected(house.pg.url("app", "house")):
+        own = db._Own()
+        assert own.driver.execute("SHOW enable_seqscan").fetchone() == ("off",)
+        own.driver.close()
