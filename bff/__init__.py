@@ -78,7 +78,7 @@ def _begin() -> None:
     own.began = time.perf_counter()
     db.until(time.monotonic() + timeouts.REQUEST_S)
     structlog.contextvars.bind_contextvars(request_id=name)  # the only one that is ever bound here
-    if request.mimetype != "multipart/form-data":
+    if "CONTENT_TYPE" not in request.environ or request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON  # also where no Content-Length says how much will come
 
 

@@ -66,6 +66,8 @@ MOST_IN_USE = Gauge(
 
 def process_begun() -> None:
     """Show what this web process may use, from its start."""
+    global _shown_in_use
+    _shown_in_use = -1
     MOST_IN_USE.set(db.most_in_use())
 
 
@@ -83,7 +85,13 @@ def answered(endpoint: str, status: int, seconds: float) -> None:
     """Count an answer and its time."""
     _counter(endpoint, status).inc()
     _clock(endpoint).observe(seconds)
-    IN_USE.set(db.in_use())
+    global _shown_in_use
+    if (now := db.in_use()) != _shown_in_use:
+        _shown_in_use = now
+        IN_USE.set(now)
+
+
+_shown_in_use = -1  # each write goes to a file that all processes share
 
 
 class Backlog(Collector):
