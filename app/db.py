@@ -333,6 +333,8 @@ def transaction() -> Iterator[Session]:
     try:
         with current:
             yield current
+            current.flush()
+            _still_waited_for()  # no listener hears of a COMMIT
             current.commit()
     finally:
         _current.reset(token)

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
-from app import meters, threads
+from app import db, meters, threads
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -41,7 +41,8 @@ class Once(Generic[K, V]):
 
     def get(self, key: K, make: Callable[[], V], *, is_good: Callable[[V], bool] | None = None) -> V:
         """The value, made now where none is kept or `is_good` refuses it. One whose making began after this was called
-        is good. Raises what `make` does, to all who wait for it.
+        is good. Raises what `make` does, to all who wait for it; where only the time of who made it was over, another
+        makes it once more.
 
         Hold no connection of the database: `make` of another may wait for one.
         """
@@ -62,8 +63,14 @@ class Once(Generic[K, V]):
             if making is None:
                 meters.add(meters.CACHE, self._name, "miss")
                 return self._made(key, mine, make)
-            with threads.aside():
-                value = making.result()
+            try:
+                with threads.aside():
+                    value = making.result()
+            except db.TookTooLong:  # it was her time that was over, who made it
+                if has_waited:
+                    raise
+                has_waited = True
+                continue
             if has_waited or is_good is None or is_good(value):
                 meters.add(meters.CACHE, self._name, "waited")
                 return value

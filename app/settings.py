@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from datetime import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class SettingsError(Exception):
@@ -247,7 +247,8 @@ def _password_of(url: str) -> str | None:
     """The password in an address, but for those that don't guard anything: none, and a store's long key."""
     try:
         parts = urlsplit(url)
-        return unquote(parts.password) if parts.password else None
+        (named,) = parse_qs(parts.query).get("password", [None])[-1:]
+        return unquote(parts.password) if parts.password else named
     except ValueError:
         return None
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 # Seconds; a request never needs longer.
 LONGEST_S = {"idle_in_transaction_session_timeout": 60, "statement_timeout": 30, "lock_timeout": 10}
 
-# And all of it together, from when its body is there: WeChat waits for an answer no longer (wx.request, by default and
-# at most). What it would still ask the database for is refused then (`db.until`).
+# And all of it together, of an upload from when it is there: WeChat waits for an answer no longer (wx.request, by
+# default and at most). What it would still ask the database for is refused then (`db.until`).
 REQUEST_S = 60.0
 
 FOR_A_SESSION = "; ".join(f"SET {name} = '{seconds}s'" for name, seconds in LONGEST_S.items())

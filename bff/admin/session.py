@@ -59,11 +59,17 @@ def staff_out(staff: StaffActor) -> dict[str, Any]:
     }
 
 
-def _answer(login: logins.StaffLogin, status: int) -> Response:
+def _said(login: logins.StaffLogin) -> dict[str, Any]:
+    """Who has logged in, for the answer. Asked before the commit: after it nothing may go wrong, as a code is used up
+    and the token before it has ended.
+    """
+    staff = people_queries.staff_by_token(tokens.hash_of(login.token), _policy())
+    return {"expires_in": login.expires_in, "staff": staff_out(staff)}
+
+
+def _answer(login: logins.StaffLogin, said: dict[str, Any], status: int) -> Response:
     """The login as its mode carries it: in the body, or in a cookie that no script can read."""
-    with db.reading():
-        staff = people_queries.staff_by_token(tokens.hash_of(login.token), _policy())
-        body = {"expires_in": login.expires_in, "staff": staff_out(staff)}
+    body = dict(said)
     if login.mode is SessionMode.TOKEN:
         body["token"] = login.token
     else:
@@ -110,9 +116,10 @@ def log_in(body: dict[str, Any]) -> Any:
             client=request.user_agent.string or None,
             address=request.remote_addr,
         )
+        said = _said(login) if not isinstance(login, AppError) else {}
     if isinstance(login, AppError):
         raise login
-    answer = _answer(login, 201)
+    answer = _answer(login, said, 201)
     answer.headers["Location"] = url_for("staff-session.me")
     return answer
 
@@ -125,7 +132,8 @@ def refresh() -> Any:
     """Another token in place of this one; the login ends when it would have ended."""
     with db.transaction():
         login = logins.refresh(acting_user=g.staff)
-    return _answer(login, 200)
+        said = _said(login)
+    return _answer(login, said, 200)
 
 
 @blp.route("/session", methods=["DELETE"])

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from app import db
 from app.people import passwords
 from app.people.errors import PasswordTooSimple, WeakPassword
 from app.settings import Settings, SettingsError
@@ -231,6 +232,20 @@ def test_a_refreshed_login_has_another_token_and_the_same_end(town: Town, later:
     assert fresh.get("/me").status_code == 200
     later(minutes=2)
     assert fresh.get("/me").status_code == 401
+
+
+def test_a_refresh_that_can_t_be_answered_leaves_the_login_as_it_was(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = town.staff("community")
+
+    def away(*_: Any) -> Any:
+        raise db.TookTooLong
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bff.admin.session.staff_out", away)
+        assert me.post("/session/refresh").status_code == 503
+    assert me.post("/session/refresh").status_code == 200
 
 
 def test_my_logins_are_listed_and_each_can_be_ended(house: House, town: Town, account: str) -> None:

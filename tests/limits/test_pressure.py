@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -26,6 +27,7 @@ from werkzeug.test import encode_multipart
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import db, timeouts
+from app.tickets import service as tickets
 from bff import errors
 from tests.conftest import TOP, House, Person, Town, settings_for, small_jpeg
 from tools import processes
@@ -112,6 +114,27 @@ def test_what_nobody_waits_for_any_more_is_undone_and_can_be_asked_for_again(
     made = wang.post("/tickets", body, headers=key)
     assert made.status_code == 201
     assert len(wang.get("/tickets").json["items"]) == 1
+
+
+def test_what_was_done_in_time_is_not_committed_late(
+    resident: Callable[..., Person], town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wang = resident()
+    wang.get("/tickets")
+    body = {"estate_id": town.a.estate_id, "text": "楼道灯不亮", "client_token": "z" * 32}
+    open_ticket = tickets.open_ticket
+
+    def slowly(*args: Any, **values: Any) -> Any:
+        made = open_ticket(*args, **values)
+        db.session().flush()
+        db.until(time.monotonic() - 1)
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tickets, "open_ticket", slowly)
+        is_busy(wang.post("/tickets", body))
+    assert wang.get("/tickets").json["items"] == []
+    assert wang.post("/tickets", body).status_code == 201
 
 
 def test_a_plain_statement_is_not_begun_for_nobody_either(

@@ -50,6 +50,7 @@ MADE_UP = {
     "DATABASE_URL": [
         "postgresql://jiayuan_app:postgres@db/jiayuan",
         "postgresql://jiayuan_app:changeme@db/jiayuan",
+        "postgresql://jiayuan_app@db/jiayuan?password=postgres",
     ],
     "REDIS_URL": ["redis://:password@redis/0"],
 }
