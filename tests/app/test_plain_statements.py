@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -178,6 +179,7 @@ def test_several_may_ask_at_once_where_there_are_processors_for_them(plain: db.P
     assert [db._turns.acquire(timeout=0) for _ in range(4)] == [True, True, True, False]
 
 
+@pytest.mark.skipif("TEST_POOLER" in os.environ, reason="behind a pooler nothing is set or prepared")
 def test_a_plan_that_was_made_while_a_table_was_empty_is_made_anew(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
